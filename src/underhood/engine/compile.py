@@ -1,0 +1,89 @@
+"""`compiled`: Numba's njit for the pages of the engine, with a cache that notices every change.
+
+Numba keys its cache by the file that a function stands in, so it serves old machine code when a helper in
+*another* file changed. Here the key is the text of the page and of every page of the engine that it imports,
+directly or not; Numba adds its own version and the processor's name and features.
+
+The plain Python function stays at hand as `.py_func`.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+ROOT = Path(__file__).parents[2]  # the folder that holds the package
+
+
+def compiled(function: Callable[..., Any] | None = None, *, parallel: bool = False, fastmath: Any = False) -> Any:
+    """Compile `function` at its first call for each signature, and keep the machine code on disk.
+
+    Division by zero follows NumPy (inf or nan), as in the other forms. `fastmath` takes Numba's words, such as
+    {"contract", "reassoc"}.
+    """
+    if function is None:
+        return lambda f: compiled(f, parallel=parallel, fastmath=fastmath)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, parallel=parallel, fastmath=fastmath)(function)
+    dispatcher._cache = PageCache(function)
+    return dispatcher
+
+
+class PageCache(FunctionCache):
+    """Numba's own cache with another stamp: all sources that the function's machine code is made of."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        # A lifted loop closes over the scalar function that it applies: one loop, many machine codes.
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        self._names = ".".join(getattr(c, "__qualname__", repr(c)) for c in cells)
+        base = f"{self._impl.filename_base}-{self._names}" if cells else self._impl.filename_base
+        self._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
+            cache_path=self._cache_path,
+            filename_base=base.replace("<", "").replace(">", ""),
+            source_stamp=stamp(tuple({_file(f) for f in (function, *cells)})),
+        )
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple(), self._names
+
+
+def _file(function: Any) -> Path:
+    return Path(getattr(function, "py_func", function).__code__.co_filename)
+
+
+@cache
+def stamp(pages: tuple[Path, ...]) -> str:
+    """SHA-256 of the pages' text and of all pages of the engine that they rest on."""
+    digest = hashlib.sha256()
+    for source in sorted(set().union(*(closure(page) for page in pages))):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def closure(page: Path) -> set[Path]:
+    """The page and every file of `underhood.engine` that it imports, directly or through others."""
+    found: set[Path] = set()
+    waiting = [page]
+    while waiting:
+        source = waiting.pop()
+        if source not in found:
+            found.add(source)
+            waiting += _imports(source)
+    return found
+
+
+@cache
+def _imports(source: Path) -> tuple[Path, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    inside = [ROOT / name.replace(".", "/") for name in names if name.startswith("underhood.engine.")]
+    return tuple(path.with_suffix(".py") for path in inside if path.with_suffix(".py").exists())

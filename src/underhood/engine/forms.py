@@ -1,0 +1,111 @@
+"""The forms of an operation, and which of them runs.
+
+Every operation stands on its page in up to three forms with one signature:
+
+    definition   the loops of the equation, as one would write them on paper, compiled
+    vector       the same with NumPy alone
+    fast         the same again as quick as we can make it, where that pays
+
+    with underhood.form("definition"):
+        net(x)
+
+runs everything inside by definition. An operation that lacks the form asked for takes the next plainer one it
+has (fast → vector), or vector when it has no definition. Backward uses the form that forward used.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+NAMES = ("definition", "vector", "fast")
+
+
+class Form(NamedTuple):
+    """One way to compute an operation.
+
+    `forward(*inputs, **settings)` returns the output z, or a tuple (z, *extras) whose extras backward wants or
+    the caller keeps: a pool's indices, a normalisation's statistics. They carry no gradient.
+
+    `backward(dz, z, *extras, *inputs, **settings)` returns one gradient an input (alone when there is but one
+    input), None where there is none. A backward with a parameter `needs` is told which are wanted.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Inputs on which the forms are held against each other and against PyTorch. `note` says what is special."""
+
+    inputs: tuple[Any, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """The registry row of an operation, at the bottom of its page.
+
+    `call` is the function that users call with tensors, `twin` PyTorch's function of the same meaning, `saves`
+    the arguments whose values backward reads ("z" is the output); the others reach it as hollow arrays, which
+    have a shape but no memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples
+    of float64 arrays.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    vector: Form
+    definition: Form | None = None
+    fast: Form | None = None
+    twin: str = ""
+    saves: tuple[str, ...] | None = None
+    view: bool = False
+    samples: Callable[[np.random.Generator], Iterable[Sample]] | None = None
+    arguments: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parameters = inspect.signature(_python(self.vector.forward)).parameters.values()
+        names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        object.__setattr__(self, "arguments", names)
+        if self.name in OPERATIONS:
+            raise ValueError(f"two pages name an operation {self.name!r}")
+        OPERATIONS[self.name] = self
+
+    def form(self, name: str) -> tuple[str, Form]:
+        """The form of that name, or the next plainer one that the page has, with its name."""
+        wanted = getattr(self, name)
+        return (name, wanted) if wanted is not None else ("vector", self.vector)
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def _python(function: Callable[..., Any]) -> Callable[..., Any]:
+    return getattr(function, "py_func", function)
+
+
+_current: ContextVar[str] = ContextVar("form", default="fast")
+
+
+def current_form() -> str:
+    """The name of the form that operations run in now."""
+    return _current.get()
+
+
+@contextmanager
+def form(name: str) -> Iterator[None]:
+    """Run the operations inside in one form: "definition", "vector" or "fast" (the default)."""
+    if name not in NAMES:
+        raise ValueError(f"form: there is no form {name!r}; there is {', '.join(NAMES)}")
+    token = _current.set(name)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,58 @@
+"""Linear and Flatten: the modules of a fully connected network."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from underhood.engine import functional as F
+from underhood.engine.nn import init
+from underhood.engine.nn.module import Module, Parameter
+from underhood.engine.tensor import Tensor, check_device
+
+
+def empty(*shape: int, dtype: Any = None) -> Parameter:
+    """A parameter yet to be initialised, float32 unless told otherwise."""
+    return Parameter(Tensor(np.zeros(shape, dtype or np.float32)))
+
+
+class Linear(Module):
+    """z = a wᵀ + b.   a: (…, in_features)   weight: (out_features, in_features)   bias: (out_features,)
+
+    First weights: U(−1/√in_features, 1/√in_features), bias too, as in PyTorch.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = empty(out_features, in_features, dtype=dtype)
+        self.register_parameter("bias", empty(out_features, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Flatten(Module):
+    """The axes from `start_dim` to `end_dim` as one: (N, C, H, W) becomes (N, C·H·W)."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

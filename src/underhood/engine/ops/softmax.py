@@ -1,0 +1,155 @@
+"""Softmax and its logarithm along one axis.
+
+    y[k] = e^{x[k]} / Σⱼ e^{x[j]}            log y[k] = x[k] − log Σⱼ e^{x[j]}
+
+    x, y: any shape, the sums along `dim`
+
+Computed from x − max x, which changes nothing and cannot overflow. With δ = ∂E/∂y (or ∂E/∂ log y)
+
+    softmax      ∂y[k]/∂x[i] = y[k] ([k=i] − y[i])      ∂E/∂x[i] = y[i] (δ[i] − Σₖ δ[k] y[k])
+    log_softmax  ∂ log y[k]/∂x[i] = [k=i] − y[i]        ∂E/∂x[i] = δ[i] − y[i] Σₖ δ[k]
+
+Source: Bridle 1990. PyTorch: torch.softmax, torch.log_softmax.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from underhood.engine.compile import compiled
+from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.reductions import axes
+from underhood.engine.tensor import Tensor, apply
+
+
+def softmax(input: Tensor, dim: int) -> Tensor:
+    """e^x / Σ e^x along `dim`: positive, adding up to 1."""
+    return apply(SOFTMAX, input, dim=axes(dim, input)[0])
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """log(softmax(x)), accurate where softmax would round to 0."""
+    return apply(LOG_SOFTMAX, input, dim=axes(dim, input)[0])
+
+
+def along(dim: int, loop: Any, *arrays: Array) -> Array:
+    """Apply a compiled loop over the rows of matrices to arrays whose rows lie along `dim`."""
+    moved = [np.moveaxis(a, dim, -1) for a in arrays]
+    shape = moved[0].shape
+    z = loop(*(m.reshape(int(np.prod(shape[:-1])), shape[-1]) for m in moved))
+    return np.ascontiguousarray(np.moveaxis(z.reshape(shape), -1, dim))
+
+
+def over_rows(forward: Any, backward: Any) -> Form:
+    """The definition from its two compiled loops over rows."""
+
+    def definition(x: Array, *, dim: int) -> Array:
+        return along(dim, forward, x)
+
+    def definition_backward(dz: Array, z: Array, x: Array, *, dim: int) -> Array:
+        return along(dim, backward, dz, z)
+
+    return Form(definition, definition_backward)
+
+
+@compiled
+def _softmax_rows(x: Array) -> Array:
+    y = np.empty(x.shape, x.dtype)
+    for n in range(x.shape[0]):
+        top = x[n].max()
+        total = 0.0
+        for k in range(x.shape[1]):
+            y[n, k] = np.exp(x[n, k] - top)
+            total += y[n, k]
+        for k in range(x.shape[1]):
+            y[n, k] /= total
+    return y
+
+
+@compiled
+def _softmax_rows_backward(dy: Array, y: Array) -> Array:
+    dx = np.empty(y.shape, y.dtype)
+    for n in range(y.shape[0]):
+        total = 0.0
+        for k in range(y.shape[1]):
+            total += dy[n, k] * y[n, k]
+        for i in range(y.shape[1]):
+            dx[n, i] = y[n, i] * (dy[n, i] - total)
+    return dx
+
+
+@compiled
+def _log_softmax_rows(x: Array) -> Array:
+    y = np.empty(x.shape, x.dtype)
+    for n in range(x.shape[0]):
+        top = x[n].max()
+        total = 0.0
+        for k in range(x.shape[1]):
+            total += np.exp(x[n, k] - top)
+        for k in range(x.shape[1]):
+            y[n, k] = x[n, k] - top - np.log(total)
+    return y
+
+
+@compiled
+def _log_softmax_rows_backward(dz: Array, z: Array) -> Array:
+    dx = np.empty(z.shape, z.dtype)
+    for n in range(z.shape[0]):
+        total = 0.0
+        for k in range(z.shape[1]):
+            total += dz[n, k]
+        for i in range(z.shape[1]):
+            dx[n, i] = dz[n, i] - np.exp(z[n, i]) * total
+    return dx
+
+
+def softmax_vector(x: Array, *, dim: int) -> Array:
+    e = np.exp(x - x.max(axis=dim, keepdims=True))
+    e /= e.sum(axis=dim, keepdims=True)
+    return e
+
+
+def softmax_vector_backward(dz: Array, z: Array, x: Array, *, dim: int) -> Array:
+    return z * (dz - (dz * z).sum(axis=dim, keepdims=True))
+
+
+def log_softmax_vector(x: Array, *, dim: int) -> Array:
+    shifted = x - x.max(axis=dim, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+
+
+def log_softmax_vector_backward(dz: Array, z: Array, x: Array, *, dim: int) -> Array:
+    return dz - np.exp(z) * dz.sum(axis=dim, keepdims=True)
+
+
+def samples(rng: np.random.Generator) -> list[Sample]:
+    n: Callable[..., Array] = rng.normal
+    return [
+        Sample((n(0, 2, (4, 5)),), {"dim": 1}),
+        Sample((n(0, 2, (2, 3, 4)),), {"dim": 1}, "a middle axis"),
+        Sample((n(0, 300, (3, 4)),), {"dim": 1}, "far apart"),
+        Sample((n(size=(0, 3)),), {"dim": 1}, "empty"),
+        Sample((n(size=(3, 1)),), {"dim": 1}, "size one"),
+        Sample((n(size=(4, 6))[::2, ::-3],), {"dim": 0}, "non-contiguous"),
+    ]
+
+
+SOFTMAX = Operation(
+    "softmax",
+    softmax,
+    definition=over_rows(_softmax_rows, _softmax_rows_backward),
+    vector=Form(softmax_vector, softmax_vector_backward),
+    twin="torch.softmax",
+    saves=("z",),
+    samples=samples,
+)
+LOG_SOFTMAX = Operation(
+    "log_softmax",
+    log_softmax,
+    definition=over_rows(_log_softmax_rows, _log_softmax_rows_backward),
+    vector=Form(log_softmax_vector, log_softmax_vector_backward),
+    twin="torch.log_softmax",
+    saves=("z",),
+    samples=samples,
+)

@@ -1,0 +1,73 @@
+"""Stochastic gradient descent, with momentum.
+
+    g ← ∇f(w) + λ w                        weight decay λ
+    v ← μ v + (1 − τ) g                    momentum μ, dampening τ;  at the first step v ← g
+    w ← w − η v                            or w ← w − η (g + μ v)  with nesterov
+
+PyTorch: torch.optim.SGD. Its Nesterov form evaluates the gradient where the weights are and corrects the step;
+Algorithm 1 of Nesterov's paper stands on the page `nesterov`.
+
+Sources: Robbins & Monro 1951; Polyak 1964; Sutskever et al. 2013.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from underhood.engine.optim.optimizer import Number, Optimizer, Row, at_least_zero
+
+
+def rule(
+    w: Number, g: Number, v: Number, lr: float, momentum: float, damped: float, weight_decay: float,
+    nesterov: bool, maximize: bool, first: bool,
+) -> tuple[Number, Number]:  # fmt: skip
+    """One step of one weight; `damped` is 1 − τ."""
+    if maximize:
+        g = -g
+    g = g + weight_decay * w
+    v = 1 * g if first else momentum * v + damped * g
+    step = g + momentum * v if nesterov else v
+    return w - lr * step, v
+
+
+def plain(w: Number, g: Number, lr: float, weight_decay: float, maximize: bool) -> tuple[Number]:
+    """One step of one weight without momentum: w ← w − η (g + λ w)."""
+    if maximize:
+        g = -g
+    return (w - lr * (g + weight_decay * w),)
+
+
+class SGD(Optimizer):
+    """Gradient descent on batches; `lr` η, `momentum` μ, `dampening` τ, `weight_decay` λ."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        at_least_zero(learning_rate=lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        self.rule, self.buffers = (rule, ("momentum_buffer",)) if momentum else (plain, ())
+        super().__init__(
+            params,
+            {
+                "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+                "nesterov": nesterov, "maximize": maximize,
+            },
+        )  # fmt: skip
+
+    def constants(self, k: int, group: dict[str, Any], first: bool) -> tuple[Any, ...]:
+        g = group
+        if not self.buffers:
+            return g["lr"], g["weight_decay"], g["maximize"]
+        damped = 1 - g["dampening"]
+        return g["lr"], g["momentum"], damped, g["weight_decay"], g["nesterov"], g["maximize"], first
+
+
+row = Row("sgd", SGD, twin="torch.optim.SGD", source="Robbins & Monro 1951; Polyak 1964")

@@ -1,0 +1,260 @@
+"""The tape: what was computed, written down so that it can be run backwards.
+
+The tape is data. A Node records the operation, the form it ran in, its settings, where its inputs came from and
+the arrays that backward will read. There are no closures: whoever wants to know what a network did (`trace`,
+`profile`, the plan) reads the nodes.
+
+Reverse mode: for a scalar E and z = f(x₁, …, xₙ) on the tape, ∂E/∂xᵢ = (∂z/∂xᵢ)ᵀ ∂E/∂z, summed over all the
+uses of xᵢ. Nodes are numbered as they are made, so the descending numbers are a topological order.
+
+Source: Linnainmaa 1970; Baydin et al. 2018, "Automatic differentiation in machine learning: a survey".
+"""
+
+from __future__ import annotations
+
+import heapq
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from underhood.engine.forms import Array, Form, Operation, current_form
+
+if TYPE_CHECKING:
+    from underhood.engine.tensor import Tensor
+
+_numbers = count()
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+Hook = Callable[[Array], Array | None]
+
+
+class Source(Protocol):
+    """Where a gradient flows to: a Node, or a leaf Tensor that gathers it."""
+
+    shape: Any
+    dtype: Any
+
+
+class Node:
+    """One line of the tape: z, *extras = operation(*inputs, **settings).
+
+    `parents` holds, for each input, the Node that made it, the leaf Tensor that it is, or None where no gradient
+    is wanted. `saved` holds z, the extras and the inputs as backward will be handed them.
+    """
+
+    __slots__ = (
+        "dtype",
+        "form",
+        "hooks",
+        "number",
+        "operation",
+        "parents",
+        "saved",
+        "settings",
+        "shape",
+        "versions",
+    )
+
+    def __init__(
+        self,
+        operation: Operation,
+        form: str,
+        settings: dict[str, Any],
+        parents: tuple[Source | None, ...],
+        saved: tuple[Any, ...],
+        versions: tuple[tuple[list[int], int, str], ...],
+    ) -> None:
+        self.number = next(_numbers)
+        self.operation, self.form, self.settings = operation, form, settings
+        self.parents = parents
+        self.saved: tuple[Any, ...] | None = saved
+        self.versions = versions
+        self.shape, self.dtype = saved[0].shape, saved[0].dtype
+        self.hooks: list[Hook] = []
+
+    def __repr__(self) -> str:
+        return f"<{self.operation.name} #{self.number}, {self.form}>"
+
+    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
+        """The gradients of the inputs, given that of the output."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time: {self.operation.name} has already freed what "
+                "it saved. Specify retain_graph=True at the first backward if you need a second one."
+            )
+        for cell, version, name in self.versions:
+            if cell[0] != version:
+                raise RuntimeError(
+                    f"{self.operation.name}: {name}, needed for its gradient, was modified by an inplace operation "
+                    f"(it is at version {cell[0]}; expected version {version})."
+                )
+        form: Form = getattr(self.operation, self.form)
+        if form.backward is None:
+            raise RuntimeError(f"{self.operation.name} has no gradient")
+        extra = {"needs": tuple(p is not None for p in self.parents)} if _wants_needs(form.backward) else {}
+        gradients = form.backward(gradient, *self.saved, **self.settings, **extra)
+        return gradients if isinstance(gradients, tuple) else (gradients,)
+
+
+@cache
+def _wants_needs(backward: Callable[..., Any]) -> bool:
+    return "needs" in inspect.signature(getattr(backward, "py_func", backward)).parameters
+
+
+_ZEROS = {np.dtype(d): np.zeros((), d) for d in (np.float32, np.float64)}
+
+
+def hollow(array: Array) -> Array:
+    """An array of the same shape and dtype without memory of its own: what backward gets of an unsaved input."""
+    zero = _ZEROS.get(array.dtype)
+    return array if zero is None else np.ndarray(array.shape, array.dtype, zero, strides=(0,) * array.ndim)
+
+
+def record(
+    operation: Operation, settings: dict[str, Any], inputs: Sequence[Tensor | Any], outputs: tuple[Array, ...]
+) -> Node:
+    """Write one line of the tape."""
+    from underhood.engine.tensor import Tensor
+
+    saves = operation.saves
+    parents: list[Source | None] = []
+    saved: list[Any] = [outputs[0] if saves is None or "z" in saves else hollow(outputs[0]), *outputs[1:]]
+    versions = []
+    for name, x in zip(operation.arguments, inputs, strict=False):
+        if not isinstance(x, Tensor):
+            parents.append(None)
+            saved.append(x)
+        else:
+            parents.append(x.source)
+            if saves is None or name in saves:
+                saved.append(x.array)
+                versions.append((x.versions, x.versions[0], f"its argument {name}"))
+            else:
+                saved.append(hollow(x.array))
+    form = operation.form(current_form())[0]
+    return Node(operation, form, settings, tuple(parents), tuple(saved), tuple(versions))
+
+
+def propagate(
+    roots: Sequence[tuple[Source, Array]], *, retain: bool, wanted: Sequence[Source] | None = None
+) -> dict[int, Array]:
+    """Run the tape backwards from `roots`, pairs of a source and the gradient it starts with.
+
+    Leaves gather their gradients in `.grad`, or, where `wanted` names sources, nothing is gathered and the
+    gradients of those are returned by id.
+    """
+    gradients: dict[int, Array] = {}
+    waiting: list[tuple[int, Node]] = []
+    leaves: dict[int, Tensor] = {}
+    found: dict[int, Array] = {}
+    targets = None if wanted is None else {id(s) for s in wanted}
+
+    def arrive(source: Source, gradient: Array) -> None:
+        key = id(source)
+        if key in gradients:
+            gradients[key] = gradients[key] + gradient
+            return
+        gradients[key] = gradient
+        if isinstance(source, Node):
+            heapq.heappush(waiting, (-source.number, source))
+        else:
+            leaves[key] = source  # type: ignore[assignment]
+
+    for source, gradient in roots:
+        arrive(source, gradient)
+    while waiting:
+        node = heapq.heappop(waiting)[1]
+        gradient = _hooked(node.hooks, gradients.pop(id(node)))
+        if targets is not None and id(node) in targets:
+            found[id(node)] = gradient
+        for parent, g in zip(node.parents, node.backward(gradient), strict=False):
+            if parent is not None and g is not None:
+                arrive(parent, _own(g, gradient, parent))
+        if not retain:
+            node.saved = None
+    for key, leaf in leaves.items():
+        gradient = _hooked(leaf.hooks, gradients[key])
+        if targets is None:
+            leaf.gather(gradient)
+        elif key in targets:
+            found[key] = gradient
+    return found
+
+
+def _hooked(hooks: list[Hook], gradient: Array) -> Array:
+    for hook in hooks:
+        changed = hook(gradient)
+        gradient = gradient if changed is None else changed
+    return gradient
+
+
+def _own(g: Array, gradient: Array, parent: Source) -> Array:
+    """The gradient in its parent's dtype; a leaf's is memory of its own, since the user may write into it."""
+    if g.shape != parent.shape:
+        raise AssertionError(f"gradient {g.shape} for an input {parent.shape}")
+    if g.dtype != parent.dtype:
+        return g.astype(parent.dtype)
+    if not isinstance(parent, Node) and (g is gradient or g.base is not None):
+        return g.copy()
+    return g
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are written on the tape."""
+    return _recording.get()
+
+
+class set_grad_enabled(ContextDecorator):
+    """Switch the tape on or off: a context, a decorator, or a plain call."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode, self.before = mode, _recording.get()
+        _recording.set(mode)
+
+    def __enter__(self) -> None:
+        _recording.set(self.mode)
+
+    def __exit__(self, *error: Any) -> None:
+        _recording.set(self.before)
+
+
+class no_grad(ContextDecorator):
+    """Nothing inside is written on the tape: for evaluation, and for changing parameters."""
+
+    mode = False
+
+    def __init__(self) -> None:
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(_recording.get())
+        _recording.set(self.mode)
+
+    def __exit__(self, *error: Any) -> None:
+        _recording.set(self.before.pop())
+
+
+class enable_grad(no_grad):
+    """The tape on again, inside a `no_grad`."""
+
+    mode = True
+
+
+def walk(source: Source | None) -> Iterator[Node]:
+    """All nodes that a value rests on, newest first."""
+    seen: set[int] = set()
+    waiting = [(-source.number, source)] if isinstance(source, Node) else []
+    while waiting:
+        node = heapq.heappop(waiting)[1]
+        if node.number not in seen:
+            seen.add(node.number)
+            yield node
+            for parent in node.parents:
+                if isinstance(parent, Node):
+                    heapq.heappush(waiting, (-parent.number, parent))
