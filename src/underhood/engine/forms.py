@@ -13,11 +13,13 @@ runs everything inside by definition. An operation that lacks the form asked for
 has (fast → vector), or vector when it has no definition. Backward uses the form that forward used.
 """
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,8 +55,8 @@ class Sample:
 class Operation:
     """The registry row of an operation, at the bottom of its page.
 
-    `call` is the function that users call with tensors, `twin` PyTorch's function of the same meaning, `saves`
-    the arguments whose values backward reads ("z" is the output); the others reach it as hollow arrays, which
+    `call` is the function that users call with tensors. `twin` names PyTorch's function of the same meaning; the
+    settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose values backward reads ("z" is the output); the others reach it as hollow arrays, which
     have a shape but no memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples
     of float64 arrays.
     """
@@ -65,6 +67,7 @@ class Operation:
     definition: Form | None = None
     fast: Form | None = None
     twin: str = ""
+    ask: Callable[..., Any] | None = None
     saves: tuple[str, ...] | None = None
     view: bool = False
     samples: Callable[[np.random.Generator], Iterable[Sample]] | None = None
@@ -82,6 +85,25 @@ class Operation:
         """The form of that name, or the next plainer one that the page has, with its name."""
         wanted = getattr(self, name)
         return (name, wanted) if wanted is not None else ("vector", self.vector)
+
+    def pytorch(self, *inputs: Any, **settings: Any) -> Any:
+        """The same by PyTorch, on its tensors."""
+        module, *names = next(_places(self.twin))
+        twin = reduce(getattr, names, importlib.import_module(module))
+        return self.ask(twin, *inputs, **settings) if self.ask else twin(*inputs, **settings)
+
+
+def _places(path: str) -> Iterator[list[str]]:
+    """`torch.Tensor.add` as the longest importable module and the names inside it."""
+    parts = path.split(".")
+    for i in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.util.find_spec(".".join(parts[:i]))
+        except ModuleNotFoundError:
+            continue
+        if found is not None:
+            yield [".".join(parts[:i]), *parts[i:]]
+    raise ImportError(f"{path}: PyTorch has no such function, or is not installed")
 
 
 OPERATIONS: dict[str, Operation] = {}

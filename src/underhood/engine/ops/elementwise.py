@@ -29,8 +29,9 @@ def _tanh(x: Number) -> Number:
 
 
 def _tanh_slope(x: Number) -> Number:
-    t = np.tanh(x)
-    return 1.0 - t * t
+    """tanh′ = 1 / cosh²; 1 − tanh² would cancel where tanh is near 1."""
+    e = np.exp(-2.0 * abs(x))
+    return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
 def _relu(x: Number) -> Number:

@@ -63,6 +63,7 @@ operation = Operation(
     index,
     vector=Form(vector, vector_backward),
     twin="torch.Tensor.__getitem__",
+    ask=lambda getitem, x, index: getitem(x, index),
     saves=(),
     view=True,
     samples=samples,

@@ -1,0 +1,104 @@
+"""Every operation of the registry, in every form, on its own samples: against PyTorch and against its vector form.
+
+Cotangents are random, never ones: a sum as the loss hides the gradients of normalisations and of softmax.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from underhood import engine
+from underhood.engine.forms import NAMES, OPERATIONS
+from underhood.engine.tensor import apply
+
+
+def cases():
+    rng = np.random.default_rng(0)
+    for name, operation in sorted(OPERATIONS.items()):
+        assert operation.samples is not None, f"{name} has no samples"
+        for i, sample in enumerate(operation.samples(rng)):
+            for form in NAMES:
+                if getattr(operation, form) is not None:
+                    yield pytest.param(operation, sample, form, id=f"{name}-{form}-{i}-{sample.note.replace(' ', '_')}")
+
+
+def run(operation, sample, form, dtype):
+    """Output, gradients and the cotangent, by the engine."""
+    rng = np.random.default_rng(1)
+    inputs = [leaf(x, dtype) for x in sample.inputs]
+    with engine.form(form):
+        z = apply(operation, *inputs, **sample.settings)
+        z = z[0] if isinstance(z, tuple) else z
+        cotangent = rng.normal(size=z.shape).astype(dtype)
+        if z.requires_grad:
+            z.backward(engine.from_numpy(cotangent.copy()))
+    return z.detach().numpy(), [x.grad.numpy() if wants(x) else None for x in inputs], cotangent
+
+
+def leaf(x, dtype):
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.dtype.kind != "f":
+        return engine.from_numpy(x)
+    array = np.empty_like(x, dtype=dtype, subok=False) if x.flags.c_contiguous else as_strided(x, dtype)
+    array[...] = x
+    return engine.from_numpy(array).requires_grad_()
+
+
+def as_strided(x, dtype):
+    """A copy in another dtype that is as non-contiguous as x."""
+    return np.empty((*x.shape, 2), dtype)[..., 0]
+
+
+def rounded(x, dtype):
+    return x.astype(dtype).astype(np.float64) if x.dtype.kind == "f" else x.copy()
+
+
+def wants(x):
+    return isinstance(x, engine.Tensor) and x.requires_grad
+
+
+def twin(operation, sample, dtype):
+    """Output and gradients by PyTorch in float64, on the inputs as `dtype` rounds them."""
+    inputs = [torch.tensor(rounded(x, dtype)) if isinstance(x, np.ndarray) else x for x in sample.inputs]
+    for x in inputs:
+        if isinstance(x, torch.Tensor) and x.is_floating_point():
+            x.requires_grad_()
+    z = operation.pytorch(*inputs, **sample.settings)
+    z = z[0] if isinstance(z, tuple) else z
+    cotangent = torch.tensor(rounded(np.random.default_rng(1).normal(size=tuple(z.shape)), dtype))
+    if z.requires_grad:
+        z.backward(cotangent)
+    gradients = [
+        (torch.zeros_like(x) if x.grad is None else x.grad).numpy()
+        if isinstance(x, torch.Tensor) and x.requires_grad
+        else None
+        for x in inputs
+    ]
+    return z.detach().numpy(), gradients
+
+
+def distance(a, b):
+    """|a − b| relative to |b|; nan and inf have to agree where they stand."""
+    assert a.shape == b.shape
+    finite = np.isfinite(b)
+    np.testing.assert_array_equal(np.isfinite(a), finite)
+    np.testing.assert_array_equal(a[~finite], b[~finite].astype(a.dtype))
+    difference = np.linalg.norm((a - b)[finite].astype(np.float64))
+    return difference / max(np.linalg.norm(b[finite].astype(np.float64)), 1e-30) if difference else 0.0
+
+
+@pytest.mark.parametrize(("operation", "sample", "form"), list(cases()))
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)], ids=["f64", "f32"])
+def test_every_form_agrees_with_pytorch(operation, sample, form, dtype, tolerance):
+    z, gradients, _ = run(operation, sample, form, dtype)
+    expected, expected_gradients = twin(operation, sample, dtype)
+    assert distance(z, expected) <= tolerance
+    for g, e in zip(gradients, expected_gradients, strict=True):
+        if e is not None:
+            assert distance(g, e) <= tolerance
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_every_operation_has_a_twin(name):
+    assert OPERATIONS[name].twin.startswith("torch.")
