@@ -56,9 +56,9 @@ class Operation:
     """The registry row of an operation, at the bottom of its page.
 
     `call` is the function that users call with tensors. `twin` names PyTorch's function of the same meaning; the
-    settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose values backward reads ("z" is the output); the others reach it as hollow arrays, which
-    have a shape but no memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples
-    of float64 arrays.
+    settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose
+    values backward reads ("z" is the output); the others reach it as hollow arrays, which have a shape but no
+    memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples in float64.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Operation:
     def pytorch(self, *inputs: Any, **settings: Any) -> Any:
         """The same by PyTorch, on its tensors."""
         module, *names = next(_places(self.twin))
-        twin = reduce(getattr, names, importlib.import_module(module))
+        twin: Any = reduce(getattr, names, importlib.import_module(module))
         return self.ask(twin, *inputs, **settings) if self.ask else twin(*inputs, **settings)
 
 
