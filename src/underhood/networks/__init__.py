@@ -1,8 +1,37 @@
 """One page a network. A page is a function of `nn`, so that one text builds it on either back end."""
 
-from underhood.networks import mlp
+from underhood.networks import (
+    alexnet,
+    cifar_resnet,
+    googlenet,
+    inception,
+    listing1,
+    mlp,
+    mobilenet,
+    resnet18,
+    resnet50,
+    simple_conv_net,
+    simple_nn,
+    squeezenet,
+    vgg,
+)
 from underhood.networks.registry import Network
 
-NETWORKS: dict[str, Network] = {page.network.name: page.network for page in (mlp,)}
+_ROWS = (
+    mlp.network,
+    listing1.network,
+    simple_conv_net.network,
+    simple_nn.network,
+    *cifar_resnet.networks,
+    *resnet18.networks,
+    *resnet50.networks,
+    *alexnet.networks,
+    *vgg.networks,
+    *inception.networks,
+    googlenet.network,
+    *squeezenet.networks,
+    mobilenet.network,
+)
+NETWORKS: dict[str, Network] = {row.name: row for row in _ROWS}
 
 __all__ = ["NETWORKS", "Network"]

@@ -1,0 +1,52 @@
+"""What networks are joined with, made once for either `nn`: sums around a branch, branches side by side.
+
+    Residual   z = φ(f(x) + s(x))          f the body, s the shortcut (the identity unless told otherwise)
+    Concat     z = [f₁(x); f₂(x); …]       along the channels
+
+Sources: He et al. 2016 (residual sums); Szegedy et al. 2015 (branches joined by their channels).
+"""
+
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+
+class Blocks(NamedTuple):
+    """The classes of one `nn`: `Residual, Concat = blocks(nn)`."""
+
+    Residual: Any
+    Concat: Any
+
+
+@cache
+def blocks(nn: Any) -> Blocks:
+    """Residual and Concat as subclasses of `nn.Module`."""
+    # cat is a function of torch itself, not of torch.nn.functional; the engine keeps all its functions together
+    cat = nn.functional.cat if hasattr(nn.functional, "cat") else import_module("torch").cat
+
+    class Residual(nn.Module):  # type: ignore[misc]
+        """φ(body(x) + shortcut(x)).   shortcut and last (φ) are identities when left out."""
+
+        def __init__(self, body: Any, shortcut: Any = None, last: Any = None) -> None:
+            super().__init__()
+            self.body = body
+            self.shortcut = shortcut
+            self.last = last
+
+        def forward(self, x: Any) -> Any:
+            z = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+            return z if self.last is None else self.last(z)
+
+    class Concat(nn.Module):  # type: ignore[misc]
+        """[f₁(x); f₂(x); …]: every branch sees the same x; their outputs (N, Cᵢ, H, W) become (N, ΣCᵢ, H, W)."""
+
+        def __init__(self, **branches: Any) -> None:
+            super().__init__()
+            for name, branch in branches.items():
+                setattr(self, name, branch)
+            self.names = tuple(branches)
+
+        def forward(self, x: Any) -> Any:
+            return cat([getattr(self, name)(x) for name in self.names], 1)
+
+    return Blocks(Residual, Concat)
