@@ -1,0 +1,36 @@
+"""The laboratory: a study asks a question, its trials run wherever they may, the store keeps what they found.
+
+study.py         a question, its axes and scales; plan: the trials that answer it
+trial.py         what a trial is, and its id
+code.py          the fingerprint of the code behind it
+coordinator.py   runs what isn't done yet
+executors/       where trials run: processes of this machine
+worker.py        one trial in its folder, from first step or last checkpoint to result
+store.py         a run's files; files.py and checkpoints.py write them
+results.py       trials by setting; summary.py: mean, interval, n
+"""
+
+from underhood.lab.coordinator import How, command_line, run_study
+from underhood.lab.results import Group, Results, Run, StoredTrial, list_runs, open_run
+from underhood.lab.study import Scale, Study, plan
+from underhood.lab.summary import Curve, Summary
+from underhood.lab.trial import TrialSpec, load_file
+
+__all__ = [
+    "Curve",
+    "Group",
+    "How",
+    "Results",
+    "Run",
+    "Scale",
+    "StoredTrial",
+    "Study",
+    "Summary",
+    "TrialSpec",
+    "command_line",
+    "list_runs",
+    "load_file",
+    "open_run",
+    "plan",
+    "run_study",
+]

@@ -1,0 +1,111 @@
+"""A trial's checkpoints: all it needs to go on, in one safetensors file and one rename.
+
+    checkpoint-00000003.safetensors
+        tensors    the trial's arrays by name
+        metadata   {"underhood": {"schema", "state", "metrics_bytes", "digest"}}, JSON
+
+`metrics_bytes` is how long metrics.jsonl was when the checkpoint was taken: going on from it cuts the file back
+to there, so that no step stands in it twice. `digest` is of the tensors' bytes: safetensors checks a file's
+shape, not its content. The last two are kept; when the last one is damaged the one before takes its place.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from underhood.lab.files import SCHEMA, check_schema, plain, replace
+from underhood.training.events import Checkpoint
+
+KEPT = 2
+
+
+class DamagedError(ValueError):
+    """A checkpoint that can't be gone on from; the message says why."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint as it was read back."""
+
+    checkpoint: Checkpoint
+    number: int
+    metrics_bytes: int
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The checkpoints in a trial's folder, oldest first."""
+    return sorted(folder.glob("checkpoint-*.safetensors"))
+
+
+def save(folder: Path, checkpoint: Checkpoint, metrics_bytes: int) -> Path:
+    """Write the next checkpoint, then drop all but the last two."""
+    from safetensors.numpy import save as to_bytes
+
+    files = checkpoint_files(folder)
+    number = _number(files[-1]) + 1 if files else 1
+    # safetensors writes memory as it lies: rows first, and no byte order but the machine's little end
+    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
+    header = {
+        "schema": SCHEMA,
+        "state": plain(checkpoint.state),
+        "metrics_bytes": metrics_bytes,
+        "digest": _digest(tensors),
+    }
+    path = folder / f"checkpoint-{number:08d}.safetensors"
+    replace(path, to_bytes(tensors, metadata={"underhood": json.dumps(header)}))
+    for old in files[: len(files) + 1 - KEPT]:
+        old.unlink()
+    return path
+
+
+def read(path: Path) -> Saved:
+    """A checkpoint from its file, checked to the last bit; DamagedError when it isn't whole."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["underhood"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DamagedError(str(error)) from error
+    check_schema(header["schema"], path)
+    if _digest(tensors) != header["digest"]:
+        raise DamagedError("its arrays are not the ones that were written")
+    return Saved(Checkpoint(tensors, header["state"]), _number(path), header["metrics_bytes"])
+
+
+def latest(folder: Path, metrics_length: int) -> tuple[Saved | None, list[str]]:
+    """The newest checkpoint that is whole and fits the metrics there are, and a line on each that isn't.
+
+    Those are removed, so that the next checkpoint's number follows the one gone on from.
+    """
+    notes: list[str] = []
+    for path in reversed(checkpoint_files(folder)):
+        try:
+            saved = read(path)
+            if saved.metrics_bytes <= metrics_length:
+                return saved, notes
+            reason = f"metrics.jsonl lost lines since ({metrics_length} of {saved.metrics_bytes} bytes)"
+        except DamagedError as error:
+            reason = str(error)
+        notes.append(f"{path.name} is damaged: {reason}; going on from what was before it")
+        path.unlink()
+    return None, notes
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("checkpoint-"))
+
+
+def _digest(tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name], order="C")
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()

@@ -1,0 +1,336 @@
+"""Running a study: plan it, hand its trials to an executor, write down where it stands, survive what happens.
+
+    run = run_study(study, "quick", sets=["optimizer.lr=0.1"], how=How(parallel=2))
+
+A finished trial isn't run again, so the same command continues a run, and a larger grid or more seeds run only
+what is new. A trial that fails is a state with a reason; the others go on. Ctrl-C and SIGTERM let every trial
+stop at its next step with a checkpoint; a second one kills.
+"""
+
+import shlex
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from underhood.errors import BadInput
+from underhood.lab.code import fingerprints
+from underhood.lab.events import (
+    LabEvent,
+    Listener,
+    RunEnded,
+    RunStarted,
+    TrialEnded,
+    TrialState,
+    Warned,
+    nobody,
+)
+from underhood.lab.executors import Executor
+from underhood.lab.executors.local import LocalPool
+from underhood.lab.files import line_of
+from underhood.lab.labels import labels_of
+from underhood.lab.machine import machine, versions
+from underhood.lab.results import Run, open_run
+from underhood.lab.store import RunFolder, runs_folder
+from underhood.lab.study import Study, plan
+from underhood.lab.trial import TrialSpec, reference
+from underhood.lab.worker import Task, now
+
+
+@dataclass(frozen=True)
+class How:
+    """How a study runs: nothing here changes a number.
+
+    `parallel` trials at once; `runs` and `name` say where the run is kept; `data` is the folder of the data sets;
+    a failed trial is tried again up to `retry` times. `changed` says what to do with results of older code:
+    "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there is nobody to ask.
+    """
+
+    parallel: int = 1
+    runs: Path | None = None
+    name: str | None = None
+    data: Path | None = None
+    listener: Listener = nobody
+    checkpoint_every: float = 60.0
+    retry: int = 0
+    changed: Literal["ask", "keep", "rerun"] = "ask"
+    ask: Callable[[str], bool] | None = None
+    executor: Callable[[int], Executor] = LocalPool
+
+
+def run_study(
+    study: Study,
+    scale: str = "quick",
+    sets: Sequence[str] = (),
+    seeds: int | None = None,
+    how: How | None = None,
+    *,
+    file: Path | None = None,
+    grid: Sequence[str] = (),
+) -> Run:
+    """Run the study's trials that have no result yet, and open the run.
+
+    `Run.exit_code` is 0, 1 when trials failed, 3 when all that failed lack something of the environment, 130 or
+    143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings, data or a store that are
+    wrong.
+    """
+    how = how or How()
+    specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
+    folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
+    command = command_line(study, scale, sets, seeds, file=file, grid=grid, how=how)
+    _check_owner(folder, study)
+    try:
+        with folder.lock():
+            return _Coordinator(study, scale, specs, folder, command, how).run()
+    except BlockingIOError:
+        raise BadInput(f"{folder.path}: another process is working on this run; wait for it, or use --name") from None
+
+
+def command_line(
+    study: Study,
+    scale: str,
+    sets: Sequence[str] = (),
+    seeds: int | None = None,
+    *,
+    file: Path | None = None,
+    grid: Sequence[str] = (),
+    how: How | None = None,
+) -> str:
+    """The command that repeats a run, or goes on with it."""
+    how = how or How()
+    place = reference(study.trial).rpartition(":")[0]
+    words = ["underhood", "run", place if place.endswith(".py") else study.name, "--scale", scale]
+    words += [word for each in sets for word in ("--set", each)]
+    words += [word for each in grid for word in ("--grid", each)]
+    for option, value in (
+        ("--settings", file),
+        ("--seeds", seeds),
+        ("--name", how.name),
+        ("--runs", how.runs),
+        ("--parallel", None if how.parallel == 1 else how.parallel),
+    ):
+        words += [] if value is None else [option, str(value)]
+    return shlex.join(words)
+
+
+def _check_owner(folder: RunFolder, study: Study) -> None:
+    """Refuse a folder of another study; reading it refuses a newer schema."""
+    stored = folder.read()
+    if stored is not None and stored["study"] != study.name:
+        raise BadInput(f'{folder.path}: holds a run of "{stored["study"]}", not of "{study.name}"; use --name')
+
+
+@dataclass
+class _Stop:
+    """The signal that asked to stop, and how often."""
+
+    signal: int = 0
+    times: int = 0
+
+
+@contextmanager
+def _listening_to_signals() -> Iterator[_Stop]:
+    """Count Ctrl-C and SIGTERM instead of dying of them. Python allows this in the main thread alone."""
+    stop = _Stop()
+
+    def heard(number: int, frame: Any) -> None:
+        stop.signal, stop.times = number, stop.times + 1
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class _Coordinator:
+    """One call of run_study, with the run's lock held."""
+
+    study: Study
+    scale: str
+    specs: list[TrialSpec]
+    folder: RunFolder
+    command: str
+    how: How
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> Run:
+        self.codes = fingerprints(self.specs)
+        self.labels = labels_of(self.specs)
+        fresh = self._to_run_again()
+        began = now()
+        self._write("running", began)  # the plan stands before the first trial does
+        waiting = [s for s in self.specs if s.id in fresh or not self._is_finished(s)]
+        self._say(
+            RunStarted(
+                self.folder.path.name,
+                self.folder.path,
+                self.labels,
+                tuple(spec.id for spec in self.specs if spec not in waiting),
+                self.how.parallel,
+                {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs},
+            )
+        )
+        for warning in self.warnings:
+            self._say(Warned(warning))
+        with _listening_to_signals() as stop:
+            self._work([self._task(spec, spec.id in fresh) for spec in waiting], stop)
+        return self._end(began, stop)
+
+    # ---- before
+
+    def _is_finished(self, spec: TrialSpec) -> bool:
+        return self.folder.trial(spec.id).status()["state"] == "finished"
+
+    def _to_run_again(self) -> set[str]:
+        """The trials whose results are not to be kept: those of other settings, and of other code if asked."""
+        stale, changed = set(), set()
+        for spec in self.specs:
+            trial = self.folder.trial(spec.id)
+            identity = trial.identity()
+            if identity is None or not trial.has_work():
+                continue
+            if _defaults_changed(identity["settings"], spec.settings.model_dump(mode="json")):
+                stale.add(spec.id)
+            elif identity["codes"] != [self.codes[spec.id]]:
+                changed.add(spec.id)
+        if stale:
+            self.warnings.append(f"{_trials(stale)} had other defaults then; run again with today's")
+        if changed and self._run_changed_again(changed):
+            return stale | changed
+        return stale
+
+    def _run_changed_again(self, changed: set[str]) -> bool:
+        text = f"{_trials(changed)} of this run come from other code than today's"
+        again = self.how.changed == "rerun"
+        if self.how.changed == "ask" and self.how.ask is not None:
+            again = self.how.ask(f"{text}. Run again?")
+        if not again:
+            self.warnings.append(f"{text}; kept (--rerun runs them again)")
+        return again
+
+    def _task(self, spec: TrialSpec, fresh: bool) -> Task:
+        return Task(
+            spec=spec.to_json(),
+            folder=self.folder.trial(spec.id).path,
+            code=self.codes[spec.id],
+            threads=spec.threads,
+            data=self.how.data,
+            checkpoint_every=self.how.checkpoint_every,
+            fresh=fresh,
+        )
+
+    # ---- during
+
+    def _work(self, tasks: list[Task], stop: _Stop) -> None:
+        """Keep the executor busy until all tasks have ended, or all that run have stopped."""
+        if not tasks:
+            return
+        waiting, running = deque(tasks), dict[str, Task]()
+        executor = self.how.executor(self.how.parallel)
+        obeyed = 0
+        try:
+            while running or (waiting and not stop.times):
+                while waiting and len(running) < self.how.parallel and not stop.times:
+                    task = waiting.popleft()
+                    running[task.trial] = task
+                    executor.submit(task)
+                for event in executor.events(timeout=0.2):
+                    again = self._heard(event, running, stop)
+                    waiting += again
+                if stop.times > obeyed:
+                    obeyed = stop.times
+                    for trial in running:
+                        executor.cancel(trial, kill=stop.times > 1)
+        finally:
+            executor.close()
+
+    def _heard(self, event: LabEvent, running: dict[str, Task], stop: _Stop) -> list[Task]:
+        """Pass an event on; what a failed trial may still be tried is given back."""
+        if not isinstance(event, TrialEnded):
+            self._say(event)
+            return []
+        task = running.pop(event.trial)
+        if stop.times > 1 and event.state == "failed":
+            event = TrialEnded(event.trial, "interrupted", event.seconds, reason="killed by a second Ctrl-C")
+        self._bury(task, event)
+        self._say(event)
+        if event.state == "failed" and task.attempt <= self.how.retry and not stop.times:
+            return [Task(**vars(task) | {"fresh": False, "attempt": task.attempt + 1})]
+        return []
+
+    def _bury(self, task: Task, ended: TrialEnded) -> None:
+        """Write the state of a trial whose worker died before it could."""
+        trial = self.folder.trial(task.trial)
+        if trial.is_locked() or trial.status()["state"] in ("finished", ended.state):
+            return
+        trial.path.mkdir(parents=True, exist_ok=True)
+        trial.write_state(ended.state, reason=ended.reason, seconds=ended.seconds, attempt=task.attempt, exit_code=1)
+
+    # ---- after
+
+    def _end(self, began: str, stop: _Stop) -> Run:
+        """The last word, in run.json and to the listener."""
+        statuses = {spec.id: self.folder.trial(spec.id).status() for spec in self.specs}
+        counts: Counter[TrialState] = Counter(status["state"] for status in statuses.values())
+        failed = {each: status for each, status in statuses.items() if status["state"] == "failed"}
+        exit_code = 0
+        if stop.times:
+            exit_code = 128 + stop.signal
+        elif failed:
+            exit_code = 3 if all(status["exit_code"] == 3 for status in failed.values()) else 1
+        text = f"{counts['finished']} of {len(self.specs)} trials finished"
+        if failed:
+            reasons = (f"{self.labels[each]}: {status['reason']}" for each, status in failed.items())
+            text += f", {len(failed)} failed:\n  " + "\n  ".join(reasons)
+        if stop.times:
+            text += f"; stopped. To go on:\n  {self.command}"
+        self._write("stopped" if stop.times else ("failed" if failed else "finished"), began, exit_code, now())
+        self._say(RunEnded(dict(counts), text, exit_code))
+        return open_run(self.folder.path)
+
+    def _write(self, state: str, began: str, exit_code: int | None = None, ended: str | None = None) -> None:
+        place = reference(self.study.trial).rpartition(":")[0]
+        self.folder.write(
+            {
+                "study": self.study.name,
+                "title": self.study.title,
+                "file": place if place.endswith(".py") else None,
+                "scale": self.scale,
+                "command": self.command,
+                "state": state,
+                "exit_code": exit_code,
+                "began": began,
+                "ended": ended,
+                "parallel": self.how.parallel,
+                "seeds": sorted({spec.seed for spec in self.specs}),
+                "warnings": self.warnings,
+                "machine": machine(),
+                "versions": versions(),
+                "plan": [spec.id for spec in self.specs],
+                "trials": {spec.id: spec.to_json() for spec in self.specs},
+            }
+        )
+
+    def _say(self, event: LabEvent) -> None:
+        self.how.listener(event)
+
+
+def _trials(ids: set[str]) -> str:
+    return f"{len(ids)} trial" + "s" * (len(ids) != 1)
+
+
+def _defaults_changed(then: Any, today: Any) -> bool:
+    """Whether a setting that both know has another value now, though the id, made of non-defaults, is the same."""
+    if isinstance(then, dict) and isinstance(today, dict):
+        return any(_defaults_changed(then[key], today[key]) for key in then.keys() & today.keys())
+    return line_of(then) != line_of(today)

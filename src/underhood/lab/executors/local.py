@@ -1,0 +1,192 @@
+"""Trials on this machine: a pool of processes, each started fresh and fed through pipes.
+
+    coordinator ──stdin──▶ worker     {"do": "run", …task} | {"do": "stop", "trial": id}, a line each
+                ◀─stdout──            {"event": "TrialStep", …}, a line each
+
+A worker is a new interpreter, never a fork (a child forked after OpenMP started dies), and starts with the
+environment of its thread count, which libraries read once, when they load. So a worker serves one thread count;
+it takes trial after trial, and is replaced when it dies or another count is asked for. When the coordinator
+dies, its end of the pipe closes, and the workers stop with a checkpoint. They are in a session of their own, so
+a Ctrl-C at the terminal reaches the coordinator alone.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import IO, Any
+
+from underhood.lab import events as lab_events
+from underhood.lab.events import LabEvent, TrialEnded
+from underhood.lab.files import line_of, number_back
+from underhood.lab.store import TrialFolder
+from underhood.lab.worker import Task
+
+# Set for every worker, so that a study called from a file at its top level says so instead of starting itself.
+IN_WORKER = "UNDERHOOD_WORKER"
+
+
+# What the libraries read when they load.
+THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """The environment of a worker: ours, with `threads` threads, and threads that sleep while they wait.
+
+    A pool that spins beside OpenBLAS's made a training step 22 ms instead of 8.4.
+    """
+    return os.environ | {
+        **dict.fromkeys(THREAD_COUNTS, str(threads)),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "KMP_BLOCKTIME": "0",  # the same for LLVM's and Intel's OpenMP
+        "MKL_DYNAMIC": "FALSE",  # else MKL takes fewer threads when it likes, and sums in another order
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        IN_WORKER: "1",
+    }
+
+
+class _Worker:
+    """One process, and the task it has."""
+
+    def __init__(self, threads: int, inbox: "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]") -> None:
+        self.threads = threads
+        self.task: Task | None = None
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-u", "-m", "underhood.lab.executors.local_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=worker_environment(threads),
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+
+    def _listen(self, inbox: "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]") -> None:
+        output: IO[bytes] = self.process.stdout  # type: ignore[assignment]
+        for line in output:
+            with contextlib.suppress(ValueError):  # a line cut short by the worker's death
+                inbox.put((self, json.loads(line)))
+        self.process.wait()
+        inbox.put((self, None))
+
+    def tell(self, word: dict[str, Any]) -> None:
+        stdin: IO[bytes] = self.process.stdin  # type: ignore[assignment]
+        with contextlib.suppress(BrokenPipeError):  # it is dead, and its end will be heard of
+            stdin.write(f"{line_of(word)}\n".encode())
+            stdin.flush()
+
+    def retire(self) -> None:
+        """Let it end when it has finished what it is doing."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()  # type: ignore[union-attr]
+
+    def kill(self) -> None:
+        """End it and what it started."""
+        if self.process.poll() is not None:
+            return
+        if sys.platform == "win32":
+            self.process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class LocalPool:
+    """Up to `size` processes at once, started as they are needed."""
+
+    def __init__(self, size: int) -> None:
+        if os.environ.get(IN_WORKER):
+            raise RuntimeError(
+                "a worker can't run a study: in a file that runs its own study, put that line below "
+                'if __name__ == "__main__":'
+            )
+        self.size = size
+        self._workers: list[_Worker] = []
+        self._inbox: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
+
+    def submit(self, task: Task) -> None:
+        worker = self._worker(task.threads)
+        worker.task = task
+        worker.tell({"do": "run"} | task.to_json())
+
+    def _worker(self, threads: int) -> _Worker:
+        idle = [worker for worker in self._workers if worker.task is None]
+        for worker in idle:
+            if worker.threads == threads and worker.process.poll() is None:
+                return worker
+        if len(self._workers) >= self.size:
+            if not idle:
+                raise RuntimeError(f"all {self.size} workers are busy")
+            self._workers.remove(idle[0])
+            idle[0].retire()
+        self._workers.append(_Worker(threads, self._inbox))
+        return self._workers[-1]
+
+    def events(self, timeout: float) -> Iterator[LabEvent]:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker, word = self._inbox.get(timeout=timeout)
+                timeout = 0
+                event = self._died(worker) if word is None else _event(word)
+                if isinstance(event, TrialEnded):
+                    worker.task = None
+                if event is not None:
+                    yield event
+
+    def _died(self, worker: _Worker) -> TrialEnded | None:
+        """A worker's end: expected when it was retired, the failure of its trial when it had one."""
+        if worker in self._workers:
+            self._workers.remove(worker)
+        if worker.task is None:
+            return None
+        reason = f"its process {_how_it_ended(worker.process.returncode)}"
+        folder = TrialFolder(worker.task.folder)
+        return TrialEnded(
+            worker.task.trial, "failed", folder.status()["seconds"], reason=reason, log_tail=folder.log_tail()
+        )
+
+    def cancel(self, trial: str, *, kill: bool = False) -> None:
+        for worker in self._workers:
+            if worker.task is not None and worker.task.trial == trial:
+                if kill:
+                    worker.kill()
+                else:
+                    worker.tell({"do": "stop", "trial": trial})
+
+    def close(self) -> None:
+        deadline = time.monotonic() + 5
+        for worker in self._workers:
+            worker.retire()
+        for worker in self._workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0, deadline - time.monotonic()))
+            worker.kill()
+        self._workers.clear()
+
+
+def _event(word: dict[str, Any]) -> LabEvent:
+    kind: type[LabEvent] = getattr(lab_events, word.pop("event"))
+    return kind(**number_back(word))
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = {
+        "SIGKILL": ": by hand, or by the system for want of memory",
+        "SIGSEGV": ": a crash in compiled code",
+    }
+    return f"was ended by {name}" + hint.get(name, "")

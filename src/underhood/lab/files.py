@@ -1,0 +1,163 @@
+"""Files that are whole or not there: JSON replaced in one rename, JSON lines appended, locks that die with us.
+
+JSON here is strict, so that any program can read it: a number that isn't finite is written as the string
+"NaN", "Infinity" or "-Infinity", and read back as the number.
+"""
+
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from underhood.errors import BadInput
+
+SCHEMA = "underhood.store/1"
+
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def plain(value: Any) -> Any:
+    """`value` in the types JSON has: NumPy's scalars and arrays, tuples and paths become their nearest."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return str(value) if isinstance(value, Path) else value
+
+
+def number_back(value: Any) -> Any:
+    """The inverse of `plain` for numbers that aren't finite."""
+    if isinstance(value, dict):
+        return {key: number_back(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [number_back(inner) for inner in value]
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def line_of(value: Any) -> str:
+    """`value` as one line of strict JSON."""
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put `content` at `path` so that a reader, or a power cut, sees the old file or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    if sys.platform != "win32":  # a rename is on the disk only when its folder is
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a JSON file of the store; the schema's version comes first in it."""
+    text = json.dumps(plain({"schema": SCHEMA} | dict(value)), allow_nan=False, ensure_ascii=False, indent=1)
+    replace(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of the store. BadInput when it is damaged or of a newer underhood."""
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadInput(f"{path}: not a JSON file of underhood's store: {error}") from error
+    check_schema(value.get("schema") if isinstance(value, dict) else None, path)
+    return dict(number_back(value))
+
+
+def check_schema(found: Any, path: Path) -> None:
+    """Refuse what this version can't read."""
+    ours, number = SCHEMA.split("/")
+    match = re.fullmatch(rf"{re.escape(ours)}/(\d+)", found) if isinstance(found, str) else None
+    if match is None:
+        raise BadInput(f'{path}: not a file of underhood\'s store (schema {found!r}, not "{SCHEMA}")')
+    if int(match[1]) > int(number):
+        raise BadInput(
+            f'{path}: written by a newer underhood (schema "{found}", this one reads up to "{SCHEMA}"); '
+            "upgrade with `pip install -U underhood`"
+        )
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a JSONL file; a last line without its end is being written, or never will be."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield number_back(json.loads(line))
+
+
+def truncate(path: Path, length: int) -> None:
+    """Cut an append-only file back to its first `length` bytes."""
+    if path.exists():
+        os.truncate(path, length)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; BlockingIOError while another process holds it. It ends with its process."""
+    with path.open("a+") as file:
+        _lock(file)
+        try:
+            yield
+        finally:
+            _unlock(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock file `path`."""
+    try:
+        with path.open("r") as file:
+            _lock(file)
+            _unlock(file)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(*error.args) from error
+
+    def _unlock(file: IO[str]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,0 +1,59 @@
+"""Names for settings, made of what tells them apart: `adam`, `lr 0.1`, `adam, hidden [64, 64], seed 2`."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from underhood.lab.trial import TrialSpec
+
+
+def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each of several nested settings its values, by dotted key, of what isn't the same in all.
+
+    A key that some lack, such as an option only one optimiser has, counts as None there.
+    """
+    flat = [dict(_flat(each)) for each in settings]
+    keys = dict.fromkeys(key for each in flat for key in each)
+    differing = [key for key in keys if any(each.get(key) != flat[0].get(key) for each in flat)]
+    return [{key: each.get(key) for key in differing} for each in flat]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def labels(values: Sequence[Mapping[str, Any]], alone: str = "all") -> list[str]:
+    """A name for each: a word says itself, anything else follows the last part of its key.
+
+    Where two would be called the same, whole keys are written. `alone` names what has nothing to tell apart.
+    """
+    short = [", ".join(_short(key, value) for key, value in each.items()) for each in values]
+    if len(set(short)) < len(short):
+        short = [", ".join(f"{key}={_plain(value)}" for key, value in each.items()) for each in values]
+    return [label or alone for label in short]
+
+
+def _short(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    name = key.rpartition(".")[2]
+    return f"no {name}" if value is None else f"{name} {_plain(value)}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def labels_of(specs: Sequence[TrialSpec]) -> dict[str, str]:
+    """A name for each trial of a plan by its id: its settings', and its seed where there are several."""
+    groups = {spec.group: spec.settings.model_dump(mode="json") for spec in specs}
+    names = dict(zip(groups, labels(varying(list(groups.values())), alone=""), strict=True))
+    seeds = len({spec.seed for spec in specs}) > 1
+    return {
+        spec.id: ", ".join(filter(None, [names[spec.group], f"seed {spec.seed}" if seeds or len(groups) == 1 else ""]))
+        for spec in specs
+    }

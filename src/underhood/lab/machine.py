@@ -1,0 +1,83 @@
+"""What a number was measured on: the machine and the versions of what computed it."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import underhood
+
+# What may change a number or a time.
+PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "torch")
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' versions, read without importing them; what isn't installed isn't listed."""
+    found = {"underhood": underhood.__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """Name and model of the processor, cores this process may use, memory in bytes, graphics cards."""
+    import psutil
+
+    return {
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": usable_cores(),
+        "memory": psutil.virtual_memory().total,
+        "gpus": _gpus(),
+    }
+
+
+def usable_cores() -> int:
+    """Cores this process may use, which in a container or a batch job can be fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    if sys.platform == "darwin":
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
+        if asked.stdout.strip():
+            return asked.stdout.strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    """What nvidia-smi lists; none where it isn't or doesn't answer."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    try:
+        asked = subprocess.run(
+            [command, "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in asked.stdout.splitlines() if line.strip()]

@@ -1,0 +1,249 @@
+"""What a run found: trials grouped by setting, numbers as mean, interval and n over the seeds.
+
+    run = open_run("runs/adaptive-optimizers-quick")
+    for group in run.results.groups:
+        print(group.label, group.summary("test_error"))      # adam 0.0172 [0.0160, 0.0184], n = 3
+
+A diverged trial is a result, but no number of it enters a mean; a failed one has no number. Both are listed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from underhood.errors import BadInput, nearest
+from underhood.lab.labels import labels, varying
+from underhood.lab.store import RunFolder, TrialFolder, runs_folder
+from underhood.lab.summary import Curve, Summary
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial of a run, as the store has it."""
+
+    folder: TrialFolder
+    spec: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.spec["id"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.spec["seed"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, nested."""
+        return dict(self.spec["settings"])
+
+    @cached_property
+    def _status(self) -> dict[str, Any]:
+        return self.folder.status()
+
+    @property
+    def state(self) -> str:
+        """waiting, running, finished, failed or interrupted."""
+        return str(self._status["state"])
+
+    @property
+    def reason(self) -> str:
+        """Why it failed."""
+        return str(self._status["reason"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it computed, over all attempts."""
+        return float(self._status["seconds"])
+
+    @property
+    def exit_code(self) -> int:
+        return int(self._status["exit_code"])
+
+    @cached_property
+    def stored_result(self) -> dict[str, Any] | None:
+        """result.json: values, seconds, machine, versions, codes."""
+        return self.folder.result()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The values of its Result; empty while there is none."""
+        return dict((self.stored_result or {}).get("values", {}))
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.result.get("diverged", False))
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """What it measured: a dict with "step" a line."""
+        return list(self.folder.metrics())
+
+    def metric(self, name: str) -> dict[int, float]:
+        """One metric by step."""
+        return {line["step"]: line[name] for line in self.metrics if name in line}
+
+    def artefact(self, name: str) -> Path:
+        """The path of a file that it left; BadInput when it left none of this name."""
+        path = self.folder.artefacts / name
+        if not path.is_file():
+            raise BadInput(f"trial {self.id} left no artefact {name}")
+        return path
+
+
+@dataclass(frozen=True)
+class Group:
+    """The trials of one setting, one for each seed.
+
+    `values` holds the settings that vary in the run, by dotted key; `label` is made of them.
+    """
+
+    label: str
+    values: dict[str, Any]
+    settings: dict[str, Any]
+    trials: tuple[StoredTrial, ...]
+
+    @property
+    def counted(self) -> tuple[StoredTrial, ...]:
+        """The trials whose numbers count: finished and not diverged."""
+        return tuple(trial for trial in self.trials if trial.state == "finished" and not trial.diverged)
+
+    def summary(self, metric: str) -> Summary | None:
+        """A value of the results over the seeds; None when no trial that counts has it."""
+        values = [trial.result[metric] for trial in self.counted if trial.result.get(metric) is not None]
+        return Summary.of([float(value) for value in values]) if values else None
+
+    def curve(self, metric: str) -> Curve | None:
+        """A metric against the steps at which all trials that count measured it; None when there are none."""
+        series = [found for trial in self.counted if (found := trial.metric(metric))]
+        steps = sorted(set(series[0]).intersection(*series[1:])) if series else []
+        if not steps:
+            return None
+        return Curve.of(steps, [[each[step] for step in steps] for each in series])
+
+
+@dataclass(frozen=True)
+class Results:
+    """The groups of a run in the order of its plan, and the trials that are no numbers."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def trials(self) -> tuple[StoredTrial, ...]:
+        return tuple(trial for group in self.groups for trial in group.trials)
+
+    @property
+    def failed(self) -> tuple[StoredTrial, ...]:
+        return tuple(trial for trial in self.trials if trial.state == "failed")
+
+    @property
+    def diverged(self) -> tuple[StoredTrial, ...]:
+        return tuple(trial for trial in self.trials if trial.diverged)
+
+    @property
+    def unfinished(self) -> tuple[StoredTrial, ...]:
+        """Waiting, running or interrupted."""
+        return tuple(trial for trial in self.trials if trial.state not in ("finished", "failed"))
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The dotted keys of the settings that tell the groups apart."""
+        return tuple(self.groups[0].values) if self.groups else ()
+
+    def __getitem__(self, label: str) -> Group:
+        for group in self.groups:
+            if group.label == label:
+                return group
+        raise KeyError(f'no setting "{label}"; {nearest(label, [group.label for group in self.groups])}')
+
+    def summary(self, group: Group, metric: str) -> Summary | None:
+        return group.summary(metric)
+
+    def curve(self, group: Group, metric: str) -> Curve | None:
+        return group.curve(metric)
+
+    def best(self, metric: str, *, largest: bool = False) -> Group | None:
+        """The group whose mean is smallest, or largest; None when no group has the metric."""
+        means = [(found.mean, group) for group in self.groups if (found := group.summary(metric)) is not None]
+        pick = max if largest else min
+        return pick(means, key=lambda pair: pair[0])[1] if means else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stood in the store when it was opened."""
+
+    folder: RunFolder
+    facts: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def study(self) -> str:
+        return str(self.facts["study"])
+
+    @property
+    def scale(self) -> str:
+        return str(self.facts["scale"])
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it, or goes on with it."""
+        return str(self.facts["command"])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self.facts["warnings"])
+
+    @property
+    def state(self) -> str:
+        """running, finished, failed (some trials did) or stopped."""
+        state = str(self.facts["state"])
+        return "stopped" if state == "running" and not self.folder.is_locked() else state
+
+    @property
+    def exit_code(self) -> int:
+        """What the last command came to; 0 while one is at work."""
+        return int(self.facts["exit_code"] or 0)
+
+    @cached_property
+    def trials(self) -> tuple[StoredTrial, ...]:
+        """The plan's trials, in its order."""
+        specs = self.facts["trials"]
+        return tuple(StoredTrial(self.folder.trial(each), specs[each]) for each in self.facts["plan"])
+
+    @cached_property
+    def results(self) -> Results:
+        """The trials grouped by setting."""
+        members: dict[str, list[StoredTrial]] = {}
+        for trial in self.trials:
+            members.setdefault(trial.spec["group"], []).append(trial)
+        settings = [trials[0].settings for trials in members.values()]
+        values = varying(settings)
+        groups = zip(labels(values), values, settings, members.values(), strict=True)
+        return Results(tuple(Group(label, value, each, tuple(trials)) for label, value, each, trials in groups))
+
+
+def open_run(run: str | Path, runs: Path | None = None) -> Run:
+    """A run by its folder, or by its name in the folder of runs."""
+    paths = [Path(run), runs_folder(runs) / run]
+    for path in paths:
+        facts = RunFolder(path).read()
+        if facts is not None:
+            return Run(RunFolder(path), facts)
+    known = [each.name for each in list_runs(runs)]
+    hint = nearest(str(run), known) if known else "there are none yet"
+    raise BadInput(f'no run "{run}" in {runs_folder(runs)}; {hint}')
+
+
+def list_runs(runs: Path | None = None) -> list[Run]:
+    """All runs in the folder of runs, by name."""
+    folders = [RunFolder(path.parent) for path in sorted(runs_folder(runs).glob("*/run.json"))]
+    return [Run(folder, facts) for folder in folders if (facts := folder.read()) is not None]

@@ -1,0 +1,160 @@
+"""The store: a folder a run, of plain files that outlive the program.
+
+    RUNS/<name>/
+        run.json            study, scale, command, machine, versions, and the plan: the trials' ids in order
+        lock                held by the coordinator at work
+        trials/<id>/
+            trial.json      what the trial is: function, settings, seed, fingerprints of data and code
+            state.json      where it stands: running, finished, failed (and why), interrupted
+            metrics.jsonl   {"step": 12, "train_loss": 0.31}, a line a measurement, appended
+            result.json     its last word; a trial that has one is finished
+            checkpoint-*.safetensors, log.txt, artefacts/, lock
+
+The coordinator alone writes run.json; a trial's folder belongs to the worker that holds its lock. RUNS is
+`./runs`, or what UNDERHOOD_RUNS says. A trial that left the plan stays, and is there when it comes back.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from underhood.errors import BadInput
+from underhood.lab import checkpoints
+from underhood.lab.events import TrialState
+from underhood.lab.files import is_locked, locked, read_json, read_lines, write_json
+
+LOG_TAIL = 20
+
+
+def runs_folder(runs: Path | None = None) -> Path:
+    """Where runs are kept: `runs`, else UNDERHOOD_RUNS, else ./runs."""
+    return runs or Path(os.environ.get("UNDERHOOD_RUNS") or "runs")
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """One trial's files."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def artefacts(self) -> Path:
+        return self.path / "artefacts"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """The worker's claim to the folder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        return locked(self.path / "lock")
+
+    def is_locked(self) -> bool:
+        """Whether a worker has the folder."""
+        return is_locked(self.path / "lock")
+
+    def identity(self) -> dict[str, Any] | None:
+        """trial.json, None before the trial was first begun."""
+        return _read(self.path / "trial.json")
+
+    def result(self) -> dict[str, Any] | None:
+        """result.json, None while the trial isn't finished."""
+        return _read(self.path / "result.json")
+
+    def status(self) -> dict[str, Any]:
+        """state.json as it holds now: a trial whose worker is gone is not running, whatever was last written."""
+        found = _read(self.path / "state.json") or {}
+        state = found.get("state", "waiting")
+        if (self.path / "result.json").exists():
+            state = "finished"
+        elif state == "running" and not self.is_locked():
+            state = "interrupted"
+        if state not in get_args(TrialState):
+            raise BadInput(f'{self.path / "state.json"}: unknown state "{state}"')
+        return {"reason": "", "seconds": 0.0, "attempt": 0, "exit_code": 1} | found | {"state": state}
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        return read_lines(self.metrics_file)
+
+    def log_tail(self, lines: int = LOG_TAIL) -> str:
+        """The last lines of the log."""
+        if not self.log_file.exists():
+            return ""
+        text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def log(self, text: str) -> None:
+        """Add lines to the log."""
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+
+    def write_identity(self, identity: dict[str, Any]) -> None:
+        write_json(self.path / "trial.json", identity)
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """The trial's last word; its checkpoints have served."""
+        write_json(self.path / "result.json", result)
+        for path in checkpoints.checkpoint_files(self.path):
+            path.unlink()
+
+    def write_state(self, state: TrialState, **facts: Any) -> None:
+        write_json(self.path / "state.json", {"state": state} | facts)
+
+    def has_work(self) -> bool:
+        """Whether something is there that a fresh start would lose: a result or a checkpoint."""
+        return (self.path / "result.json").exists() or bool(checkpoints.checkpoint_files(self.path))
+
+    def clear(self) -> None:
+        """Remove all that the trial left, for a fresh start; the result first, for half a trial is none."""
+        (self.path / "result.json").unlink(missing_ok=True)
+        shutil.rmtree(self.artefacts, ignore_errors=True)
+        for path in self.path.iterdir():
+            if path.name != "lock":  # the worker that clears the folder holds it
+                path.unlink()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's files."""
+
+    path: Path
+
+    def lock(self) -> AbstractContextManager[None]:
+        """The coordinator's claim to the run; BlockingIOError while another one holds it."""
+        (self.path / "trials").mkdir(parents=True, exist_ok=True)
+        return locked(self.path / "lock")
+
+    def is_locked(self) -> bool:
+        """Whether a coordinator is at work on the run."""
+        return is_locked(self.path / "lock")
+
+    def trial(self, trial: str) -> TrialFolder:
+        return TrialFolder(self.path / "trials" / trial)
+
+    def read(self) -> dict[str, Any] | None:
+        """run.json, None before the run was first begun."""
+        return _read(self.path / "run.json")
+
+    def write(self, facts: dict[str, Any]) -> None:
+        write_json(self.path / "run.json", facts)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None

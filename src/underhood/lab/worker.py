@@ -1,0 +1,258 @@
+"""Running one trial in its folder: the same for every executor.
+
+    run_trial(task, emit, stopping)
+
+The worker takes the folder's lock, goes on from the newest whole checkpoint, and turns the trial's events into
+the store's files: Metric → metrics.jsonl, Note → log.txt, Checkpoint → checkpoint-*.safetensors, Artefact →
+artefacts/, Result → result.json. Whatever the trial prints goes to log.txt too.
+"""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from underhood.errors import BadInput, UnderhoodError
+from underhood.lab import checkpoints
+from underhood.lab.events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
+from underhood.lab.files import line_of, truncate
+from underhood.lab.machine import machine, versions
+from underhood.lab.store import TrialFolder
+from underhood.lab.trial import TrialSpec
+from underhood.training.events import Artefact, Checkpoint, Context, Event, Metric, Note, Result
+
+STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
+PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, dead coordinator still holds
+
+
+@dataclass(frozen=True)
+class Task:
+    """A trial and how to run it here. Nothing but the spec may change a number."""
+
+    spec: dict[str, Any]
+    folder: Path
+    code: str
+    threads: int = 1
+    data: Path | None = None
+    checkpoint_every: float = 60.0
+    fresh: bool = False
+    attempt: int = 1
+
+    @property
+    def trial(self) -> str:
+        return str(self.spec["id"])
+
+    def to_json(self) -> dict[str, Any]:
+        return vars(self) | {"folder": str(self.folder), "data": self.data and str(self.data)}
+
+    @classmethod
+    def from_json(cls, task: dict[str, Any]) -> "Task":
+        data = task["data"] and Path(task["data"])
+        return cls(**task | {"folder": Path(task["folder"]), "data": data})
+
+
+def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
+    """Run the trial to its end, an interruption, or its failure, and emit what becomes of it."""
+    folder = TrialFolder(task.folder)
+    began = time.monotonic()
+    with _claimed(folder):
+        if task.fresh:
+            folder.clear()
+        before = folder.status()["seconds"]
+        facts = {"attempt": task.attempt, "pid": os.getpid()}
+        folder.write_state("running", seconds=before, **facts)
+        with _output_to(folder.log_file):
+            state, reason, code, values = _outcome(task, folder, emit, stopping, before)
+        seconds = before + time.monotonic() - began
+        folder.write_state(state, reason=reason, seconds=seconds, exit_code=code, **facts)
+        tail = folder.log_tail() if state == "failed" else ""
+    emit(TrialEnded(task.trial, state, seconds, values, reason, tail))
+
+
+Outcome = tuple[TrialState, str, int, dict[str, Any]]
+
+
+def _outcome(
+    task: Task,
+    folder: TrialFolder,
+    emit: Callable[[LabEvent], None],
+    stopping: Callable[[], bool],
+    before: float,
+) -> Outcome:
+    """What becomes of the trial; an error of any kind is a failed trial, told in its log."""
+    try:
+        with closing(_Recorder(task, folder, emit)) as recorder:
+            result = _run(task, recorder, stopping)
+    except Exception as error:
+        folder.log(traceback.format_exc())
+        told = isinstance(error, UnderhoodError)
+        reason = str(error) if told else f"{type(error).__name__}: {error}"
+        return "failed", reason, getattr(error, "exit_code", 1), {}
+    if result is not None:
+        seconds = before + recorder.seconds()
+        folder.write_result(
+            {"values": result.values, "seconds": seconds, "finished": now(), "codes": recorder.codes}
+            | {"machine": machine(), "versions": versions()}
+        )
+        return "finished", "", 0, result.values
+    if stopping():
+        return "interrupted", "", 0, {}
+    return "failed", "the trial ended without a Result", 1, {}
+
+
+def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Result | None:
+    """Run the trial's function and record what it yields, up to its Result."""
+    spec = TrialSpec.from_json(task.spec)
+    trial = spec.load()
+    pin_threads(spec.threads)
+    resume = recorder.begin()
+    context = Context(task.data, resume, stopping, recorder.checkpoint_due)
+    for event in trial(spec.settings, spec.seed, context):
+        if isinstance(event, Result):
+            return event
+        recorder.record(event)
+    return None
+
+
+class _Recorder:
+    """Writes a trial's events into its folder."""
+
+    def __init__(self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None]) -> None:
+        self.task, self.folder, self.emit = task, folder, emit
+        self.began = self.saved_at = time.monotonic()
+        self.told_at = 0.0
+        self.codes: list[str] = []
+        self.metrics = folder.metrics_file.open("ab")
+
+    def close(self) -> None:
+        self.metrics.close()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def checkpoint_due(self) -> bool:
+        return time.monotonic() - self.saved_at >= self.task.checkpoint_every
+
+    def begin(self) -> Checkpoint | None:
+        """Bring the folder to the state of its newest whole checkpoint, or to the start."""
+        saved, notes = checkpoints.latest(self.folder.path, os.path.getsize(self.folder.metrics_file))
+        truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
+        earlier = (self.folder.identity() or {}) if saved else {}
+        now_with = versions()
+        changed = [
+            f"{name} {was} → {now_with.get(name, 'gone')}"
+            for name, was in earlier.get("versions", {}).items()
+            if now_with.get(name) != was
+        ]
+        if changed:
+            notes.append(f"going on with other versions ({', '.join(changed)}): the last digits may differ")
+        # every version of the code that had a part in this trial, today's last
+        codes = [code for code in earlier.get("codes", []) if code != self.task.code]
+        self.codes = [*codes, self.task.code]
+        self.folder.write_identity(self.task.spec | {"codes": self.codes, "versions": now_with, "begun": now()})
+        step = self._last_step() if saved else 0
+        self.emit(TrialStarted(self.task.trial, step, self.task.attempt))
+        for note in notes:
+            self.record(Note(note))
+        return saved.checkpoint if saved else None
+
+    def _last_step(self) -> int:
+        step = 0
+        for line in self.folder.metrics():
+            step = line["step"]
+        return step
+
+    def record(self, event: Event) -> None:
+        match event:
+            case Metric():
+                self._metric(event)
+            case Note(text):
+                self.folder.log(text)
+                self.emit(TrialNote(self.task.trial, text))
+            case Checkpoint():
+                self.metrics.flush()
+                os.fsync(self.metrics.fileno())
+                checkpoints.save(self.folder.path, event, os.path.getsize(self.folder.metrics_file))
+                self.saved_at = time.monotonic()
+            case Artefact():
+                self._artefact(event)
+            case _:
+                raise TypeError(f"a trial yields events, not {type(event).__name__}")
+
+    def _metric(self, metric: Metric) -> None:
+        if "step" in metric.values:
+            raise BadInput('a metric can\'t be called "step": that is the number of the step it was taken at')
+        values = {name: float(value) for name, value in metric.values.items()}
+        self.metrics.write(f"{line_of({'step': metric.step} | values)}\n".encode())
+        self.metrics.flush()  # a reader sees whole lines as they come
+        if time.monotonic() - self.told_at >= 1 / STEPS_PER_SECOND:
+            self.told_at = time.monotonic()
+            self.emit(TrialStep(self.task.trial, metric.step, values))
+
+    def _artefact(self, artefact: Artefact) -> None:
+        """Written beside its place, then moved there: an artefact is whole or not there."""
+        path = (self.folder.artefacts / artefact.name).resolve()
+        if not path.is_relative_to(self.folder.artefacts.resolve()):
+            raise BadInput(f"artefact {artefact.name}: lies outside the trial's folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.with_name(f".writing-{path.name}")
+        artefact.write(written)
+        os.replace(written, path)
+
+
+def now() -> str:
+    """The time, to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def pin_threads(count: int) -> None:
+    """Compute with `count` threads, in every library that is loaded; those loaded later read the environment."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(count)
+    if (numba := sys.modules.get("numba")) is not None:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(count)
+
+
+@contextmanager
+def _claimed(folder: TrialFolder) -> Iterator[None]:
+    """The folder's lock. A worker whose coordinator died stops at its next step: give it the time."""
+    deadline = time.monotonic() + PATIENCE
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(folder.lock())
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Append all that is printed, by C libraries and a crashing interpreter too, to a file."""
+    streams = (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            for stream in streams:
+                stream.flush()
+            for number, handle in zip((1, 2), kept, strict=True):
+                os.dup2(handle, number)
+                os.close(handle)
