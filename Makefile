@@ -1,0 +1,70 @@
+# make demo       train a first network and write its report
+# make test       the tests; slow ones apart
+# make test-all   the slow ones too
+# make lint       style, types, the floors of the house
+# make bench      side by side with what one would use instead
+# make clean      remove what was built; runs/ stays
+#
+# Each sets up what it needs in .venv, once, and again when pyproject.toml or constraints.txt change.
+# Another interpreter: make demo PYTHON=/path/to/python3.12
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := demo
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+CORE := $(VENV)/core.stamp
+DEV := $(VENV)/dev.stamp
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(CORE)
+	@echo "· underhood run quickstart"
+	@SECONDS=0; $(BIN)/underhood run quickstart; echo "· the run took $$SECONDS s"
+
+test: $(DEV)
+	@echo "· pytest"
+	@$(BIN)/pytest --numprocesses auto
+
+test-all: $(DEV)
+	@echo "· pytest --all"
+	@$(BIN)/pytest --numprocesses auto --all
+
+lint: $(DEV)
+	@echo "· ruff check";  $(BIN)/ruff check
+	@echo "· ruff format --check";  $(BIN)/ruff format --check
+	@echo "· mypy";  $(BIN)/mypy
+	@echo "· lint-imports";  $(BIN)/lint-imports
+
+bench: $(DEV)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------- the environment
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "· installing underhood and what it needs into $(VENV) (once)"
+	@SECONDS=0; $(PIP) --editable .; touch $@; echo "  that took $$SECONDS s"
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "· installing underhood, PyTorch and the tools for developers into $(VENV) (once)"
+	@SECONDS=0; $(PIP) --editable '.[dev]'; touch $(CORE) $@; echo "  that took $$SECONDS s"
+
+# The first interpreter that is new enough and can make a virtual environment with pip in it.
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "· making $(VENV) with $$("$$python" --version) ($$(command -v "$$python"))"; \
+	        exec "$$python" -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "underhood needs Python 3.11 or newer with its venv module; none was found." >&2; \
+	echo "  Debian, Ubuntu: sudo apt-get install python3 python3-venv    macOS: brew install python" >&2; \
+	echo "  or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
+	exit 3
