@@ -1,0 +1,131 @@
+"""MNIST: handwritten digits, in the IDX files its authors published, plain or gzipped.
+
+    images   >u4 0x00000803, >u4 N, >u4 H, >u4 W, then N·H·W bytes, row by row
+    labels   >u4 0x00000801, >u4 N, then N bytes
+
+The last byte of the first number counts the dimensions, the one before names the type (8: unsigned byte);
+numbers are big-endian.
+
+Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
+"""
+
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from underhood.data.places import Layout
+from underhood.data.registry import Chunk, DataSet, Part, checked
+from underhood.errors import BadInput
+
+IMAGES, LABELS = 0x00000803, 0x00000801
+KINDS = {IMAGES: "images", LABELS: "labels"}
+DIGITS = tuple("0123456789")
+SHAPE = (1, 28, 28)
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+layout = Layout(
+    name="mnist",
+    source="https://ossci-datasets.s3.amazonaws.com/mnist/ (a mirror of yann.lecun.com/exdb/mnist)",
+    folders=dict.fromkeys(("MNIST/raw", "MNIST", "mnist", "."), FILES),
+    gzip=True,
+)
+
+
+def parts(root: Path) -> tuple[Part, Part]:
+    files = layout.find(root)
+    train, test = (files[FILES[0]], files[FILES[1]]), (files[FILES[2]], files[FILES[3]])
+    return (
+        Part("train", train, DIGITS, partial(chunks, *train)),
+        Part("test", test, DIGITS, partial(chunks, *test)),
+    )
+
+
+def chunks(image_file: Path, label_file: Path) -> Iterator[Chunk]:
+    images, labels = read_idx(image_file, IMAGES), read_idx(label_file, LABELS)
+    if images.shape[1:] != SHAPE[1:]:
+        height, width = images.shape[1:]
+        raise BadInput(f"{image_file}: images are {height}×{width}; MNIST's are 28×28.")
+    if len(images) != len(labels):
+        raise BadInput(f"{label_file}: {len(labels):,} labels for the {len(images):,} images of {image_file.name}.")
+    yield checked(label_file, images.reshape(-1, *SHAPE), labels, DIGITS)
+
+
+def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
+    """The array in an IDX file of bytes, N×H×W for `magic` IMAGES, N for LABELS; gzip is known by content.
+
+    Raises BadInput when the file begins otherwise (and says when it holds labels instead of images, or the
+    other way round), or is shorter or longer than its header promises.
+    """
+    data = _contents(path)
+    found = int.from_bytes(data[:4], "big")
+    if len(data) < 4 or found not in KINDS:
+        raise BadInput(
+            f"{path}: begins with 0x{data[:4].hex()}; an IDX file of {KINDS[magic]} begins with 0x{magic:08x}."
+        )
+    if found != magic:
+        raise BadInput(
+            f"{path}: holds {KINDS[found]} (it begins with 0x{found:08x}) where {KINDS[magic]} are expected. "
+            "Were the files of images and labels swapped?"
+        )
+    axes = magic & 0xFF
+    start = 4 + 4 * axes
+    if len(data) < start:
+        raise BadInput(f"{path}: ends within its header. It looks cut short; replace it by a whole copy.")
+    shape = tuple(int(size) for size in np.frombuffer(data, ">u4", count=axes, offset=4))
+    promised = start + int(np.prod(shape, dtype=object))
+    if len(data) != promised:
+        of = " of " + "×".join(map(str, shape[1:])) if axes > 1 else ""
+        state = "It looks cut short" if len(data) < promised else "Something was added"
+        raise BadInput(
+            f"{path}: header promises {shape[0]:,} {KINDS[magic]}{of} ({promised:,} bytes), "
+            f"the file holds {len(data):,}.\n{state}; replace it by a whole copy."
+        )
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _contents(path: Path) -> bytes:
+    """The file's bytes, unpacked if it is gzipped: of a file cut short, as many as there are."""
+    data = path.read_bytes()
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data)  # 31: with gzip's header and checksum
+    except zlib.error as error:
+        raise BadInput(f"{path}: its gzip data are damaged ({error}); replace it by a whole copy.") from error
+
+
+data_set = DataSet(
+    name="mnist",
+    summary="handwritten digits, 28×28, grey",
+    source="LeCun, Bottou, Bengio & Haffner 1998",
+    classes=DIGITS,
+    shape=SHAPE,
+    train=60_000,
+    test=10_000,
+    mean=(0.1307,),
+    std=(0.3081,),
+    parts=parts,
+    content=(
+        "4e35f5e69bd16b1a92409f186af4625c081c64b4c17acfa161b296088786cf51",
+        "15f179fc8064b3885ce612239b7bc451486775946a7c64c70562b061ff716383",
+    ),
+    checksums={
+        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+)
