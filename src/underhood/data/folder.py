@@ -1,0 +1,127 @@
+"""One's own pictures: a folder of image files, one sub-folder a class.
+
+    photos/train/cat/1.png          or          photos/cat/1.png        no test part: one fifth is held out,
+    photos/train/dog/2.png                      photos/dog/2.png        always the same
+    photos/test/cat/3.png
+
+Classes are labelled in the order of their names. All pictures must have one size; they are grey if every one
+is, otherwise colour. Pillow reads them, once: loading the converted copy again needs none.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from underhood.data.registry import Chunk, Part
+from underhood.data.split import holdout
+from underhood.errors import BadInput, MissingPiece
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+GREY = {"1", "L", "LA"}  # Pillow's modes
+TOO_DEEP = {"I", "F"}  # 16 and 32 bits a pixel: "I;16", "F" …
+AT_ONCE = 256
+
+Labelled = list[tuple[Path, int]]
+
+
+def parts(path: Path) -> tuple[Part, Part]:
+    """The two parts of the folder at `path`. Raises BadInput when it isn't laid out as above."""
+    halves = [name for name in ("train", "test") if (path / name).is_dir()]
+    if len(halves) == 1:
+        raise BadInput(f"{path}: has a folder {halves[0]}, so one named train and one named test are expected.")
+    if halves:
+        classes = _classes(path / "train")
+        if unknown := set(_classes(path / "test")) - set(classes):
+            raise BadInput(f"{path / 'test' / min(unknown)}: no such class among those in {path / 'train'}.")
+        train, test = _pictures(path / "train", classes), _pictures(path / "test", classes)
+    else:
+        classes = _classes(path)
+        pictures = _pictures(path, classes)
+        train, test = ([pictures[row] for row in rows] for rows in holdout(len(pictures)))
+    # Both parts' files are the identity of each: whether they are grey is decided over all of them.
+    files = tuple(file for file, _ in train + test)
+    return (
+        Part("train", files, classes, partial(chunks, train, files)),
+        Part("test", files, classes, partial(chunks, test, files)),
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    """The names of the sub-folders."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise BadInput(f"{folder}: has no sub-folders; one for each class is expected, with its pictures in it.")
+    return tuple(names)
+
+
+def _pictures(folder: Path, classes: tuple[str, ...]) -> Labelled:
+    """The picture files of every class with their labels; other files and hidden ones are passed over."""
+    found: Labelled = []
+    for label, name in enumerate(classes):
+        files = sorted(file for file in (folder / name).glob("[!.]*") if file.suffix.lower() in SUFFIXES)
+        if not files and (folder / name).is_dir():
+            raise BadInput(f"{folder / name}: no pictures ({', '.join(sorted(SUFFIXES))}).")
+        found += [(file, label) for file in files]
+    return found
+
+
+def chunks(pictures: Labelled, everything: tuple[Path, ...]) -> Iterator[Chunk]:
+    """The pictures as arrays. Raises BadInput for one that is damaged or of another size than the first."""
+    mode = _common_mode(everything)
+    for start in range(0, len(pictures), AT_ONCE):
+        some = pictures[start : start + AT_ONCE]
+        images = np.stack([_pixels(file, mode) for file, _ in some])
+        yield images, np.array([label for _, label in some], np.int64)
+
+
+def _common_mode(files: tuple[Path, ...]) -> str:
+    """Pillow's "L" (grey) if every picture is grey, else "RGB"; only the files' headers are read."""
+    grey = True
+    first: tuple[int, int] | None = None
+    for file in files:
+        with _picture(file) as picture:
+            first = first or picture.size
+            if picture.size != first:
+                raise BadInput(
+                    f"{file}: is {_size(picture.size)}, but {files[0]} is {_size(first)}. "
+                    "All pictures must have one size: scale them first, by ImageMagick for one,\n"
+                    f"  mogrify -resize {_size(first, 'x')}! {file.parent}/*"
+                )
+            if picture.mode.partition(";")[0] in TOO_DEEP:
+                raise BadInput(f"{file}: has more than 8 bits a pixel and channel ({picture.mode}).")
+            grey = grey and picture.mode in GREY
+    return "L" if grey else "RGB"
+
+
+def _size(size: tuple[int, int], times: str = "×") -> str:
+    return f"{size[0]}{times}{size[1]}"
+
+
+def _pixels(file: Path, mode: str) -> NDArray[np.uint8]:
+    """One picture as (C, H, W)."""
+    with _picture(file) as picture:
+        pixels = np.asarray(picture.convert(mode))
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+@contextmanager
+def _picture(file: Path) -> Iterator["Image"]:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingPiece('Image folders are read by Pillow: pip install "underhood[images]"') from error
+    try:
+        with Image.open(file) as picture:
+            yield picture
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadInput(f"{file}: not a picture that can be read ({error}).") from error
