@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, field_validator
 
 from underhood.errors import BadInput
 from underhood.settings import (
@@ -46,7 +47,7 @@ class Trial(Settings):
     rate: float | Literal["auto"] = "auto"
     shuffle: bool = True
     color: Color = Color.RED
-    notes: dict[str, Any] = {}
+    notes: dict[str, Any] = Field(default_factory=dict)
 
 
 def mistakes(*sets: str, text: str | None = None, tmp_path: Path | None = None, **base: Any) -> list[str]:
@@ -204,8 +205,6 @@ def test_a_setting_without_default_is_asked_for():
 
 
 def test_a_models_own_check_speaks_for_itself():
-    from pydantic import field_validator
-
     class Checked(Settings):
         name: str = "a"
 
@@ -301,8 +300,6 @@ def test_an_outer_default_that_differs_from_the_inner_one_is_told_apart():
 
 
 def test_a_default_from_a_factory_is_a_default():
-    from pydantic import Field
-
     class Made(Settings):
         sizes: list[int] = Field(default_factory=lambda: [1, 2])
 

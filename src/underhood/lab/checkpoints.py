@@ -4,8 +4,8 @@
         tensors    the trial's arrays by name
         metadata   {"underhood": {"schema", "state", "metrics_bytes", "digest"}}, JSON
 
-`metrics_bytes` is how long metrics.jsonl was when the checkpoint was taken: going on from it cuts the file back
-to there, so that no step stands in it twice. `digest` is of the tensors' bytes: safetensors checks a file's
+`metrics_bytes` is how long metrics.jsonl was when the checkpoint was taken: going on from it cuts the file
+back to there, so that no step stands in it twice. `digest` is of all that is saved: safetensors checks a file's
 shape, not its content. The last two are kept; when the last one is damaged the one before takes its place.
 """
 
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from underhood.lab.files import SCHEMA, check_schema, plain, replace
+from underhood.errors import BadInput
+from underhood.lab.files import SCHEMA, check_schema, number_back, plain, replace
 from underhood.training.events import Checkpoint
 
 KEPT = 2
@@ -50,12 +51,8 @@ def save(folder: Path, checkpoint: Checkpoint, metrics_bytes: int) -> Path:
     number = _number(files[-1]) + 1 if files else 1
     # safetensors writes memory as it lies: rows first, and no byte order but the machine's little end
     tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
-    header = {
-        "schema": SCHEMA,
-        "state": plain(checkpoint.state),
-        "metrics_bytes": metrics_bytes,
-        "digest": _digest(tensors),
-    }
+    header = {"schema": SCHEMA, "state": plain(checkpoint.state), "metrics_bytes": metrics_bytes}
+    header["digest"] = _digest(header, tensors)
     path = folder / f"checkpoint-{number:08d}.safetensors"
     replace(path, to_bytes(tensors, metadata={"underhood": json.dumps(header)}))
     for old in files[: len(files) + 1 - KEPT]:
@@ -70,13 +67,18 @@ def read(path: Path) -> Saved:
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["underhood"])
+            check_schema(header["schema"], path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        if header.pop("digest") != _digest(header, tensors):
+            raise DamagedError("its content is not what was written")
+        state, metrics_bytes = number_back(header["state"]), header["metrics_bytes"]
+    except BadInput:
+        raise  # of a newer underhood, not damaged
+    except KeyError as error:
+        raise DamagedError(f"it has no {error}") from error
+    except (SafetensorError, OSError, ValueError) as error:
         raise DamagedError(str(error)) from error
-    check_schema(header["schema"], path)
-    if _digest(tensors) != header["digest"]:
-        raise DamagedError("its arrays are not the ones that were written")
-    return Saved(Checkpoint(tensors, header["state"]), _number(path), header["metrics_bytes"])
+    return Saved(Checkpoint(tensors, state), _number(path), metrics_bytes)
 
 
 def latest(folder: Path, metrics_length: int) -> tuple[Saved | None, list[str]]:
@@ -102,8 +104,8 @@ def _number(path: Path) -> int:
     return int(path.stem.removeprefix("checkpoint-"))
 
 
-def _digest(tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> str:
+    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     for name in sorted(tensors):
         array = np.asarray(tensors[name], order="C")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())

@@ -53,11 +53,15 @@ def line_of(value: Any) -> str:
 def replace(path: Path, content: bytes) -> None:
     """Put `content` at `path` so that a reader, or a power cut, sees the old file or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # on a full disk the room is needed
+        raise
     _sync_folder(path.parent)
 
 

@@ -1,0 +1,124 @@
+"""The code's fingerprint: changes with what runs, and with nothing else."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import underhood
+from underhood.lab.code import PACKAGE, _starts, closure, code_fingerprint, fingerprints
+from underhood.lab.trial import TrialSpec
+from underhood.settings import Settings
+
+SOURCE = '''"""A trial."""
+import numpy as np
+from helper import twice
+
+def trial(settings, seed, context):
+    """Doubles."""
+    yield twice(seed)  # a comment
+'''
+
+
+class Network(Settings):
+    name: str = "mlp"
+
+
+class Trial(Settings):
+    network: Network = Network()
+    backend: str = "underhood"
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A user's trial with a helper beside it; called with new sources it gives the new fingerprint."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+
+    def fingerprint(source=SOURCE, helper="def twice(x):\n    return 2 * x\n"):
+        (tmp_path / "mine.py").write_text(source)
+        (tmp_path / "helper.py").write_text(helper)
+        return code_fingerprint(TrialSpec("mine:trial", Settings(), 0, file=tmp_path / "mine.py"))
+
+    return fingerprint
+
+
+def test_comments_docstrings_and_layout_do_not_count(mine):
+    again = SOURCE.replace("  # a comment", "").replace('    """Doubles."""\n', "\n\n").replace("A trial.", "!")
+    assert mine() == mine(again)
+
+
+def test_a_function_of_a_docstring_alone_stays_code(mine):
+    assert mine(SOURCE + 'def nothing():\n    """To do nothing."""\n') == mine(SOURCE + "def nothing():\n    pass\n")
+
+
+def test_what_runs_counts_in_the_file_and_in_its_neighbours(mine):
+    assert mine() != mine(SOURCE.replace("seed)", "seed + 1)"))
+    assert mine() != mine(helper="def twice(x):\n    return x + x\n")
+
+
+def test_imports_of_the_package_are_followed(mine, tmp_path):
+    mine("def trial():\n    from underhood.settings import Settings\n")
+    files = closure([tmp_path / "mine.py"])
+    assert files == {tmp_path / "mine.py", PACKAGE / "settings.py", PACKAGE / "errors.py"}
+    assert not any(path.is_relative_to(Path(pytest.__file__).parent) for path in files)
+
+
+def test_relative_imports_are_followed(monkeypatch, tmp_path):
+    package = tmp_path / "underhood"
+    (package / "inner").mkdir(parents=True)
+    for name, text in {
+        "__init__.py": "",
+        "inner/__init__.py": "",
+        "inner/a.py": "from . import b\nfrom ..c import d\n",
+        "inner/b.py": "import os\n",
+        "c.py": "d = 1\n",
+    }.items():
+        (package / name).write_text(text)
+    monkeypatch.setattr("underhood.lab.code.PACKAGE", package)
+    found = {path.relative_to(package).as_posix() for path in closure([package / "inner" / "a.py"])}
+    assert found == {"inner/a.py", "inner/__init__.py", "inner/b.py", "c.py"}
+
+
+def test_of_the_networks_only_the_one_in_use_counts(tmp_path):
+    (tmp_path / "mine.py").write_text("from underhood.networks import NETWORKS\n")
+
+    def pages(name: str) -> set[str]:
+        spec = TrialSpec("mine:trial", Trial(network=name), 0, file=tmp_path / "mine.py")
+        return {path.name for path in closure(_starts(spec)) if path.parent == PACKAGE / "networks"}
+
+    assert pages("mlp") == {"mlp.py", "registry.py"}
+    assert pages("resnet20") == {"cifar_resnet.py", "blocks.py", "registry.py"}
+
+
+def test_of_the_back_ends_only_the_one_in_use_counts(tmp_path, monkeypatch):
+    backends = tmp_path / "backends"
+    backends.mkdir()
+    monkeypatch.setattr("underhood.lab.code.BACKEND_PAGES", backends)
+    (backends / "underhood.py").write_text("")
+    (backends / "torch.py").write_text("")
+    specs = [TrialSpec("subprocess:run", Trial(backend=name), 0) for name in ("underhood", "torch", "none")]
+    found = [{path.name for path in _starts(spec) if path.parent == backends} for spec in specs]
+    assert found == [{"underhood.py"}, {"torch.py"}, set()]
+
+
+def test_a_users_network_counts(tmp_path):
+    net = tmp_path / "net.py"
+    spec = TrialSpec("underhood.lab.trial:resolve", Trial(network=f"{net}:Net"), 0)
+    net.write_text("class Net: a = 1\n")
+    before = code_fingerprint(spec)
+    net.write_text("class Net: a = 22\n")
+    assert code_fingerprint(spec) != before
+
+
+def test_another_packages_trial_has_a_fingerprint_too():
+    assert len(code_fingerprint(TrialSpec("subprocess:run", Settings(), 0))) == 12
+
+
+def test_trials_of_one_code_have_one_fingerprint(tiny):
+    specs = [TrialSpec.of(tiny.walk, tiny.TinySettings(steps=n), 0) for n in (1, 2)]
+    assert len(set(fingerprints(specs).values())) == 1
+    assert fingerprints(specs).keys() == {spec.id for spec in specs}
+
+
+def test_the_package_is_where_it_is_looked_for():
+    assert Path(underhood.__file__).parent == PACKAGE
