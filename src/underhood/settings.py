@@ -130,6 +130,8 @@ def _merged(below: Any, above: Any) -> Any:
         below = {"name": below}
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
+    if below.get("name", above.get("name")) != above.get("name", below.get("name")):
+        return above  # another page is named: the arguments below were the old one's
     return below | {key: _merged(below.get(key), value) for key, value in above.items()}
 
 

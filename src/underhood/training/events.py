@@ -7,10 +7,12 @@ A trial is a function of settings and one seed that yields events:
             yield Metric(step, {"train_loss": 0.31})
             if context.stopping():
                 yield Checkpoint(tensors, state)
-                return
+
+Return:
         yield Result({"test_error": 0.0171})
 
 A trial that ends without a Result was interrupted; one that raises has failed.
+
 """
 
 from collections.abc import Callable, Iterator

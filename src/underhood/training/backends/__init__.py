@@ -1,0 +1,78 @@
+"""A back end is what the training loop asks of a deep-learning library: one class of a dozen methods.
+
+underhood   the engine of this package
+torch       PyTorch
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+
+from underhood.errors import MissingPiece
+
+Array = np.ndarray
+
+
+class Backend(Protocol):
+    """What `training/loop.py` needs."""
+
+    name: str
+    nn: Any  # torch.nn or underhood.nn, handed to a network's page
+
+    def tensor(self, array: Array) -> Any:
+        """An array as a tensor of the trial's device; floats in the trial's precision, the rest as they are."""
+
+    def array(self, tensor: Any) -> Array:
+        """A tensor's values, off the tape."""
+
+    def place(self, net: Any) -> Any:
+        """The network in the trial's precision, where it will be trained."""
+
+    def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
+        """The optimiser of that name over the network's parameters."""
+
+    def no_grad(self) -> AbstractContextManager[Any]:
+        """Nothing inside is recorded for backward."""
+
+    def state(self, net: Any, optimizer: Any) -> dict[str, Array]:
+        """Everything that the next step depends on, as arrays by name."""
+
+    def restore(self, net: Any, optimizer: Any, state: dict[str, Array]) -> None:
+        """Undo `state`: the next step will be the one that would have followed."""
+
+
+def backend(name: str, precision: str) -> Backend:
+    """The back end of that name; MissingPiece when its library isn't installed."""
+    if name == "underhood":
+        from underhood.training.backends.underhood import Underhood
+
+        return Underhood(precision)
+    try:
+        from underhood.training.backends.torch import Torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingPiece('The torch back end needs PyTorch: pip install "underhood[torch]"') from None
+    return Torch(precision)
+
+
+def flat_state(net_state: dict[str, Any], optimizer_state: dict[int, dict[str, Any]], array: Any) -> dict[str, Array]:
+    """Weights as `net.NAME`, the optimiser's buffers as `optimizer.PARAMETER.NAME`: one flat dictionary."""
+    flat = {f"net.{name}": np.array(array(value)) for name, value in net_state.items()}
+    for i, buffers in optimizer_state.items():
+        flat |= {
+            f"optimizer.{i}.{name}": np.array(array(value)) for name, value in buffers.items() if value is not None
+        }
+    return flat
+
+
+def nested_state(flat: dict[str, Array]) -> tuple[dict[str, Array], dict[int, dict[str, Array]]]:
+    """Undo `flat_state`."""
+    net = {name.removeprefix("net."): value for name, value in flat.items() if name.startswith("net.")}
+    optimizer: dict[int, dict[str, Array]] = {}
+    for name, value in flat.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".", 2)
+            optimizer.setdefault(int(i), {})[key] = value
+    return net, optimizer

@@ -1,0 +1,65 @@
+"""What the reports of training studies share: curves against epochs, and a table of results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from underhood.figures import Figure, lines
+from underhood.lab import Group, Results
+from underhood.tables import Column, Table
+
+# What a training trial's result may hold, as a reader wants it.
+COLUMNS = {
+    "epoch_loss": Column("epoch_loss", "Training loss", format=".4f", help="mean over the last epoch"),
+    "train_error": Column("train_error", "Training error", format=".2%", help="of the last epoch's batches"),
+    "best_validation_error": Column("best_validation_error", "Best validation error", format=".2%"),
+    "test_loss": Column("test_loss", "Test loss", format=".4f"),
+    "test_error": Column("test_error", "Test error", format=".2%", help="once, with the last weights"),
+    "parameters": Column("parameters", "Parameters", format=",.0f"),
+    "seconds": Column("seconds", "Training time", unit="s", format=".1f"),
+}
+
+
+def results_table(title: str, results: Results, names: Sequence[str], label: str = "Setting") -> Table:
+    """A row a setting: the named values of its results, over its seeds."""
+    rows = [{"setting": group.label, **{name: group.summary(name) for name in names}} for group in results.groups]
+    return Table(
+        title, [Column("setting", label, align="left"), *(COLUMNS[name] for name in names)], rows, name="results"
+    )
+
+
+def against_epochs(
+    title: str, results: Results, metrics: dict[str, str], *, y_title: str, caption: str = "", log_y: bool = False,
+    share: bool = False, name: str = "",
+) -> Figure:  # fmt: skip
+    """Curves of some metrics, each under its name in `metrics`, with the band of the seeds."""
+    rows = [
+        row
+        for group in results.groups
+        for metric, called in metrics.items()
+        for row in _rows(group, metric, " ".join(filter(None, [group.label if results.varying else "", called])))
+    ]
+    return lines(
+        title, rows, x="epoch", y="mean", series="curve", band=("low", "high"), caption=caption, x_title="epoch",
+        y_title=y_title, y_format=".1%" if share else "", log_y=log_y, name=name,
+    )  # fmt: skip
+
+
+def _rows(group: Group, metric: str, curve: str) -> list[dict[str, Any]]:
+    found = group.curve(metric)
+    if found is None or not group.counted:
+        return []
+    result = group.counted[0].result
+    epochs_per_step = result["epochs"] / result["steps"]
+    return [{**row, "epoch": row["step"] * epochs_per_step} for row in found.rows(curve=curve)]
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """0.0171 as `1.71 %`."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def estimate(summary: Any, digits: int = 2) -> str:
+    """A share over seeds as `1.71 ± 0.05 %`."""
+    if summary.low is None:
+        return percent(summary.mean, digits)
+    return f"{100 * summary.mean:.{digits}f} ± {50 * (summary.high - summary.low):.{digits}f} %"

@@ -1,0 +1,207 @@
+"""A multi-layer perceptron reads MNIST, in the package's own engine.
+
+    784 pixels → hidden layers → 10 logits,   softmax cross-entropy,   SGD with momentum
+
+`--set network=template` trains the MLP class of a course's template instead (networks/template.py), from its
+standard-normal weights. `--backend torch` runs the same trial, with the same first weights, on PyTorch.
+
+Settings were chosen on 10,000 validation images held out of the training set; the trials here train on all 60,000.
+The course asks for the test error against epochs: it is drawn, marked as such, and nothing is chosen by it.
+
+Source: LeCun, Bottou, Bengio & Haffner 1998; the programming exercise of "24-789 Deep Learning for Engineers",
+Carnegie Mellon University, 2021.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from underhood.data import stream
+from underhood.lab import Results, Scale, Study
+from underhood.networks import template
+from underhood.report.document import Document, Equation, Section
+from underhood.studies.learning import against_epochs, estimate, results_table
+from underhood.tables import Column, Table
+from underhood.training.events import Context, Event
+from underhood.training.learner import Learner, NetworkLearner
+from underhood.training.loop import train
+from underhood.training.pipeline import Parts
+from underhood.training.settings import NetworkSettings, TrainingSettings
+
+Array = np.ndarray
+
+
+def template_mlp(nn: None, hidden: Sequence[int] = (256,), activation: str = "ReLU") -> None:
+    """The arguments of `network = {name = "template", …}`: it is made of no `nn`, but of arrays."""
+
+
+class Network(NetworkSettings):
+    """A page of `networks`, or the course template's MLP."""
+
+    @classmethod
+    def pages(cls) -> dict[str, Callable[..., Any]]:
+        return {**super().pages(), "template": template_mlp}
+
+
+class MnistMlpSettings(TrainingSettings):
+    """Training settings whose network may be the template's."""
+
+    network: Network = Field(default_factory=Network)
+
+
+class TemplateLearner:
+    """The template's MLP as the training loop sees it."""
+
+    file = "model.npz"
+
+    def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
+        wanted = {"hidden": [256], "activation": "ReLU"} | settings.network.arguments
+        rng = stream("init", seed, name="template")
+        self.mlp = template.MLP(
+            int(np.prod(parts.train.images.images.shape[1:])),
+            len(parts.classes),
+            wanted["hidden"],
+            [getattr(template, wanted["activation"])() for _ in wanted["hidden"]],
+            weight_init_fn=partial(template.random_normal_weight_init, rng=rng),
+            lr=settings.optimizer.lr,
+            momentum=settings.optimizer.arguments.get("momentum", 0.0),
+        )
+        self.parameters = sum(array.size for array in self.mlp.weights().values())
+
+    def step(self, x: Array, t: Array) -> tuple[float, int]:
+        loss, errors = self.evaluate(x, t)
+        self.mlp.zero_grads()
+        self.mlp.backward(t)
+        self.mlp.step()
+        return loss, errors
+
+    def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
+        self.mlp.forward(x.reshape(len(x), -1))
+        return self.mlp.get_loss(t), self.mlp.get_error(t)
+
+    def state(self) -> dict[str, Array]:
+        velocities = {f"vW{k}": v for k, v in enumerate(self.mlp.vW)} | {f"vb{k}": v for k, v in enumerate(self.mlp.vb)}
+        return self.mlp.weights() | velocities
+
+    def restore(self, state: dict[str, Array]) -> None:
+        for name, array in self.state().items():
+            array[...] = state[name]
+
+    def save(self, path: Path) -> None:
+        self.mlp.save_model(path)
+
+
+def trial(settings: MnistMlpSettings, seed: int, context: Context) -> Iterator[Event]:
+    """Train the network that the settings name."""
+    learner: Callable[..., Learner] = TemplateLearner if settings.network.name == "template" else NetworkLearner
+    return train(settings, seed, context, learner)
+
+
+def report(results: Results) -> Document:
+    """Structure, hyper-parameters, curves and the final error, as the course asks."""
+    return Document(
+        title="An MLP reads MNIST",
+        question="How many of MNIST's 10,000 test digits does a multi-layer perceptron misread?",
+        answer=_answer(results),
+        sections=[
+            Section(
+                "Training",
+                [
+                    against_epochs(
+                        "Loss", results, {"epoch_loss": "training", "test_loss": "test"}, y_title="cross-entropy",
+                        log_y=True, name="loss",
+                        caption="Mean over the seeds with its 95 % interval. Training: the mean over an epoch's batches "
+                        "as they came. Test: drawn because the course asks for it; nothing was chosen by it.",
+                    ),
+                    against_epochs(
+                        "Error", results, {"train_error": "training", "test_error": "test"}, y_title="wrong answers",
+                        share=True, name="error",
+                    ),
+                ],
+            ),
+            Section(
+                "Results",
+                [results_table("After the last epoch", results, ["test_error", "test_loss", "parameters", "seconds"])],
+            ),
+            Section("The network and how it learns", [*map(_hyperparameters, results.groups), *EQUATIONS]),
+        ],
+    )  # fmt: skip
+
+
+EQUATIONS = [
+    Equation(
+        r"h_k = \varphi(W_k h_{k-1} + b_k), \quad h_0 = x, \qquad o = \mathrm{softmax}(W_L h_{L-1} + b_L)",
+        "$x$: the 784 pixels, normalised; $o$: a probability for each digit.",
+    ),
+    Equation(
+        r"E = -\log o_t, \qquad \frac{\partial E}{\partial f} = o - \mathrm{onehot}(t)",
+        "$t$: the right digit; $f$: the logits. The gradient is what the network said less what was true.",
+    ),
+]
+
+
+def _answer(results: Results) -> str:
+    found = [(s, group) for group in results.groups if (s := group.summary("test_error")) is not None]
+    if not found:
+        return "No trial finished with weights that could be tested."
+    said = []
+    for summary, group in found:
+        data = group.settings["data"]
+        on = f" (on {data['test']:,} test images)" if data["test"] else ""
+        goal = 0.05 if group.settings["network"]["name"] == "template" else 0.02
+        verdict = "below" if summary.mean < goal else "not below"
+        which = f" with {group.label}" if results.varying else ""
+        said.append(
+            f"**{estimate(summary)}** of the test digits are misread{which}{on}, over {summary.n} "
+            f"seed{'s' if summary.n > 1 else ''}: {verdict} the {100 * goal:.0f} % aimed at."
+        )
+    return " ".join(said)
+
+
+def _hyperparameters(group: Any) -> Table:
+    s = group.settings
+    network = {"hidden": {"mlp": [256], "template": [256]}.get(s["network"]["name"]), **s["network"]}
+    optimizer = ", ".join(f"{key} {value}" for key, value in s["optimizer"].items() if key != "name")
+    rows = [
+        {"what": "Network", "value": f"{network['name']}, hidden layers {network['hidden']}"},
+        {"what": "First weights", "value": "standard-normal" if network["name"] == "template" else s["initialisation"]},
+        {"what": "Optimiser", "value": f"{s['optimizer']['name']}, {optimizer}"},
+        {"what": "Batch", "value": f"{s['batch_size']} images"},
+        {"what": "Epochs", "value": str(s["epochs"])},
+        {"what": "Back end", "value": f"{s['backend']}, {s['precision']}"},
+    ]
+    columns = [Column("what", "", align="left"), Column("value", "Setting", align="left")]
+    return Table(f"Hyper-parameters: {group.label}" if group.values else "Hyper-parameters", columns, rows)
+
+
+study = Study(
+    name="mnist-mlp",
+    title="An MLP reads MNIST",
+    question="How many of MNIST's 10,000 test digits does a multi-layer perceptron misread?",
+    theme="Perceptrons",
+    source="LeCun et al. 1998; course 24-789, CMU 2021",
+    settings=MnistMlpSettings,
+    trial=trial,
+    base={
+        "network": {"name": "mlp", "hidden": [512]},
+        "data": {"name": "mnist"},
+        "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
+        "batch_size": 64,
+        "epochs": 12,
+        "test_curve": True,
+    },
+    scales={
+        "smoke": Scale(
+            "2,000 digits, 2 epochs, 1 seed", seeds=1, time="5 s",
+            set={"epochs": 2, "data.train": 2000, "data.test": 500},
+        ),
+        "quick": Scale("all of MNIST, 12 epochs, 3 seeds", seeds=3, time="2 min"),
+        "full": Scale("all of MNIST, 30 epochs, 10 seeds", seeds=10, set={"epochs": 30}, time="15 min"),
+    },
+    report=report,
+    data=lambda settings: settings.data.name,
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""The same trial on both back ends: one network page, one loop, one curve."""
+
+import numpy as np
+import pytest
+
+from underhood.training.events import Context, Metric, Result
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
+
+OPTIMIZERS = [
+    {"name": "sgd", "lr": 0.1},
+    {"name": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-3},
+    {"name": "nesterov", "lr": 0.01},
+    {"name": "adam", "lr": 0.01},
+]
+
+
+def losses(backend, optimizer, **more):
+    settings = TrainingSettings(
+        network={"name": "mlp", "hidden": [32]},
+        data={"name": "digits"},
+        optimizer=optimizer,
+        backend=backend,
+        precision="float64",
+        epochs=5,
+        batch_size=32,
+        log_every=1,
+        **more,
+    )
+    events = list(train(settings, 3, Context()))
+    curve = [e.values["train_loss"] for e in events if isinstance(e, Metric) and "train_loss" in e.values]
+    assert isinstance(events[-1], Result)
+    return np.array(curve), events[-1].values
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: f"{o['name']}-{len(o)}")
+def test_the_loss_curves_are_the_same_to_1e_9_over_200_steps(optimizer):
+    ours, our_result = losses("underhood", optimizer)
+    theirs, their_result = losses("torch", optimizer)
+    assert len(ours) == len(theirs) >= 200
+    assert ours[-1] < ours[0] / 2
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+    assert our_result["test_error"] == their_result["test_error"]
+
+
+@pytest.mark.parametrize("rule", ["pytorch", "he", "xavier", "standard-normal"])
+def test_the_first_weights_do_not_depend_on_the_back_end(rule):
+    ours, _ = losses("underhood", OPTIMIZERS[0], initialisation=rule)
+    theirs, _ = losses("torch", OPTIMIZERS[0], initialisation=rule)
+    assert ours[0] == pytest.approx(theirs[0], rel=1e-12)
+
+
+def test_float32_drifts_apart_slowly():
+    """Rounding differs, so the curves part, but not within the first steps."""
+    settings = {"network": {"name": "mlp", "hidden": [32]}, "data": {"name": "digits"}, "log_every": 1, "epochs": 1}
+    curves = [
+        [e.values["train_loss"] for e in train(TrainingSettings(backend=b, **settings), 0, Context()) if isinstance(e, Metric)
+         and "train_loss" in e.values]
+        for b in ("underhood", "torch")
+    ]  # fmt: skip
+    np.testing.assert_allclose(*curves, rtol=1e-4)
