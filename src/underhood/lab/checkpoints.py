@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.errors import BadInput
-from underhood.lab.files import SCHEMA, check_schema, number_back, plain, replace
+from underhood.lab.files import SCHEMA, NewerStoreError, check_schema, number_back, plain, replace
 from underhood.training.events import Checkpoint
 
 KEPT = 2
@@ -72,8 +71,8 @@ def read(path: Path) -> Saved:
         if header.pop("digest") != _digest(header, tensors):
             raise DamagedError("its content is not what was written")
         state, metrics_bytes = number_back(header["state"]), header["metrics_bytes"]
-    except BadInput:
-        raise  # of a newer underhood, not damaged
+    except NewerStoreError:
+        raise  # nothing is wrong with it
     except KeyError as error:
         raise DamagedError(f"it has no {error}") from error
     except (SafetensorError, OSError, ValueError) as error:

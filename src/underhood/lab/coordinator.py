@@ -74,9 +74,9 @@ def run_study(
 ) -> Run:
     """Run the study's trials that have no result yet, and open the run.
 
-    `Run.exit_code` is 0, 1 when trials failed, 3 when all that failed lack something of the environment, 130 or
-    143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings, data or a store that are
-    wrong.
+    `Run.exit_code` is 0; 1 when trials failed; 2 or 3 when all of them did for bad input, or for want of something
+    in the environment; 130 or 143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings,
+    data or a store that are wrong.
     """
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
@@ -283,11 +283,10 @@ class _Coordinator:
         statuses = {spec.id: self.folder.trial(spec.id).status() for spec in self.specs}
         counts: Counter[TrialState] = Counter(status["state"] for status in statuses.values())
         failed = {each: status for each, status in statuses.items() if status["state"] == "failed"}
-        exit_code = 0
-        if stop.times:
-            exit_code = 128 + stop.signal
-        elif failed:
-            exit_code = 3 if all(status["exit_code"] == 3 for status in failed.values()) else 1
+        exit_code = 128 + stop.signal if stop.times else 0
+        if failed and not stop.times:
+            codes = {status["exit_code"] for status in failed.values()}
+            exit_code = codes.pop() if len(failed) == len(statuses) and len(codes) == 1 else 1
         text = f"{counts['finished']} of {len(self.specs)} trials finished"
         if failed:
             reasons = (f"{self.labels[each]}: {status['reason']}" for each, status in failed.items())

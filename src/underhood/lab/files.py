@@ -20,6 +20,11 @@ from underhood.errors import BadInput
 
 SCHEMA = "underhood.store/1"
 
+
+class NewerStoreError(BadInput):
+    """A file of the store that only a newer underhood can read."""
+
+
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -97,7 +102,7 @@ def check_schema(found: Any, path: Path) -> None:
     if match is None:
         raise BadInput(f'{path}: not a file of underhood\'s store (schema {found!r}, not "{SCHEMA}")')
     if int(match[1]) > int(number):
-        raise BadInput(
+        raise NewerStoreError(
             f'{path}: written by a newer underhood (schema "{found}", this one reads up to "{SCHEMA}"); '
             "upgrade with `pip install -U underhood`"
         )

@@ -89,17 +89,14 @@ def _outcome(
     try:
         with closing(_Recorder(task, folder, emit)) as recorder:
             result = _run(task, recorder, stopping)
+            if result is not None:
+                recorder.finish(result, before)
     except Exception as error:
         folder.log(traceback.format_exc())
         told = isinstance(error, UnderhoodError)
         reason = str(error) if told else f"{type(error).__name__}: {error}"
         return "failed", reason, getattr(error, "exit_code", 1), {}
     if result is not None:
-        seconds = before + recorder.seconds()
-        folder.write_result(
-            {"values": result.values, "seconds": seconds, "finished": now(), "codes": recorder.codes}
-            | {"machine": machine(), "versions": versions()}
-        )
         return "finished", "", 0, result.values
     if stopping():
         return "interrupted", "", 0, {}
@@ -133,14 +130,13 @@ class _Recorder:
     def close(self) -> None:
         self.metrics.close()
 
-    def seconds(self) -> float:
-        return time.monotonic() - self.began
-
     def checkpoint_due(self) -> bool:
         return time.monotonic() - self.saved_at >= self.task.checkpoint_every
 
     def begin(self) -> Checkpoint | None:
         """Bring the folder to the state of its newest whole checkpoint, or to the start."""
+        for half_written in self.folder.path.glob(".*.tmp"):
+            half_written.unlink()
         saved, notes = checkpoints.latest(self.folder.path, os.path.getsize(self.folder.metrics_file))
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
         earlier = (self.folder.identity() or {}) if saved else {}
@@ -205,6 +201,12 @@ class _Recorder:
         artefact.write(written)
         os.replace(written, path)
 
+    def finish(self, result: Result, before: float) -> None:
+        """Write the result, with what it was computed on; `before` are the seconds of earlier attempts."""
+        seconds = before + time.monotonic() - self.began
+        facts = {"codes": self.codes, "machine": machine(), "versions": versions()}
+        self.folder.write_result({"values": result.values, "seconds": seconds, "finished": now()} | facts)
+
 
 def now() -> str:
     """The time, to the second, in UTC."""
@@ -215,11 +217,11 @@ def pin_threads(count: int) -> None:
     """Compute with `count` threads, in every library that is loaded; those loaded later read the environment."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    threadpool_limits(count)
     if (numba := sys.modules.get("numba")) is not None:
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(count)
+    threadpool_limits(count)  # last: Numba's pool, when it starts, sets OpenMP's count to its own size
 
 
 @contextmanager

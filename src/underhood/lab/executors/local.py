@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from underhood.lab import events as lab_events
 from underhood.lab.events import LabEvent, TrialEnded
@@ -59,9 +59,9 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 class _Worker:
-    """One process, and the task it has."""
+    """One process, the task it has, and the thread that listens to it."""
 
-    def __init__(self, threads: int, inbox: "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]") -> None:
+    def __init__(self, threads: int, inbox: "Inbox") -> None:
         self.threads = threads
         self.task: Task | None = None
         self.process = subprocess.Popen(
@@ -71,26 +71,30 @@ class _Worker:
             env=worker_environment(threads),
             start_new_session=True,
         )
-        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.ours, self.its = self.process.stdin, self.process.stdout
+        self.listener = threading.Thread(target=self._listen, args=(inbox,), daemon=True)
+        self.listener.start()
 
-    def _listen(self, inbox: "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]") -> None:
-        output: IO[bytes] = self.process.stdout  # type: ignore[assignment]
-        for line in output:
-            with contextlib.suppress(ValueError):  # a line cut short by the worker's death
-                inbox.put((self, json.loads(line)))
+    def _listen(self, inbox: "Inbox") -> None:
+        with self.its:
+            for line in self.its:
+                with contextlib.suppress(ValueError):  # a line cut short by the worker's death
+                    inbox.put((self, json.loads(line)))
         self.process.wait()
+        self.retire()
         inbox.put((self, None))
 
     def tell(self, word: dict[str, Any]) -> None:
-        stdin: IO[bytes] = self.process.stdin  # type: ignore[assignment]
-        with contextlib.suppress(BrokenPipeError):  # it is dead, and its end will be heard of
-            stdin.write(f"{line_of(word)}\n".encode())
-            stdin.flush()
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it is dead, and its end will be heard of
+            self.ours.write(f"{line_of(word)}\n".encode())
+            self.ours.flush()
 
     def retire(self) -> None:
-        """Let it end when it has finished what it is doing."""
+        """Let it end, with a checkpoint if it has a task: nothing more is said."""
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()  # type: ignore[union-attr]
+            self.ours.close()
 
     def kill(self) -> None:
         """End it and what it started."""
@@ -101,6 +105,10 @@ class _Worker:
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+
+# What workers said: a word, or None when the process has ended.
+Inbox = queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]
 
 
 class LocalPool:
@@ -114,7 +122,7 @@ class LocalPool:
             )
         self.size = size
         self._workers: list[_Worker] = []
-        self._inbox: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
+        self._inbox: Inbox = queue.SimpleQueue()
 
     def submit(self, task: Task) -> None:
         worker = self._worker(task.threads)
@@ -173,6 +181,7 @@ class LocalPool:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 worker.process.wait(max(0, deadline - time.monotonic()))
             worker.kill()
+            worker.listener.join()
         self._workers.clear()
 
 
