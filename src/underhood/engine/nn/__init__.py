@@ -1,7 +1,7 @@
 """Modules with PyTorch's names, arguments and state_dict keys."""
 
 from underhood.engine import functional
-from underhood.engine.nn import init
+from underhood.engine.nn import init, utils
 from underhood.engine.nn.activation import ReLU, Sigmoid, Softmax, Tanh
 from underhood.engine.nn.containers import ModuleDict, ModuleList, Sequential
 from underhood.engine.nn.init import manual_seed
@@ -25,4 +25,5 @@ __all__ = [
     "functional",
     "init",
     "manual_seed",
+    "utils",
 ]

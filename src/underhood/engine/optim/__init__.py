@@ -1,11 +1,49 @@
 """One page an optimiser. A new one is its page and its name here; the rest takes it from the registry."""
 
-from underhood.engine.optim import adam, nesterov, sgd
+from underhood.engine.optim import (
+    adadelta,
+    adagrad,
+    adam,
+    adamax,
+    adamw,
+    lr_scheduler,
+    nadam,
+    nesterov,
+    radam,
+    rmsprop,
+    rmsprop_nesterov,
+    sgd,
+)
+from underhood.engine.optim.adadelta import Adadelta
+from underhood.engine.optim.adagrad import Adagrad
 from underhood.engine.optim.adam import Adam
+from underhood.engine.optim.adamax import Adamax
+from underhood.engine.optim.adamw import AdamW
+from underhood.engine.optim.nadam import NAdam
 from underhood.engine.optim.nesterov import Nesterov
 from underhood.engine.optim.optimizer import Optimizer, Row
+from underhood.engine.optim.radam import RAdam
+from underhood.engine.optim.rmsprop import RMSprop
+from underhood.engine.optim.rmsprop_nesterov import RMSpropNesterov
 from underhood.engine.optim.sgd import SGD
 
-OPTIMIZERS: dict[str, Row] = {page.row.name: page.row for page in (sgd, nesterov, adam)}
+PAGES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam)
+OPTIMIZERS: dict[str, Row] = {page.row.name: page.row for page in PAGES}
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Nesterov", "Optimizer", "Row"]
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Nesterov",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "RMSpropNesterov",
+    "Row",
+    "lr_scheduler",
+]

@@ -6,43 +6,49 @@
     w ← w − η m̂ / (√ŝ + ε)
 
 m and s start at 0 and would be too small at first; the hats mend that. With amsgrad, ŝ uses the largest s so far.
-λ here is L2 regularisation, inside the gradient; decay apart from it is AdamW.
+λ here is L2 regularisation, inside the gradient; with `decoupled_weight_decay` it is AdamW's, on its own page.
 
 Sources: Kingma & Ba 2015; Reddi et al. 2018 (amsgrad). PyTorch: torch.optim.Adam. Differs from the paper's
 Algorithm 1 in nothing; ε stands outside the root and after the correction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numba.extending import register_jitable
 
 from underhood.engine.lift import where
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, at_least_zero
+from underhood.engine.optim.optimizer import (
+    Number,
+    Optimizer,
+    Row,
+    ascend,
+    at_least_zero,
+    check_betas,
+    decays,
+)
 
 
 @register_jitable  # so that amsgrad_rule, compiled, may call it
 def rule(
     w: Number, g: Number, m: Number, s: Number, rate: float, root: float, beta1: float, beta2: float, eps: float,
-    weight_decay: float, maximize: bool,
+    decay: float, shrink: float, maximize: bool,
 ) -> tuple[Number, Number, Number]:  # fmt: skip
-    """One step of one weight; `rate` is η / (1 − β₁ᵏ), `root` is √(1 − β₂ᵏ)."""
-    if maximize:
-        g = -g
-    g = g + weight_decay * w
+    """One step of one weight; `rate` is η / (1 − β₁ᵏ), `root` is √(1 − β₂ᵏ), `shrink` AdamW's η λ."""
+    g = ascend(w, g, decay, maximize)
     m = beta1 * m + (1 - beta1) * g
     s = beta2 * s + (1 - beta2) * g * g
-    return w - rate * m / (s**0.5 / root + eps), m, s
+    return w - shrink * w - rate * m / (s**0.5 / root + eps), m, s
 
 
 def amsgrad_rule(
     w: Number, g: Number, m: Number, s: Number, top: Number, rate: float, root: float, beta1: float, beta2: float,
-    eps: float, weight_decay: float, maximize: bool,
+    eps: float, decay: float, shrink: float, maximize: bool,
 ) -> tuple[Number, Number, Number, Number]:  # fmt: skip
     """The same with the largest s so far, `top`, in the denominator."""
-    _, m, s = rule(w, g, m, s, rate, root, beta1, beta2, eps, weight_decay, maximize)
+    _, m, s = rule(w, g, m, s, rate, root, beta1, beta2, eps, decay, shrink, maximize)
     top = where(s > top, s, top)
-    return w - rate * m / (top**0.5 / root + eps), m, s, top
+    return w - shrink * w - rate * m / (top**0.5 / root + eps), m, s, top
 
 
 class Adam(Optimizer):
@@ -58,26 +64,29 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **hints: Any,
     ) -> None:
         at_least_zero(learning_rate=lr, epsilon=eps, weight_decay=weight_decay)
-        for i, beta in enumerate(betas):
-            if not 0 <= beta < 1:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        self.rule, self.buffers = rule, ("exp_avg", "exp_avg_sq")
-        if amsgrad:
-            self.rule, self.buffers = amsgrad_rule, (*self.buffers, "max_exp_avg_sq")
+        check_betas(betas)
         super().__init__(
             params,
             {
                 "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                "maximize": maximize,
+                "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
             },
+            hints,
         )  # fmt: skip
 
-    def constants(self, k: int, group: dict[str, Any], first: bool) -> tuple[Any, ...]:
-        beta1, beta2 = group["betas"]
+    def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
+        if group["amsgrad"]:
+            return amsgrad_rule, ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+        return rule, ("exp_avg", "exp_avg_sq")
+
+    def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
+        (beta1, beta2), k = group["betas"], state["step"]
         rate, root = group["lr"] / (1 - beta1**k), (1 - beta2**k) ** 0.5
-        return rate, root, beta1, beta2, group["eps"], group["weight_decay"], group["maximize"]
+        return rate, root, beta1, beta2, group["eps"], *decays(group), group["maximize"]
 
 
 row = Row("adam", Adam, twin="torch.optim.Adam", source="Kingma & Ba 2015")

@@ -36,11 +36,11 @@ class Nesterov(Optimizer):
         at_least_zero(learning_rate=lr)
         super().__init__(params, {"lr": lr})
 
-    def start(self, name: str, w: Number) -> Number:
+    def start(self, name: str, w: Number, group: dict[str, Any]) -> Number:
         return 1 * w
 
-    def constants(self, k: int, group: dict[str, Any], first: bool) -> tuple[Any, ...]:
-        k = k + 1  # the paper's k begins at 2
+    def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
+        k = state["step"] + 1  # the paper's k begins at 2
         return group["lr"], (k - 2) / (k + 1)
 
 

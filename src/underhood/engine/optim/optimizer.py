@@ -4,18 +4,22 @@ A page writes its rule for one weight, as an expression that also holds for whol
 
     w, *buffers = rule(w, g, *buffers, *constants)
 
-where `constants` are the numbers that are the same for every weight of a step (the learning rate, a bias
-correction). Lifted, it is the vector form; compiled into one pass over the weights, in place and without
-temporaries, it is the fast form. The rule runs on PyTorch's tensors too, for rules that torch.optim lacks.
+where `buffers` are what is kept for each weight, and `constants` the numbers that are the same for every weight of
+a step (the learning rate, a bias correction). A page whose settings choose among rules says which in `chosen`, so
+that parameter groups may differ.
+
+The rule applied to whole arrays is the vector form; compiled into one pass over the weights, in place and without
+temporaries, it is the fast form. It runs on PyTorch's tensors too, for rules that torch.optim lacks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, current_form
@@ -23,6 +27,9 @@ from underhood.engine.tape import enable_grad, no_grad
 from underhood.engine.tensor import Tensor
 
 Number = Any  # a float, or an array of them
+
+# what a schedule writes into parameter groups beside the settings
+SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 
 
 class Row(NamedTuple):
@@ -35,12 +42,23 @@ class Row(NamedTuple):
 
 
 class Optimizer:
-    """Base class of all optimisers. A subclass names its rule and its buffers, and writes `constants`."""
+    """Base class of all optimisers. A subclass names its rule and its buffers, and writes `constants`.
+
+    Of torch's arguments, `foreach` and `fused` choose among its implementations and change no number; they are
+    taken and ignored, the form chooses here. `capturable` and `differentiable` are not offered.
+    """
 
     rule: Callable[..., Any]
     buffers: tuple[str, ...] = ()  # the names of what is kept for each weight, torch's names
+    numbers: ClassVar[dict[str, type]] = {"step": int}  # what is kept for each parameter beside them
+    stepped = False  # whether `step` has been called; schedules warn if not
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any], hints: dict[str, Any] | None = None) -> None:
+        for name, value in (hints or {}).items():
+            if name not in ("foreach", "fused", "capturable", "differentiable"):
+                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}")
+            if value and name in ("capturable", "differentiable"):
+                raise NotImplementedError(f"{type(self).__name__}({name}=True): underhood's engine does not offer it")
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[dict[str, Any]] = []
@@ -50,11 +68,17 @@ class Optimizer:
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def constants(self, k: int, group: dict[str, Any], first: bool) -> tuple[Any, ...]:
-        """What step k (from 1) hands the rule after w, g and the buffers; `first` when the buffers are new."""
+    def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
+        """The rule that a group's settings ask for, and its buffers."""
+        return self.rule, self.buffers
+
+    def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
+        """What the rule is handed after w, g and the buffers in step `state["step"]`, counted from 1; `first` says
+        that the buffers are new.
+        """
         raise NotImplementedError
 
-    def start(self, name: str, w: Number) -> Number:
+    def start(self, name: str, w: Number, group: dict[str, Any]) -> Number:
         """The first value of a buffer: zeros unless the page says otherwise."""
         return 0 * w
 
@@ -69,7 +93,7 @@ class Optimizer:
                 raise ValueError("can't optimize a non-leaf Tensor")
             if any(p is q for group in self.param_groups for q in group["params"]):
                 raise ValueError("some parameters appear in more than one parameter group")
-        unknown = set(param_group) - set(self.defaults) - {"params", "initial_lr"}
+        unknown = set(param_group) - set(self.defaults) - {"params", *SCHEDULED}
         if unknown:
             raise TypeError(f"{type(self).__name__}: unknown settings in a parameter group: {sorted(unknown)}")
         self.param_groups.append({**self.defaults, **param_group, "params": params})
@@ -84,6 +108,7 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step for every parameter that has a gradient; returns the closure's loss, if there is one."""
+        self.stepped = True
         loss = None
         if closure is not None:
             with enable_grad():
@@ -96,19 +121,19 @@ class Optimizer:
         return loss
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+        rule, names = self.chosen(group)
         state = self.state.setdefault(p, {})
-        first = any(name not in state for name in self.buffers)
-        if first:
-            state |= {name: Tensor(np.array(self.start(name, p.array))) for name in self.buffers}
-        state["step"] = k = state.get("step", int(not first)) + 1
-        constants = self.constants(k, group, first)
-        buffers = [state[name].array for name in self.buffers]
+        missing = [name for name in names if name not in state]
+        state |= {name: Tensor(np.array(self.start(name, p.array, group))) for name in missing}
+        state["step"] = state.get("step", 0) + 1
+        constants = self.constants(group, state, bool(missing))
+        buffers = [state[name].array for name in names]
         w, g = p.array, p.grad.array  # type: ignore[union-attr]
         if current_form() == "fast" and all(a.flags.c_contiguous for a in (w, g, *buffers)):
             numbers = tuple(c if isinstance(c, bool) else w.dtype.type(c) for c in constants)
-            one_pass(self.rule, len(buffers))(w.reshape(-1), g.reshape(-1), *(b.reshape(-1) for b in buffers), numbers)
+            one_pass(rule, len(buffers))(w.reshape(-1), g.reshape(-1), *(b.reshape(-1) for b in buffers), numbers)
         else:
-            for old, new in zip((w, *buffers), self.rule(w, g, *buffers, *constants), strict=True):
+            for old, new in zip((w, *buffers), rule(w, g, *buffers, *constants), strict=True):
                 old[...] = new
         p.versions[0] += 1
 
@@ -130,15 +155,18 @@ class Optimizer:
         params: dict[int, Tensor] = {}
         for own, new in zip(self.param_groups, groups, strict=True):
             params.update(zip(new["params"], own["params"], strict=True))
-            own.update({key: value for key, value in new.items() if key in own and key != "params"})
+            own.update({key: value for key, value in new.items() if key in self.defaults or key in SCHEDULED})
         self.state = {
-            params[i]: {
-                key: int(value) if key == "step" else Tensor(np.array(value, params[i].dtype))
-                for key, value in state.items()
-                if value is not None
-            }
+            params[i]: {"step": 1}
+            | {key: self._kept(key, value, params[i]) for key, value in state.items() if value is not None}
             for i, state in state_dict["state"].items()
         }
+
+    def _kept(self, key: str, value: Any, p: Tensor) -> Any:
+        """A value of a state_dict as our own: a number, or a copy in the parameter's dtype."""
+        if key in self.numbers:
+            return self.numbers[key](value)
+        return Tensor(np.array(value.cpu().numpy() if hasattr(value, "cpu") else value, p.dtype))
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={value}" for key, value in self.defaults.items())
@@ -167,6 +195,28 @@ def one_pass(rule: Callable[..., Any], buffers: int) -> Any:
             w[i], a[i], b[i], c[i] = f(w[i], g[i], a[i], b[i], c[i], *constants)
 
     return compiled((none, one, two, three)[buffers])
+
+
+@register_jitable
+def ascend(w: Number, g: Number, decay: float, maximize: bool) -> Number:
+    """The gradient that a rule works with: turned round to maximise, with L2 regularisation λ w added."""
+    if maximize:
+        g = -g
+    return g + decay * w
+
+
+def decays(group: dict[str, Any]) -> tuple[float, float]:
+    """A group's λ as (part of the gradient, share of the weight that each step takes away)."""
+    if group["decoupled_weight_decay"]:
+        return 0.0, group["lr"] * group["weight_decay"]
+    return group["weight_decay"], 0.0
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Refuse running means that would not fade, in torch's words."""
+    for i, beta in enumerate(betas):
+        if not 0 <= beta < 1:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
 
 
 def at_least_zero(**settings: float) -> None:

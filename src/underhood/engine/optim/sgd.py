@@ -10,10 +10,10 @@ Algorithm 1 of Nesterov's paper stands on the page `nesterov`.
 Sources: Robbins & Monro 1951; Polyak 1964; Sutskever et al. 2013.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, at_least_zero
+from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
 
 
 def rule(
@@ -21,9 +21,7 @@ def rule(
     nesterov: bool, maximize: bool, first: bool,
 ) -> tuple[Number, Number]:  # fmt: skip
     """One step of one weight; `damped` is 1 − τ."""
-    if maximize:
-        g = -g
-    g = g + weight_decay * w
+    g = ascend(w, g, weight_decay, maximize)
     v = 1 * g if first else momentum * v + damped * g
     step = g + momentum * v if nesterov else v
     return w - lr * step, v
@@ -31,9 +29,7 @@ def rule(
 
 def plain(w: Number, g: Number, lr: float, weight_decay: float, maximize: bool) -> tuple[Number]:
     """One step of one weight without momentum: w ← w − η (g + λ w)."""
-    if maximize:
-        g = -g
-    return (w - lr * (g + weight_decay * w),)
+    return (w - lr * ascend(w, g, weight_decay, maximize),)
 
 
 class SGD(Optimizer):
@@ -49,22 +45,26 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **hints: Any,
     ) -> None:
         at_least_zero(learning_rate=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        self.rule, self.buffers = (rule, ("momentum_buffer",)) if momentum else (plain, ())
         super().__init__(
             params,
             {
                 "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
                 "nesterov": nesterov, "maximize": maximize,
             },
+            hints,
         )  # fmt: skip
 
-    def constants(self, k: int, group: dict[str, Any], first: bool) -> tuple[Any, ...]:
+    def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
+        return (rule, ("momentum_buffer",)) if group["momentum"] else (plain, ())
+
+    def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
         g = group
-        if not self.buffers:
+        if not g["momentum"]:
             return g["lr"], g["weight_decay"], g["maximize"]
         damped = 1 - g["dampening"]
         return g["lr"], g["momentum"], damped, g["weight_decay"], g["nesterov"], g["maximize"], first

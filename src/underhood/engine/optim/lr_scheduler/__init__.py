@@ -1,0 +1,38 @@
+"""Schedules of the learning rate, with the names, arguments and trajectories of torch.optim.lr_scheduler.
+
+Write η₀ for the rate that the optimiser was made with and k for the steps that the schedule has taken. Pages give
+η(k); the code goes from η(k−1) to η(k) as torch does, so that a rate changed by hand in between, or by another
+schedule, is kept in proportion.
+"""
+
+from underhood.engine.optim.lr_scheduler.cosine import CosineAnnealingLR
+from underhood.engine.optim.lr_scheduler.one_cycle import OneCycleLR
+from underhood.engine.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from underhood.engine.optim.lr_scheduler.powers import ExponentialLR, MultiStepLR, StepLR
+from underhood.engine.optim.lr_scheduler.ramps import ConstantLR, LinearLR, PolynomialLR
+from underhood.engine.optim.lr_scheduler.schedule import LambdaLR, LRScheduler
+from underhood.engine.optim.lr_scheduler.sequential import SequentialLR
+
+SCHEDULES: dict[str, type[LRScheduler]] = {
+    schedule.__name__: schedule
+    for schedule in (
+        StepLR, MultiStepLR, ExponentialLR, ConstantLR, LinearLR, PolynomialLR, CosineAnnealingLR, OneCycleLR, LambdaLR,
+        SequentialLR, ReduceLROnPlateau,
+    )
+}  # fmt: skip
+
+__all__ = [
+    "SCHEDULES",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
