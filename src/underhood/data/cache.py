@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underhood.data.places import cache_root
-from underhood.data.registry import Chunk, Images, Labels, Part, Pixels
+from underhood.data.registry import Images, Labels, Part, Pixels
 from underhood.errors import BadInput, MissingPiece
 
 FORM = "underhood.images/1"  # raise it when the form of a copy, or what a reader yields, changes
@@ -48,7 +48,7 @@ class Copy:
 def converted(set_name: str, part: Part) -> Copy:
     """The part's converted copy, made now if there is none of the files' present state."""
     folder = cache_root() / "data"
-    prefix = f"{_plain(set_name)}-{part.name}-{_hash(_place(part))[:8]}-"
+    prefix = f"{_plain(set_name)}-{part.name}-{_hash(part.place)[:8]}-"
     home = folder / f"{prefix}{_hash(*_identity(part))[:12]}"
     copy = _opened(home)
     if copy is not None:
@@ -75,10 +75,6 @@ def _identity(part: Part) -> Iterator[str]:
         yield f"{file.absolute()}:{state.st_size}:{state.st_mtime_ns}"
 
 
-def _place(part: Part) -> str:
-    return os.path.commonpath([file.absolute() for file in part.files]) if part.files else ""
-
-
 def _hash(*texts: str) -> str:
     return sha256("\0".join(texts).encode()).hexdigest()
 
@@ -95,7 +91,7 @@ def _opened(home: Path) -> Copy | None:
         labels = np.load(home / "labels.npy")
         images = Images(pixels, labels, tuple(about["classes"]))
         return Copy(images, about["sha256"], tuple(about["mean"]), tuple(about["std"]))
-    except (OSError, ValueError, KeyError):  # none yet, or someone damaged it: make it (again)
+    except (OSError, EOFError, ValueError, KeyError):  # none yet, or someone damaged it: make it (again)
         return None
 
 
@@ -118,7 +114,7 @@ def _write_images(file: IO[bytes], part: Part) -> tuple[Labels, NDArray[np.int64
     labels: list[Labels] = []
     shape: tuple[int, ...] = (0, 0, 0)
     histogram = np.zeros((0, 256), np.int64)
-    for images, chunk_labels in _read(part):
+    for images, chunk_labels in part.read():
         if not labels:
             shape = images.shape[1:]
             histogram = np.zeros((shape[0], 256), np.int64)
@@ -129,19 +125,12 @@ def _write_images(file: IO[bytes], part: Part) -> tuple[Labels, NDArray[np.int64
         histogram += _histogram(images)
         labels.append(chunk_labels)
     if not histogram.any():
-        raise BadInput(f"{_place(part)}: there is not one image in it.")
+        raise BadInput(f"{part.place}: there is not one image in it.")
     all_labels = np.concatenate(labels)
     file.seek(0)
     _write_header(file, (len(all_labels), *shape))
     content.update(repr((len(all_labels), *shape)).encode())
     return all_labels, histogram, content
-
-
-def _read(part: Part) -> Iterator[Chunk]:
-    try:
-        yield from part.chunks()
-    except OSError as error:
-        raise BadInput(f"{error.filename or _place(part)}: cannot be read ({error.strerror}).") from error
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:

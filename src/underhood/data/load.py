@@ -1,9 +1,11 @@
 """Loading a set by its name, or one's own by its path.
 
-load("mnist")                  UNDERHOOD_DATA, or the platform's data folder
-load("cifar10", root="/data")
-load("shapes.npz")             one's own arrays
-load("photos")                 one's own pictures, a sub-folder a class
+    load("mnist")                  UNDERHOOD_DATA, or the platform's data folder
+    load("cifar10", root="/data")
+    load("shapes.npz")             one's own arrays
+    load("photos")                 one's own pictures, a sub-folder a class
+
+A name of DATA_SETS goes before a path: a folder of one's own called "mnist" is "./mnist".
 """
 
 from hashlib import sha256
@@ -33,7 +35,8 @@ def load(name: str, root: Path | str | None = None) -> Arrays:
     data_set = DATA_SETS.get(name)
     if data_set is None:
         _same_shape(name, train, test)
-        mean, std, white = train.mean, train.std, 255
+        white = 255
+        mean, std = (tuple(value / white for value in raw) for raw in (train.mean, train.std))
     else:
         _not_swapped(data_set, train, test)
         mean, std, white = data_set.mean, data_set.std, data_set.white

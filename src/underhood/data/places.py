@@ -1,7 +1,9 @@
 """Where data lies: the folder of sets, the folder of converted copies, and a set's files within.
 
-sets              UNDERHOOD_DATA,  else the platform's data folder   (~/.local/share/underhood)
-converted copies  UNDERHOOD_CACHE, else the platform's cache folder  (~/.cache/underhood)
+    sets              UNDERHOOD_DATA,  else the platform's data folder   (~/.local/share/underhood)
+    converted copies  UNDERHOOD_CACHE, else the platform's cache folder  (~/.cache/underhood)
+
+Converted copies may be removed at any time; they are made again.
 """
 
 import os

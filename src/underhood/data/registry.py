@@ -8,6 +8,7 @@ A page's readers yield chunks so that a set is converted without ever lying in m
 """
 
 import mmap
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,18 @@ class Part:
     classes: tuple[str, ...]
     chunks: Callable[[], Iterator[Chunk]]
     stamp: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file, or the folder that holds the files; of a set that comes with a library, its version."""
+        return os.path.commonpath([file.absolute() for file in self.files]) if self.files else self.stamp
+
+    def read(self) -> Iterator[Chunk]:
+        """The chunks. Raises BadInput that names the file when one cannot be read or holds something wrong."""
+        try:
+            yield from self.chunks()
+        except OSError as error:
+            raise BadInput(f"{error.filename or self.place}: cannot be read ({error.strerror}).") from error
 
 
 @dataclass(frozen=True)

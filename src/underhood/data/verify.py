@@ -5,6 +5,7 @@
     readable       it reads well; what it should be is not known (one's own data)
     differs        it reads well, but it is not the official content
     damaged        it cannot be read as what it should be
+    unknown        it has no checksum, and a damaged file of its part hinders reading on
 
 The content of a part, whatever its order: each image is hashed with its label, SHA-256(label, 2 bytes
 little-endian, then the pixels), and the hashes are sorted and hashed again. So CIFAR-100 passes in any row
@@ -92,10 +93,10 @@ def _part_rows(part: Part, data_set: DataSet | None, position: int) -> list[dict
 def _by_content(part: Part, data_set: DataSet, position: int) -> tuple[str, str, Path | None]:
     """Verdict and note for a part, and the file to blame if it is damaged."""
     try:
-        found, images = content(part.chunks())
+        found, images = content(part.read())
     except BadInput as error:
         message = str(error)
-        culprit = next((file for file in part.files if message.startswith(str(file))), part.files[0])
+        culprit = next((file for file in part.files if message.startswith(f"{file}:")), part.files[0])
         return "damaged", message.removeprefix(f"{culprit}: "), culprit
     expected = (data_set.train, data_set.test)[position]
     if found == data_set.content[position]:
@@ -108,7 +109,7 @@ def _by_content(part: Part, data_set: DataSet, position: int) -> tuple[str, str,
 
 def _readable(part: Part) -> dict[str, str]:
     try:
-        images = sum(len(labels) for _, labels in part.chunks())
+        images = sum(len(labels) for _, labels in part.read())
     except BadInput as error:
         return {"verdict": "damaged", "note": str(error)}
     return {"verdict": "readable", "note": f"{images:,} images in {len(part.classes)} classes"}
@@ -137,5 +138,8 @@ def _official(file: Path, data_set: DataSet) -> bool:
     published = data_set.checksums.get(file.name)
     if published is None:
         return False
-    with open(file, "rb") as opened:
-        return file_digest(opened, lambda: md5(usedforsecurity=False)).hexdigest() == published
+    try:
+        with open(file, "rb") as opened:
+            return file_digest(opened, lambda: md5(usedforsecurity=False)).hexdigest() == published
+    except OSError:  # what reading it says is the better message
+        return False
