@@ -9,13 +9,16 @@ Images are uint8, (N, H, W), (N, H, W, C) or (N, C, H, W), with C = 1 or 3 (a sh
 is taken for the last); labels are whole numbers from 0, (N,) or (N, 1).
 """
 
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from underhood.data.registry import Chunk, Part, Pixels, checked
@@ -28,6 +31,7 @@ BOTH_PARTS = (
 )
 ONE_PART = (("images", "labels"), ("x", "y"))
 Rows = NDArray[np.int64] | slice
+DAMAGED = (ValueError, EOFError, BadZipFile, zlib.error)  # what NumPy lets through
 
 
 def parts(path: Path) -> tuple[Part, Part]:
@@ -57,7 +61,8 @@ def chunks(path: Path, x: str, y: str, rows: Rows, classes: tuple[str, ...]) -> 
     images, labels = _images(path, x), _labels(path, y)
     if len(images) != len(labels):
         raise BadInput(f"{path}: {y} has {len(labels):,} labels for the {len(images):,} images of {x}.")
-    yield checked(path, images[rows], labels[rows], classes)
+    images, labels = checked(path, images, labels, classes)
+    yield images[rows], labels[rows]
 
 
 def _images(path: Path, name: str) -> Pixels:
@@ -104,21 +109,22 @@ def _names(path: Path) -> set[str]:
 
 
 def _read(path: Path, name: str) -> NDArray[Any]:
-    try:
-        with _opened(path) as file:
+    with _opened(path) as file:
+        try:
             array: NDArray[Any] = file[name]
-            return array
-    except (ValueError, EOFError, BadZipFile) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path}: the array {name} cannot be read ({error}).") from error
+        except DAMAGED as error:
+            raise BadInput(f"{path}: the array {name} cannot be read ({error}).") from error
+    return array
 
 
-def _opened(path: Path) -> Any:
-    try:
-        file = np.load(path)
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise BadInput(f"{path}: not a .npz file, or cut short ({error}).") from error
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise BadInput(f"{path}: holds one bare array; a .npz file of images and labels is expected.")
-    return file
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    with open(path, "rb") as raw:
+        try:
+            file = np.load(raw)
+        except DAMAGED as error:
+            raise BadInput(f"{path}: not a .npz file, or cut short ({error}).") from error
+        if not isinstance(file, NpzFile):
+            raise BadInput(f"{path}: holds one bare array; a .npz file of images and labels is expected.")
+        with file:
+            yield file
