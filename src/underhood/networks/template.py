@@ -12,6 +12,7 @@ Differs from `mlp` in how it is written (no tape: each layer keeps what backward
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class MLP:
         if len(activations) != len(hiddens):
             raise ValueError(f"{len(hiddens)} hidden layers want {len(hiddens)} activations, got {len(activations)}")
         widths = [input_size, *hiddens, output_size]
-        self.W = [weight_init_fn(d0, d1) for d0, d1 in zip(widths, widths[1:], strict=False)]
+        self.W = [weight_init_fn(d0, d1) for d0, d1 in pairwise(widths)]
         self.b = [bias_init_fn(d) for d in widths[1:]]
         self.activations = list(activations)
         self.criterion = criterion or SoftmaxCrossEntropy()
