@@ -184,7 +184,7 @@ class MLP:
 
     def save_model(self, path: str | Path = "p1_model.npz") -> None:
         """W0, b0, W1, b1, … as arrays of an .npz file."""
-        np.savez(path, **self.weights())
+        np.savez(path, allow_pickle=False, **self.weights())
 
     def weights(self) -> dict[str, Array]:
         """The learnt arrays by name."""

@@ -13,7 +13,6 @@ Carnegie Mellon University, 2021.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,8 @@ class TemplateLearner:
             len(parts.classes),
             wanted["hidden"],
             [getattr(template, wanted["activation"])() for _ in wanted["hidden"]],
-            weight_init_fn=partial(template.random_normal_weight_init, rng=rng),
+            weight_init_fn=lambda d0, d1: template.random_normal_weight_init(d0, d1, rng).astype(settings.precision),
+            bias_init_fn=lambda d: template.zeros_bias_init(d).astype(settings.precision),
             lr=settings.optimizer.lr,
             momentum=settings.optimizer.arguments.get("momentum", 0.0),
         )
@@ -114,8 +114,8 @@ def report(results: Results) -> Document:
                     against_epochs(
                         "Loss", results, {"epoch_loss": "training", "test_loss": "test"}, y_title="cross-entropy",
                         log_y=True, name="loss",
-                        caption="Mean over the seeds with its 95 % interval. Training: the mean over an epoch's batches "
-                        "as they came. Test: drawn because the course asks for it; nothing was chosen by it.",
+                        caption="Mean over the seeds with its 95 % interval. Training: the mean over an epoch's "
+                        "batches as they came. Test: drawn because the course asks for it; nothing was chosen by it.",
                     ),
                     against_epochs(
                         "Error", results, {"train_error": "training", "test_error": "test"}, y_title="wrong answers",

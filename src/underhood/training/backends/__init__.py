@@ -17,8 +17,13 @@ Array = np.ndarray
 class Backend(Protocol):
     """What `training/loop.py` needs."""
 
-    name: str
-    nn: Any  # torch.nn or underhood.nn, handed to a network's page
+    @property
+    def name(self) -> str:
+        """What settings call it."""
+
+    @property
+    def nn(self) -> Any:
+        """torch.nn or underhood.nn, handed to a network's page."""
 
     def tensor(self, array: Array) -> Any:
         """An array as a tensor of the trial's device; floats in the trial's precision, the rest as they are."""
