@@ -19,7 +19,7 @@ def run_tiny(tiny, tmp_path):
 
     def run(*sets, scale="smoke", seeds=None, grid=(), study=tiny.study, **how):
         heard = []
-        options = {"runs": tmp_path, "parallel": 2, "listener": heard.append} | how
+        options = {"runs": tmp_path, "listener": heard.append} | how
         return run_study(study, scale, sets, seeds, How(**options), grid=grid), heard
 
     return run

@@ -7,6 +7,7 @@ what is new. A trial that fails is a state with a reason; the others go on. Ctrl
 stop at its next step with a checkpoint; a second one kills.
 """
 
+import os
 import shlex
 import signal
 import threading
@@ -30,7 +31,7 @@ from underhood.lab.events import (
     nobody,
 )
 from underhood.lab.executors import Executor
-from underhood.lab.executors.local import LocalPool
+from underhood.lab.executors.local import IN_WORKER, LocalPool
 from underhood.lab.files import line_of
 from underhood.lab.labels import labels_of
 from underhood.lab.machine import machine, versions
@@ -78,6 +79,8 @@ def run_study(
     in the environment; 130 or 143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings,
     data or a store that are wrong.
     """
+    if os.environ.get(IN_WORKER):  # the worker loads the user's file, and the file runs its study
+        raise BadInput('a file that runs its own study must do so below `if __name__ == "__main__":`')
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from underhood.lab.events import TrialEnded, TrialStarted, TrialStep
-from underhood.lab.executors import local
 from underhood.lab.executors.local import LocalPool, worker_environment
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, load_file
@@ -219,9 +218,3 @@ def test_a_file_that_can_not_be_loaded_is_a_failed_trial(task, pool, tmp_path):
     event = ended(pool)
     assert event.state == "failed"
     assert event.reason == "ModuleNotFoundError: No module named 'nothing_of_this_name'"
-
-
-def test_a_worker_does_not_start_studies(monkeypatch):
-    monkeypatch.setenv(local.IN_WORKER, "1")
-    with pytest.raises(RuntimeError, match='if __name__ == "__main__":'):
-        LocalPool(1)

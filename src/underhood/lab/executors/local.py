@@ -28,7 +28,7 @@ from underhood.lab.files import line_of, number_back
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task
 
-# Set for every worker, so that a study called from a file at its top level says so instead of starting itself.
+# Set for every worker: run_study refuses to start a study there.
 IN_WORKER = "UNDERHOOD_WORKER"
 
 
@@ -115,11 +115,6 @@ class LocalPool:
     """Up to `size` processes at once, started as they are needed."""
 
     def __init__(self, size: int) -> None:
-        if os.environ.get(IN_WORKER):
-            raise RuntimeError(
-                "a worker can't run a study: in a file that runs its own study, put that line below "
-                'if __name__ == "__main__":'
-            )
         self.size = size
         self._workers: list[_Worker] = []
         self._inbox: Inbox = queue.SimpleQueue()

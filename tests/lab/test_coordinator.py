@@ -1,0 +1,375 @@
+"""A study run for real: what is promised of interruption, failure, growth and resumption."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from underhood.errors import BadInput
+from underhood.lab import How, command_line, load_file, open_run, plan, run_study
+from underhood.lab.events import RunEnded, RunStarted, TrialEnded, TrialStarted, TrialStep, Warned
+from underhood.lab.store import RunFolder
+from underhood.settings import Mistakes
+
+TINY = Path(__file__).with_name("tiny_study.py")
+
+
+def started(heard):
+    return [event.trial for event in heard if isinstance(event, TrialStarted)]
+
+
+def warned(heard):
+    return [event.text for event in heard if isinstance(event, Warned)]
+
+
+def content(folder):
+    """The bytes that must not depend on what happened on the way."""
+    trials = sorted((folder / "trials").iterdir())
+    return {
+        trial.name: (
+            (trial / "metrics.jsonl").read_bytes(),
+            json.loads((trial / "result.json").read_text())["values"],
+            (trial / "artefacts" / "at.txt").read_bytes(),
+        )
+        for trial in trials
+    }
+
+
+# ---- a run
+
+
+def test_a_run_from_plan_to_results(run_tiny, tmp_path, tiny):
+    run, heard = run_tiny(parallel=2)
+    ids = [spec.id for spec in plan(tiny.study, "smoke")]
+    assert isinstance(heard[0], RunStarted)
+    assert heard[0].labels == dict(
+        zip(ids, ["plain, seed 0", "other, seed 0", "plain, seed 1", "other, seed 1"], strict=True)
+    )
+    assert heard[0].finished == ()
+    assert heard[0].settings[ids[0]]["steps"] == 20
+    assert sorted(started(heard)) == sorted(ids)
+    assert heard[-1] == RunEnded({"finished": 4}, "4 of 4 trials finished", 0)
+    assert run.exit_code == 0
+    assert run.state == "finished"
+    assert run.path == tmp_path / "tiny-smoke"
+    assert [trial.id for trial in run.trials] == ids
+    assert run.command == f"underhood run {TINY} --scale smoke --runs {tmp_path} --parallel 2"
+    assert run.facts["file"] == str(TINY)
+    assert run.results["plain"].summary("test_error").n == 2
+
+
+def test_the_same_numbers_alone_and_among_others(run_tiny, tmp_path):
+    run_tiny(name="alone", parallel=1)
+    run_tiny(name="crowd", parallel=4)
+    assert content(tmp_path / "alone") == content(tmp_path / "crowd")
+
+
+def test_the_same_command_again_runs_nothing(run_tiny, tmp_path):
+    run_tiny("steps=3")
+    before = content(tmp_path / "tiny-smoke")
+    run, heard = run_tiny("steps=3")
+    assert started(heard) == []
+    assert len(heard[0].finished) == 4
+    assert run.exit_code == 0
+    assert content(tmp_path / "tiny-smoke") == before
+
+
+def test_growing_seeds_and_axes_runs_only_what_is_new(run_tiny):
+    run, _ = run_tiny("steps=3")
+    first = {trial.id for trial in run.trials}
+    run, heard = run_tiny("steps=3", seeds=3, grid=["walk.name=plain,other,third"])
+    assert len(run.trials) == 9
+    assert set(started(heard)) == {trial.id for trial in run.trials} - first
+    run, heard = run_tiny("steps=3", seeds=1)
+    assert started(heard) == []
+    assert len(run.trials) == 2
+
+
+def test_wrong_settings_start_nothing(run_tiny, tmp_path):
+    with pytest.raises(Mistakes, match="2 mistakes; nothing was started"):
+        run_tiny("stepz=3", "pause=long")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_without_a_listener(tiny, tmp_path):
+    assert run_study(tiny.study, "smoke", ["steps=1"], 1, How(runs=tmp_path)).exit_code == 0
+
+
+def test_a_run_off_the_main_thread(run_tiny):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run_tiny("steps=1")[0]))
+    thread.start()
+    thread.join()
+    assert found[0].exit_code == 0
+
+
+# ---- failure
+
+
+def test_a_trial_that_raises_is_a_state_and_the_others_finish(run_tiny):
+    run, heard = run_tiny(grid=["fails_at=-1,5"])
+    assert run.exit_code == 1
+    assert run.state == "failed"
+    failed = run.results.failed
+    assert [trial.settings["fails_at"] for trial in failed] == [5] * 4
+    assert {trial.reason for trial in failed} == {"ArithmeticError: no step 5"}
+    assert "ArithmeticError: no step 5" in failed[0].folder.log_tail()
+    assert failed[0].result == {}
+    assert sum(trial.state == "finished" for trial in run.trials) == 4
+    events = [event for event in heard if isinstance(event, TrialEnded) and event.state == "failed"]
+    assert all("Traceback" in event.log_tail for event in events)
+    assert heard[-1].text.startswith("4 of 8 trials finished, 4 failed:\n  plain, fails_at 5, seed 0: ArithmeticError")
+
+
+def test_a_killed_worker_is_a_failed_trial_with_a_reason_and_the_others_finish(run_tiny):
+    run, _ = run_tiny(grid=["dies_at=-1,5"], seeds=1, parallel=2)
+    assert run.exit_code == 1
+    assert [trial.settings["dies_at"] for trial in run.results.failed] == [5, 5]
+    for trial in run.results.failed:
+        assert trial.reason.startswith("its process was ended by SIGKILL")
+        assert trial.folder.status()["state"] == "failed"
+    assert sum(trial.state == "finished" for trial in run.trials) == 2
+
+
+def test_a_failed_trial_is_tried_again(run_tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINY_MARKS", str(tmp_path / "marks"))
+    settings = ("walk.name=plain", "fails_at=5", "fails_until=3")
+    run, heard = run_tiny(*settings, seeds=1, retry=1)
+    assert run.exit_code == 1
+    assert [event.attempt for event in heard if isinstance(event, TrialStarted)] == [1, 2]
+    run, heard = run_tiny(*settings, seeds=1)
+    assert run.exit_code == 0
+    assert [event.attempt for event in heard if isinstance(event, TrialStarted)] == [1]
+
+
+def test_when_all_fail_alike_the_exit_code_says_why(tmp_path, run_tiny, tiny, monkeypatch):
+    file = tmp_path / "needs.py"
+    file.write_text(
+        "from underhood.errors import MissingPiece\n"
+        "from underhood.settings import Settings\n"
+        "class Needs(Settings):\n    size: int = 0\n"
+        "def trial(settings, seed, context):\n    yield from ()\n    raise MissingPiece('pip install it')\n"
+    )
+    needs = load_file(file)
+    study = dataclasses.replace(tiny.study, settings=needs.Needs, trial=needs.trial, axes={})
+    run, _ = run_tiny(study=study)
+    assert run.exit_code == 3
+
+
+# ---- code and defaults that changed since
+
+
+@pytest.fixture
+def edited(tmp_path, tiny):
+    """A copy of the tiny study, and what its second version's run says."""
+    file = tmp_path / "mine" / "tiny_study.py"
+    file.parent.mkdir()
+
+    def load(change=lambda source: source):
+        file.write_text(change(TINY.read_text()))
+        loaded = [name for name, module in sys.modules.items() if getattr(module, "__file__", None) == str(file)]
+        for name in loaded:
+            del sys.modules[name]
+        return load_file(file).study
+
+    return load
+
+
+def other_walk(source):
+    return source.replace("rng.normal(size=3)", "rng.normal(size=3) + 1")
+
+
+@pytest.mark.parametrize(
+    ("how", "again"),
+    [
+        ({}, False),
+        ({"changed": "keep"}, False),
+        ({"changed": "rerun"}, True),
+        ({"ask": lambda text: True}, True),
+        ({"ask": lambda text: False}, False),
+        ({"changed": "keep", "ask": lambda text: True}, False),
+    ],
+)
+def test_results_of_other_code_are_kept_with_a_warning_or_run_again(run_tiny, edited, tmp_path, how, again):
+    run_tiny("steps=2", study=edited())
+    before = content(tmp_path / "tiny-smoke")
+    run, heard = run_tiny("steps=2", study=edited(other_walk), **how)
+    if again:
+        assert len(started(heard)) == 4
+        assert warned(heard) == []
+        assert content(tmp_path / "tiny-smoke") != before
+    else:
+        assert started(heard) == []
+        text = "4 trials of this run come from other code than today's; kept (--rerun runs them again)"
+        assert warned(heard) == [text]
+        assert run.warnings == (text,)
+        assert content(tmp_path / "tiny-smoke") == before
+
+
+def test_what_is_asked_says_how_many(run_tiny, edited):
+    run_tiny("steps=2", study=edited(), seeds=1)
+    asked = []
+    run_tiny("steps=2", study=edited(other_walk), ask=lambda text: bool(asked.append(text)))
+    assert asked == ["2 trials of this run come from other code than today's. Run again?"]
+
+
+def test_a_changed_comment_asks_nothing(run_tiny, edited):
+    run_tiny("steps=2", study=edited())
+    _, heard = run_tiny("steps=2", study=edited(lambda source: source + "# the end\n"), changed="rerun")
+    assert started(heard) == []
+
+
+def test_a_result_of_another_default_is_no_result(run_tiny, edited):
+    run_tiny("steps=2", study=edited())
+    run, heard = run_tiny("steps=2", study=edited(lambda s: s.replace("size: float = 1.0", "size: float = 2.0")))
+    assert len(started(heard)) == 4
+    assert warned(heard) == ["4 trials had other defaults then; run again with today's"]
+    assert {trial.settings["walk"]["size"] for trial in run.trials} == {2.0}
+
+
+def test_a_setting_added_later_runs_nothing_again(run_tiny, edited):
+    run_tiny("steps=2", study=edited())
+    added = edited(lambda source: source.replace("    threads: int = 1\n", "    threads: int = 1\n    new: int = 5\n"))
+    _, heard = run_tiny("steps=2", study=added, changed="keep")
+    assert started(heard) == []
+
+
+# ---- the folder
+
+
+def test_a_folder_of_another_study_is_refused(run_tiny, tiny):
+    run_tiny("steps=1", name="mine", seeds=1)
+    with pytest.raises(BadInput, match='holds a run of "tiny", not of "other"'):
+        run_tiny(name="mine", study=dataclasses.replace(tiny.study, name="other"))
+
+
+def test_a_run_of_a_newer_schema_is_refused_untouched(run_tiny, tmp_path):
+    run, _ = run_tiny("steps=1", seeds=1)
+    file = run.path / "run.json"
+    file.write_text(newer := file.read_text().replace("underhood.store/1", "underhood.store/2"))
+    with pytest.raises(BadInput, match="newer underhood"):
+        run_tiny("steps=1", seeds=1)
+    assert file.read_text() == newer
+
+
+def test_two_coordinators_do_not_share_a_run(run_tiny, tmp_path):
+    with RunFolder(tmp_path / "tiny-smoke").lock(), pytest.raises(BadInput, match="another process is working"):
+        run_tiny()
+
+
+def test_the_command_line_quotes_what_needs_it(tiny):
+    study = dataclasses.replace(tiny.study, trial=subprocess.run)
+    how = How(name="my run", parallel=3)
+    line = command_line(study, "quick", ["a=[1, 2]"], 5, grid=["b=1,2"], file=Path("s.toml"), how=how)
+    assert line == (
+        "underhood run tiny --scale quick --set 'a=[1, 2]' --grid b=1,2 "
+        "--settings s.toml --seeds 5 --name 'my run' --parallel 3"
+    )
+
+
+# ---- interruption: a real process, a real signal
+
+
+def start(runs, name, *settings):
+    """The tiny study as a program of its own, leader of its process group as a shell makes it."""
+    words = [sys.executable, str(TINY), str(runs), name, *settings]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
+
+
+def wait_for(program, kind, count=1):
+    said = []
+    while count:
+        line = program.stdout.readline()
+        assert line, "".join(said)
+        said.append(line)
+        count -= line.startswith(kind)
+    return said
+
+
+@pytest.mark.parametrize(("number", "code", "moments"), [(signal.SIGINT, 130, (3, 8)), (signal.SIGTERM, 143, (5,))])
+def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(tmp_path, number, code, moments):
+    settings = ("steps=60", "pause=0.01")
+    with start(tmp_path, "whole", *settings) as whole:
+        whole.communicate(timeout=120)
+    assert whole.returncode == 0
+
+    interruptions = 0
+    for moment in moments:
+        with start(tmp_path, "broken", *settings) as program:
+            wait_for(program, "TrialStep", moment)
+            os.killpg(program.pid, number)
+            said, _ = program.communicate(timeout=60)
+        assert program.returncode == code
+        assert "stopped. To go on:\\n  underhood run" in said.splitlines()[-1]
+        run = open_run(tmp_path / "broken")
+        assert run.state == "stopped"
+        assert run.exit_code == code
+        interruptions += sum(trial.state == "interrupted" for trial in run.trials)
+        assert "running" not in {trial.state for trial in run.trials}
+    assert interruptions >= len(moments)
+
+    with start(tmp_path, "broken", *settings) as program:
+        said, _ = program.communicate(timeout=120)
+    assert program.returncode == 0
+    assert "step=0" not in next(line for line in said.splitlines() if line.startswith("TrialStarted"))
+    assert content(tmp_path / "broken") == content(tmp_path / "whole")
+
+
+def test_a_second_interrupt_kills(tmp_path):
+    with start(tmp_path, "stubborn", "steps=1", "pause=600") as program:
+        wait_for(program, "TrialStarted", 2)
+        os.killpg(program.pid, signal.SIGINT)
+        time.sleep(0.5)
+        assert program.poll() is None  # a step of ten minutes doesn't end
+        os.killpg(program.pid, signal.SIGINT)
+        program.communicate(timeout=30)
+    assert program.returncode == 130
+    states = [trial.state for trial in open_run(tmp_path / "stubborn").trials]
+    assert states == ["interrupted", "interrupted", "waiting", "waiting"]
+
+
+def test_a_killed_coordinator_loses_nothing_but_time(tmp_path):
+    settings = ("steps=60", "pause=0.01")
+    with start(tmp_path, "whole", *settings) as whole:
+        whole.communicate(timeout=120)
+    with start(tmp_path, "killed", *settings) as program:
+        wait_for(program, "TrialStep", 6)
+        program.kill()
+    run = open_run(tmp_path / "killed")
+    assert run.state == "stopped"
+    with start(tmp_path, "killed", *settings) as program:
+        program.communicate(timeout=120)
+    assert program.returncode == 0
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+
+
+def test_a_script_that_runs_its_study_unguarded_is_told_so(tmp_path):
+    script = tmp_path / "unguarded.py"
+    source = TINY.read_text().partition("if __name__")[0]
+    script.write_text(f"{source}\nrun = run_study(study, 'smoke', seeds=1, how=How(runs=Path('runs')))\n")
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=120)
+    reason = 'a file that runs its own study must do so below `if __name__ == "__main__":`'
+    run = open_run(tmp_path / "runs" / "tiny-smoke")
+    assert {trial.reason for trial in run.trials} == {reason}
+    assert run.exit_code == 2
+
+
+def test_nothing_is_left_behind(run_tiny, tmp_path):
+    run, _ = run_tiny("steps=1", seeds=1)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob(".writing*"))
+    shutil.rmtree(run.path)
+
+
+def test_steps_are_thinned_for_the_listener(run_tiny):
+    run, heard = run_tiny("walk.name=plain", "steps=2000", seeds=1)
+    assert len(run.trials[0].metrics) == 2000
+    assert 1 <= sum(isinstance(event, TrialStep) for event in heard) < 200
