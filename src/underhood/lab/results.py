@@ -209,6 +209,11 @@ class Run:
         return "stopped" if state == "running" and not self.folder.is_locked() else state
 
     @property
+    def seconds(self) -> float:
+        """How long its trials computed, all together."""
+        return sum(trial.seconds for trial in self.trials)
+
+    @property
     def exit_code(self) -> int:
         """What the last command came to; 0 while one is at work."""
         return int(self.facts["exit_code"] or 0)
