@@ -1,0 +1,212 @@
+"""A question, and everyone who can answer it.
+
+A Question is one set of inputs and settings, with the seed of its cotangent. An Answer is the output z and, for
+E = ⟨δ, z⟩ with the random cotangent δ, the gradient of every input. Cotangents are never ones: the gradient of a
+plain sum is zero through softmax and through every normalisation, and a layer that returns zeros would pass.
+
+Who can answer: a form of the engine (through its tape, so that what a page saves is tested too), PyTorch, a pair of
+a user's functions, numerical differentiation of a forward function alone.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from underhood import engine
+from underhood.engine.forms import Operation
+from underhood.engine.tensor import apply
+from underhood.instruments.check import derivative
+from underhood.instruments.check.gap import Array
+from underhood.instruments.pytorch import load_torch
+
+OUTPUT = "z"
+
+
+@dataclass(frozen=True)
+class Question:
+    """`names` are the inputs' names, "a", "w", "b"."""
+
+    inputs: tuple[Any, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    note: str = ""
+    seed: int = 1
+    delta: Array | None = None  # the cotangent, where it is not drawn
+
+    def cotangent(self, shape: tuple[int, ...]) -> Array:
+        """δ: random normal numbers."""
+        return np.random.default_rng(self.seed).normal(size=shape) if self.delta is None else self.delta
+
+    def rounded(self, dtype: Any) -> "Question":
+        """The same with every number as `dtype` rounds it, in float64 again: what that precision can know."""
+        return replace(self, inputs=tuple(_rounded(x, dtype) for x in self.inputs))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The output and a gradient an input; None where there is none. `extras` are what else was found, by name."""
+
+    z: Array
+    gradients: tuple[Array | None, ...] = ()
+    extras: dict[str, Array] = field(default_factory=dict)
+
+    def parts(self, names: Sequence[str]) -> dict[str, Array]:
+        """Everything by name: "z", "∂a", "∂w", …"""
+        named = zip(names, self.gradients, strict=False)
+        return {OUTPUT: self.z, **{f"∂{name}": g for name, g in named if g is not None}, **self.extras}
+
+
+Answerer = Callable[[Question], Answer]
+
+
+def is_real(x: Any) -> bool:
+    """An array of floating-point numbers: what has a gradient."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _rounded(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype).astype(np.float64) if is_real(x) else x
+
+
+# -- the engine --
+
+
+def by_form(operation: Operation, form: str, dtype: Any = np.float64) -> Answerer:
+    """The engine's answer in one form and precision."""
+
+    def call(*inputs: Any, **settings: Any) -> Any:
+        with engine.form(form):
+            return apply(operation, *inputs, **settings)
+
+    return by_tensors(call, dtype)
+
+
+def by_tensors(call: Callable[..., Any], dtype: Any = np.float64) -> Answerer:
+    """The answer of a function on the engine's tensors."""
+
+    def answer(question: Question) -> Answer:
+        inputs = [_leaf(x, dtype) for x in question.inputs]
+        z = _first(call(*inputs, **question.settings))
+        if z.requires_grad:
+            z.backward(engine.from_numpy(question.cotangent(z.shape).astype(z.dtype)))
+        return Answer(z.detach().numpy(), tuple(_grad(x) for x in inputs))
+
+    return answer
+
+
+def _leaf(x: Any, dtype: Any) -> Any:
+    """A tensor of the engine that wants a gradient, as non-contiguous as x is."""
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.dtype.kind != "f":
+        return engine.from_numpy(x)
+    array = np.empty_like(x, dtype) if x.flags.forc else np.empty((*x.shape, 2), dtype)[..., 0]
+    array[...] = x
+    return engine.from_numpy(array).requires_grad_()
+
+
+def _grad(x: Any) -> Array | None:
+    wants = getattr(x, "requires_grad", False)
+    return x.grad.detach().numpy() if wants and x.grad is not None else None
+
+
+def _first(z: Any) -> Any:
+    return z[0] if isinstance(z, tuple) else z
+
+
+# -- PyTorch --
+
+
+def by_pytorch(operation: Operation) -> Answerer:
+    """PyTorch's answer, in float64."""
+    return by_torch(operation.pytorch)
+
+
+def by_torch(call: Callable[..., Any], dtype: str = "float64") -> Answerer:
+    """The answer of a function on PyTorch's tensors. An input that the output does not rest on has gradient 0."""
+    torch = load_torch("this check")
+
+    def answer(question: Question) -> Answer:
+        inputs = [torch.tensor(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x for x in question.inputs]
+        inputs = [x.to(getattr(torch, dtype)).requires_grad_() if _is_real_tensor(x) else x for x in inputs]
+        z = _first(call(*inputs, **question.settings))
+        if z.requires_grad:
+            z.backward(torch.tensor(question.cotangent(tuple(z.shape)), dtype=z.dtype))
+        gradients = [
+            (torch.zeros_like(x) if x.grad is None else x.grad).numpy() if _is_real_tensor(x) else None for x in inputs
+        ]
+        return Answer(z.detach().numpy(), tuple(gradients) if z.requires_grad else (None,) * len(inputs))
+
+    return answer
+
+
+def _is_real_tensor(x: Any) -> bool:
+    return hasattr(x, "is_floating_point") and x.is_floating_point()
+
+
+# -- plain functions on arrays --
+
+
+def numerically(forward: Callable[..., Any]) -> Answerer:
+    """The answer of a forward function on arrays, with gradients by numerical differentiation."""
+
+    def answer(question: Question) -> Answer:
+        def f(*inputs: Any) -> Array:
+            return np.asarray(_first(forward(*inputs, **question.settings)))
+
+        z = f(*question.inputs)
+        delta = question.cotangent(z.shape)
+        return Answer(
+            z,
+            tuple(
+                derivative.gradient(f, question.inputs, i, delta) if is_real(x) else None
+                for i, x in enumerate(question.inputs)
+            ),
+        )
+
+    return answer
+
+
+def by_pair(forward: Callable[..., Any], backward: Callable[..., Any] | None, dtype: Any = np.float64) -> Answerer:
+    """The answer of a user's functions on arrays.
+
+    `forward(*inputs)` returns z, or z and something to remember; `backward(δ, *inputs)`, `backward(δ, z, *inputs)` or
+    `backward(δ, remembered)` returns the gradients. Settings reach the parameters that have their names.
+    """
+
+    def answer(question: Question) -> Answer:
+        inputs = [np.array(x, dtype) if is_real(x) else x for x in question.inputs]
+        made = forward(*inputs, **taken(forward, question.settings))
+        z = np.asarray(_first(made))
+        if backward is None:
+            return Answer(z, (None,) * len(inputs))
+        delta = question.cotangent(z.shape).astype(z.dtype)
+        settings = taken(backward, question.settings)
+        places = _places(backward, settings)
+        if isinstance(made, tuple) and places == len(made):
+            gradients = backward(delta, *made[1:], **settings)
+        else:
+            middle = [z] if places == len(inputs) + 2 else []
+            gradients = backward(delta, *middle, *inputs, **settings)
+        gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
+        padded = [*gradients, *[None] * len(inputs)][: len(inputs)]
+        return Answer(z, tuple(None if g is None else np.asarray(g) for g in padded))
+
+    return answer
+
+
+def taken(function: Callable[..., Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return settings
+    return {name: value for name, value in settings.items() if name in parameters}
+
+
+def _places(function: Callable[..., Any], settings: dict[str, Any]) -> int:
+    """How many arguments a function takes by position, beside the settings."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and name not in settings for name, p in inspect.signature(function).parameters.items())
