@@ -1,0 +1,279 @@
+"""The four constructors. Rows are dicts; `x`, `y`, `series`, `band` name their fields.
+
+Titles of axes carry the units; formats are d3's (".0%", ",d"). What is not finite, or not positive on a
+logarithmic axis, is left out: a gap in a curve.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from underhood.figures.figure import HOVER, Figure
+from underhood.figures.labels import at_ends, at_points, room_for
+from underhood.figures.scales import Axis, Row, Series, drawable, escaped, grouped, tooltip
+from underhood.figures.theme import DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH, theme
+
+THINNED = 240  # points that a curve of the usual width can show
+VALUE = ".4~g"  # four significant digits
+
+
+def lines(
+    title: str,
+    rows: Iterable[Row],
+    *,
+    x: str,
+    y: str,
+    series: str | None = None,
+    band: tuple[str, str] | None = None,
+    caption: str = "",
+    x_title: str | None = None,
+    y_title: str | None = None,
+    x_format: str = "",
+    y_format: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    height: int = HEIGHT,
+    name: str = "",
+) -> Figure:
+    """A curve a series, in order of `x`, over the band `(low, high)` of its seeds.
+
+    Up to six series carry their names at their ends, more get a legend. Long curves are thinned to what the
+    width can show, lowest and highest points kept.
+    """
+    up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
+    values = [row for row in drawable(rows, [x, *up], logs) if row[x] is not None]
+    x_axis, y_axis = Axis.over([x], values, log_x, 0.0), Axis.over(up, values, log_y, 0.04)
+    groups = {key: thinned(group, x_axis, y) for key, group in grouped(values, series).items()}
+    kinds = Series(series, list(groups))
+    encoding = {
+        "x": x_axis.channel(x_title, x_format),
+        "y": y_axis.channel(y_title, y_format),
+        **kinds.colour(not kinds.direct),
+    }
+    if kinds.many:
+        encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
+    told = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
+    told += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
+    layers = [_band(band)] if band else []
+    layers += [{"mark": {"type": "line", "clip": True}}, _hover(kinds, told)]
+    if kinds.direct:
+        layers += at_ends(groups, x_axis, y_axis, encoding["color"], height)
+    says = f"Curves of {y_title or y} against {x_title or x}{kinds}"
+    spec = _spec(says, [row for group in groups.values() for row in group], layers, encoding, height)
+    return Figure(title, caption, _with_room(spec, right=room_for(kinds.keys)) if kinds.direct else spec, name)
+
+
+def bars(
+    title: str,
+    rows: Iterable[Row],
+    *,
+    x: str,
+    y: str,
+    series: str | None = None,
+    band: tuple[str, str] | None = None,
+    caption: str = "",
+    x_title: str | None = None,
+    y_title: str | None = None,
+    y_format: str = "",
+    log_y: bool = False,
+    name: str = "",
+) -> Figure:
+    """A bar for every category `x` (and `series` within), as long as `y`, its value at its end.
+
+    Bars lie, so that categories of any length read straight. They begin at 0, or at the edge of a
+    logarithmic axis.
+    """
+    along = [y, *(band or ())]
+    values = [row for row in drawable(rows, along, along * log_y) if row[y] is not None]
+    categories = list(dict.fromkeys(row[x] for row in values))
+    kinds = Series(series, list(grouped(values, series)))
+    axis = Axis.over(along, values, log_y, 0.04, zero=not log_y)
+    channel = axis.channel(y_title, y_format)
+    channel["axis"] |= {"grid": True, "domain": False, "ticks": False}
+    encoding: dict[str, Any] = {
+        "y": {"field": escaped(x), "type": "nominal", "sort": None, "axis": _names(categories, x_title)},
+        "x": channel,
+        **kinds.colour(legend=True),
+    }
+    if kinds.many:
+        encoding["yOffset"] = {"field": escaped(str(series)), "type": "nominal", "sort": kinds.keys}
+    start = {"x2": {"datum": axis.low if log_y else 0}}
+    layers: list[Row] = [
+        {"mark": {"type": "bar", "cornerRadiusTopRight": 2, "cornerRadiusBottomRight": 2}, "encoding": start}
+    ]
+    if band:
+        layers.append(_whisker("x", band))
+    layers.append(_value_at_end(y, band, y_format))
+    says = f"Bars of {y_title or y} for {len(categories)} values of {x_title or x}{kinds}"
+    height = len(categories) * (8 + (20 * len(kinds.keys) if kinds.many else 22))
+    spec = _spec(says, values, layers, encoding, height)
+    return Figure(title, caption, _with_room(spec, left=room_for(categories), right=60), name)
+
+
+def points(
+    title: str,
+    rows: Iterable[Row],
+    *,
+    x: str,
+    y: str,
+    series: str | None = None,
+    label: str | None = None,
+    band: tuple[str, str] | None = None,
+    caption: str = "",
+    x_title: str | None = None,
+    y_title: str | None = None,
+    x_format: str = "",
+    y_format: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    height: int = HEIGHT,
+    name: str = "",
+) -> Figure:
+    """A mark a row at (`x`, `y`), its interval `band`, and its name `label` where there is room for it."""
+    up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
+    values = [r for r in drawable(rows, [x, *up], logs) if r[x] is not None and r[y] is not None]
+    x_axis, y_axis = Axis.over([x], values, log_x, 0.1 if label else 0.06), Axis.over(up, values, log_y, 0.08)
+    kinds = Series(series, list(grouped(values, series)))
+    encoding = {
+        "x": x_axis.channel(x_title, x_format),
+        "y": y_axis.channel(y_title, y_format),
+        **kinds.colour(legend=True),
+    }
+    told = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
+    told = [*([tooltip(label)] if label else []), *_series_told(kinds), *told]
+    mark = {"type": "point", "filled": True, "size": 70, "opacity": 0.9}
+    shape = {"shape": kinds.channel(SHAPES, legend=True)} if kinds.many else {}
+    layers = [_whisker("y", band)] if band else []
+    layers.append({"mark": mark, "encoding": {**shape, "tooltip": told}})
+    if label:
+        layers.append(at_points(values, label, x_axis, y_axis, band or (y, y), height))
+    says = f"{len(values)} points of {y_title or y} against {x_title or x}{kinds}"
+    return Figure(title, caption, _spec(says, values, layers, encoding, height), name)
+
+
+def histogram(
+    title: str,
+    rows: Iterable[Row],
+    *,
+    x: str,
+    series: str | None = None,
+    bins: int = 30,
+    caption: str = "",
+    x_title: str | None = None,
+    x_format: str = "",
+    height: int = 240,
+    name: str = "",
+) -> Figure:
+    """How many rows have their `x` in each of `bins` equal steps; series lie over each other as outlines."""
+    groups = grouped((row for row in drawable(rows, [x]) if row[x] is not None), series)
+    everything = [row[x] for group in groups.values() for row in group] or [0.0, 1.0]
+    low, high = min(everything), max(everything)
+    wide = (high - low) / bins or 1.0
+    values: list[Row] = []
+    for key, group in groups.items():
+        counts = [0] * bins
+        for row in group:
+            counts[min(bins - 1, int((row[x] - low) / wide))] += 1
+        own = {series: key} if series else {}
+        # The last count comes twice, at both edges of its bin.
+        values += [{**own, x: low + i * wide, "count": n} for i, n in enumerate([*counts, counts[-1]])]
+    kinds = Series(series, list(groups))
+    encoding = {
+        "x": Axis(x, low, low + bins * wide).channel(x_title, x_format),
+        "y": Axis.over(["count"], values, False, 0.04, zero=True).channel(None, ",d"),
+        **kinds.colour(legend=True, symbolType="stroke", symbolOpacity=1),
+    }
+    line: Row = {"mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5}}
+    if kinds.many:
+        line["encoding"] = {"strokeDash": kinds.channel(DASHES, legend=True)}
+    area: Row = {"mark": {"type": "area", "interpolate": "step-after", "opacity": 0.18}}
+    area["encoding"] = {"y": {"field": "count", "stack": None}}
+    says = f"Histogram of {x_title or x}, {sum(map(len, groups.values()))} values{kinds}"
+    return Figure(title, caption, _spec(says, values, [area, line], encoding, height), name)
+
+
+def thinned(rows: list[Row], x: Axis, y: str, most: int = THINNED) -> list[Row]:
+    """At most about `most` rows in order of x: of every stretch of the axis its lowest and its highest point."""
+    rows = sorted(rows, key=lambda row: row[x.field])
+    if len(rows) <= most:
+        return rows
+    stretches: dict[int, list[Row]] = {}
+    for row in rows[1:-1]:
+        stretches.setdefault(int(x.share(row[x.field]) * most / 2), []).append(row)
+    kept = [rows[0]]
+    for stretch in stretches.values():
+        heights = [(row[y], i) for i, row in enumerate(stretch) if row[y] is not None]
+        ends = {min(heights)[1], max(heights)[1]} if heights else {0}
+        kept += [stretch[i] for i in sorted(ends)]
+    return [*kept, rows[-1]]
+
+
+# Layers
+
+
+def _spec(says: str, values: list[Row], layers: list[Row], encoding: Row, height: int) -> dict[str, Any]:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "description": says,
+        "width": WIDTH,
+        "height": height,
+        "usermeta": {"narrowest": NARROW},
+        "data": {"values": values},
+        "encoding": encoding,
+        "layer": layers,
+    }
+
+
+def _names(categories: list[Any], title: str | None) -> Row:
+    """The axis of bars' names, with room for them in whatever face they are set."""
+    return {"title": title, "minExtent": round(min(280.0, room_for(categories)))}
+
+
+def _with_room(spec: dict[str, Any], right: float, left: float = 0.0) -> dict[str, Any]:
+    """The specification with room right of the plot, as wide as that and the names on its left demand."""
+    return {
+        **spec,
+        "padding": {**theme()["padding"], "right": right},
+        "usermeta": {"narrowest": round(max(NARROW, 200 + right + left))},
+    }
+
+
+def _band(band: tuple[str, str]) -> Row:
+    low, high = map(escaped, band)
+    mark = {"type": "area", "opacity": 0.16, "clip": True}
+    return {"mark": mark, "encoding": {"y": {"field": low}, "y2": {"field": high}, "strokeDash": {"value": [1, 0]}}}
+
+
+def _hover(kinds: Series, told: Sequence[Row]) -> Row:
+    """Unseen points that a pointer meets on the curves."""
+    mark = {"type": "point", "opacity": 0, "size": 160, "filled": True}
+    return {
+        "name": HOVER,
+        "mark": mark,
+        "encoding": {
+            "tooltip": [*_series_told(kinds), *told],
+            "color": {"value": INK},
+            "strokeDash": {"value": [1, 0]},
+        },
+    }
+
+
+def _series_told(kinds: Series) -> list[Row]:
+    return [tooltip(str(kinds.field))] if kinds.many else []
+
+
+def _whisker(side: str, band: tuple[str, str]) -> Row:
+    low, high = map(escaped, band)
+    mark = {"type": "rule", "strokeWidth": 1.5, "clip": True}
+    return {"mark": mark, "encoding": {side: {"field": low}, f"{side}2": {"field": high}, "color": {"value": INK}}}
+
+
+def _value_at_end(y: str, band: tuple[str, str] | None, spec: str) -> Row:
+    mark = {"type": "text", "align": "left", "baseline": "middle", "dx": 6}
+    return {
+        "mark": mark,
+        "encoding": {
+            "x": {"field": escaped(band[1] if band else y)},
+            "text": {"field": escaped(y), "format": spec or VALUE, "type": "quantitative"},
+            "color": {"value": INK},
+        },
+    }
