@@ -13,12 +13,11 @@ from underhood.engine.tensor import apply
 
 
 def cases():
-    rng = np.random.default_rng(0)
     for name, operation in sorted(OPERATIONS.items()):
         assert operation.samples is not None, f"{name} has no samples"
-        for i, sample in enumerate(operation.samples(rng)):
+        for i, sample in enumerate(operation.samples(np.random.default_rng(0))):
             for form in NAMES:
-                if getattr(operation, form) is not None:
+                if getattr(operation, form) is not None and not (form == "fast" and operation.fast is operation.definition):
                     yield pytest.param(operation, sample, form, id=f"{name}-{form}-{i}-{sample.note.replace(' ', '_')}")
 
 
@@ -32,7 +31,12 @@ def run(operation, sample, form, dtype):
         cotangent = rng.normal(size=z.shape).astype(dtype)
         if z.requires_grad:
             z.backward(engine.from_numpy(cotangent.copy()))
-    return z.detach().numpy(), [x.grad.numpy() if wants(x) else None for x in inputs], cotangent
+    return z.detach().numpy(), [gradient(x) if wants(x) else None for x in inputs], cotangent
+
+
+def gradient(x):
+    """Nothing arrived: the gradient is zero."""
+    return np.zeros(x.shape, x.dtype) if x.grad is None else x.grad.numpy()
 
 
 def leaf(x, dtype):
@@ -84,7 +88,7 @@ def distance(a, b):
     finite = np.isfinite(b)
     np.testing.assert_array_equal(np.isfinite(a), finite)
     np.testing.assert_array_equal(a[~finite], b[~finite].astype(a.dtype))
-    difference = np.linalg.norm((a - b)[finite].astype(np.float64))
+    difference = np.linalg.norm((a[finite] - b[finite]).astype(np.float64))
     return difference / max(np.linalg.norm(b[finite].astype(np.float64)), 1e-30) if difference else 0.0
 
 

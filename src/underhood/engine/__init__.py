@@ -1,20 +1,27 @@
 """The from-scratch engine: tensors, operations in three forms, modules and optimisers. NumPy and Numba alone."""
 
-from underhood.engine import functional, methods, nn, ops, optim
+from underhood.engine import autograd, creation, dtypes, functional, methods, nn, ops, optim
+from underhood.engine.autograd import grad
+from underhood.engine.creation import from_numpy, tensor
 from underhood.engine.forms import OPERATIONS, current_form, form
+from underhood.engine.random import manual_seed
 from underhood.engine.tape import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from underhood.engine.tensor import Tensor, from_numpy, grad, tensor
+from underhood.engine.tensor import Tensor
 
 __all__ = [
     "OPERATIONS",
     "Tensor",
+    "autograd",
+    "creation",
     "current_form",
+    "dtypes",
     "enable_grad",
     "form",
     "from_numpy",
     "functional",
     "grad",
     "is_grad_enabled",
+    "manual_seed",
     "methods",
     "nn",
     "no_grad",

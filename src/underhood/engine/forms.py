@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,11 +73,12 @@ class Operation:
     view: bool = False
     samples: Callable[[np.random.Generator], Iterable[Sample]] | None = None
     arguments: tuple[str, ...] = field(init=False)
+    rest: str = field(init=False)  # the name of any number of further inputs, empty where there are none
 
     def __post_init__(self) -> None:
         parameters = inspect.signature(_python(self.vector.forward)).parameters.values()
-        names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-        object.__setattr__(self, "arguments", names)
+        object.__setattr__(self, "arguments", tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD))
+        object.__setattr__(self, "rest", "".join(p.name for p in parameters if p.kind is p.VAR_POSITIONAL))
         if self.name in OPERATIONS:
             raise ValueError(f"two pages name an operation {self.name!r}")
         OPERATIONS[self.name] = self
@@ -85,6 +87,14 @@ class Operation:
         """The form of that name, or the next plainer one that the page has, with its name."""
         wanted = getattr(self, name)
         return (name, wanted) if wanted is not None else ("vector", self.vector)
+
+    def names(self) -> Iterator[str]:
+        """The inputs' names, without end where their number is not fixed."""
+        return chain(self.arguments, repeat(self.rest)) if self.rest else iter(self.arguments)
+
+    def reads(self, name: str) -> bool:
+        """Whether backward reads the values of that argument, or of the output, "z"."""
+        return self.saves is None or name in self.saves
 
     def pytorch(self, *inputs: Any, **settings: Any) -> Any:
         """The same by PyTorch, on its tensors."""

@@ -1,39 +1,146 @@
 """The functions on tensors, each from its operation's page; `torch.nn.functional` and the functions of `torch`."""
 
-from underhood.engine.ops.arithmetic import add, div, mul, neg, pow_, sub
+from underhood.engine.ops.activations import (
+    celu,
+    elu,
+    logsigmoid,
+    mish,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+    tanhshrink,
+)
+from underhood.engine.ops.arithmetic import add, div, floor_divide, maximum, minimum, mul, neg, remainder, sub
+from underhood.engine.ops.arithmetic import pow_ as pow
+from underhood.engine.ops.avg_pool2d import avg_pool2d
+from underhood.engine.ops.batch_norm import batch_norm
+from underhood.engine.ops.conv1d import conv1d
+from underhood.engine.ops.conv2d import conv2d
+from underhood.engine.ops.conv_transpose1d import conv_transpose1d
+from underhood.engine.ops.conv_transpose2d import conv_transpose2d
 from underhood.engine.ops.cross_entropy import cross_entropy
-from underhood.engine.ops.elementwise import abs_, exp, log, relu, sigmoid, sqrt, tanh
+from underhood.engine.ops.dropout import dropout, dropout1d, dropout2d
+from underhood.engine.ops.elementwise import abs_ as abs
+from underhood.engine.ops.elementwise import (
+    ceil,
+    clamp,
+    clamp_max,
+    clamp_min,
+    cos,
+    erf,
+    exp,
+    expm1,
+    floor,
+    log,
+    log1p,
+    log2,
+    log10,
+    reciprocal,
+    rsqrt,
+    sign,
+    sin,
+    sqrt,
+    square,
+)
+from underhood.engine.ops.elementwise import round_ as round
+from underhood.engine.ops.gelu import gelu
 from underhood.engine.ops.index import index
 from underhood.engine.ops.linear import linear
 from underhood.engine.ops.matmul import matmul
+from underhood.engine.ops.max_pool2d import max_pool2d
+from underhood.engine.ops.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    relu,
+    relu6,
+    relu_,
+    softshrink,
+    threshold,
+)
 from underhood.engine.ops.reductions import amax, max, mean, sum
 from underhood.engine.ops.reshape import flatten, reshape
 from underhood.engine.ops.softmax import log_softmax, softmax
 
 __all__ = [
-    "abs_",
+    "abs",
     "add",
     "amax",
+    "avg_pool2d",
+    "batch_norm",
+    "ceil",
+    "celu",
+    "clamp",
+    "clamp_max",
+    "clamp_min",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "cos",
     "cross_entropy",
     "div",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "elu",
+    "erf",
     "exp",
+    "expm1",
     "flatten",
+    "floor",
+    "floor_divide",
+    "gelu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "index",
+    "leaky_relu",
     "linear",
     "log",
+    "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logsigmoid",
     "matmul",
     "max",
+    "max_pool2d",
+    "maximum",
     "mean",
+    "minimum",
+    "mish",
     "mul",
     "neg",
-    "pow_",
+    "pow",
+    "reciprocal",
     "relu",
+    "relu6",
+    "relu_",
+    "remainder",
     "reshape",
+    "round",
+    "rsqrt",
+    "selu",
     "sigmoid",
+    "sign",
+    "silu",
+    "sin",
     "softmax",
+    "softplus",
+    "softshrink",
+    "softsign",
     "sqrt",
+    "square",
     "sub",
     "sum",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]

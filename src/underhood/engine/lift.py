@@ -5,19 +5,29 @@ number and for a whole array alike (`where` chooses in both), and they are lifte
 
     definition   a compiled loop, one number after the other
     vector       the same expression on the whole array, NumPy alone
+    fast         the compiled loop once more: one pass over memory where NumPy's expression makes a pass and an
+                 array for every sign in it. Functions that NumPy has itself (exp, tanh) stay with NumPy, whose
+                 loops are vectorised
+
+`binary` does the same for f(x, y), with broadcasting.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numba.extending import overload
 
 from underhood.engine.compile import compiled
+from underhood.engine.dtypes import float32, result_type
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.inplace import maybe_in_place
+from underhood.engine.ops.cast import cast
 from underhood.engine.tensor import Tensor, apply
 
 Number = Any  # a float, or an array of them: the lifted functions take both
+Samples = Callable[[np.random.Generator], Any]
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
@@ -30,72 +40,149 @@ def _where_number(condition: Any, a: Any, b: Any) -> Any:
     return lambda condition, a, b: a if condition else b
 
 
+def shared(f: Callable[..., Number]) -> Callable[..., Number]:
+    """Let the functions that are lifted call f: as it stands on arrays, compiled in loops."""
+    overload(f, strict=False)(lambda *arguments: f)
+    return f
+
+
+# -- one argument --
+
+
 def elementwise(
     f: Callable[..., Number],
     slope: Callable[..., Number],
     *,
     name: str,
     twin: str,
-    call: Callable[..., Any] | None = None,
-    fast: Form | None = None,
-    samples: Callable[[np.random.Generator], Any] | None = None,
+    of: str = "x",
+    one_pass: bool = True,
+    inplace: bool = False,
+    integers: bool = False,
+    loops: bool = True,
+    ask: Callable[..., Any] | None = None,
+    settings: dict[str, float] | None = None,
+    kinks: Sequence[float] = (),
+    samples: Samples | None = None,
 ) -> Callable[..., Tensor]:
-    """The operation z = f(x), ∂E/∂x = f′(x)·∂E/∂z, registered under `name`; returns the function for tensors.
+    """The operation z = f(x), ∂E/∂x = f′·∂E/∂z, registered under `name`; returns the function for tensors.
 
-    Settings of f (a slope, a threshold) follow x by name. `call` replaces the plain function for tensors where
-    PyTorch's has defaults or checks.
+    The settings of f (a slope, a threshold) follow x in its signature, with torch's defaults; the function for
+    tensors has the same signature, and `inplace` behind it if that is asked for. `of="z"` says that `slope` takes
+    the output: then x need not be kept. `one_pass` makes the compiled loop the fast form; without `loops` there is
+    the vector form alone. `integers` says that whole numbers stay whole; otherwise they become float32 first. The
+    samples come with the default settings, once with others if `settings` gives them, and at the `kinks`.
     """
-
-    def simple(input: Tensor, **settings: Any) -> Tensor:
-        return apply(operation, input, **settings)
-
-    simple.__name__ = name
-    simple.__doc__ = f.__doc__
+    definition = unary_loops(f, slope, of) if loops else None
     operation = Operation(
         name,
-        call or simple,
-        definition=_unary_loops(compiled(f), compiled(slope)),
-        vector=_unary_arrays(f, slope),
-        fast=fast,
+        _function(f, name, inplace, integers),
+        definition=definition,
+        vector=unary_arrays(f, slope, of),
+        fast=definition if one_pass else None,
         twin=twin,
-        saves=("x",),
-        samples=samples or unary_samples,
+        ask=ask,
+        saves=(of,),
+        samples=_with_settings(samples or unary_samples, _defaults(f), settings, kinks),
     )
+    operation.call.operation = operation  # type: ignore[attr-defined]
     return operation.call
 
 
-def _unary_arrays(f: Callable[..., Number], slope: Callable[..., Number]) -> Form:
+def _function(f: Callable[..., Number], name: str, inplace: bool, integers: bool) -> Callable[..., Tensor]:
+    """The function for tensors: f's signature, then `inplace`."""
+    _, *settings = inspect.signature(f).parameters.values()
+    last = [inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool)]
+    first = inspect.Parameter("input", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Tensor)
+    signature = inspect.Signature([first, *settings, *(last if inplace else [])], return_annotation=Tensor)
+
+    defaults = _defaults(f)
+
+    def function(input: Tensor, *args: Any, **options: Any) -> Tensor:
+        constants, in_place = defaults, False
+        if args or options or len(defaults) < len(settings):
+            bound = signature.bind(input, *args, **options)
+            bound.apply_defaults()
+            in_place = bound.arguments.pop("inplace", False)
+            constants = {p.name: float(bound.arguments[p.name]) for p in settings}
+        x = input if integers or input.array.dtype.kind == "f" else cast(input, float32)
+        return maybe_in_place(function.operation, in_place, x, **constants)  # type: ignore[attr-defined]
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f.__doc__
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _defaults(f: Callable[..., Number]) -> dict[str, float]:
+    parameters = inspect.signature(f).parameters.values()
+    return {p.name: float(p.default) for p in parameters if p.default is not p.empty}
+
+
+def _with_settings(
+    samples: Samples, defaults: dict[str, float], others: dict[str, float] | None, kinks: Sequence[float]
+) -> Samples:
+    def all_samples(rng: np.random.Generator) -> Iterator[Sample]:
+        settings = defaults or others or {}
+        for sample in samples(rng):
+            yield Sample(sample.inputs, {**settings, **sample.settings}, sample.note)
+        if others:
+            yield Sample((rng.normal(0, 2, (3, 5)),), others, "other settings")
+        if kinks:
+            yield Sample((np.array(kinks),), settings, "the kinks")
+
+    return all_samples
+
+
+def unary_arrays(f: Callable[..., Number], slope: Callable[..., Number], of: str = "x") -> Form:
+    """The vector form of z = f(x): f and its slope on whole arrays."""
+
     def vector(x: Array, **settings: Any) -> Array:
         return np.asarray(f(x, **settings), x.dtype)
 
     def vector_backward(dz: Array, z: Array, x: Array, **settings: Any) -> Array:
-        return np.asarray(dz * slope(x, **settings), x.dtype)
+        return np.asarray(dz * slope(z if of == "z" else x, **settings), x.dtype)
 
     return Form(vector, vector_backward)
 
 
-def _unary_loops(f: Any, slope: Any) -> Form:
+def unary_loops(f: Callable[..., Number], slope: Callable[..., Number], of: str = "x") -> Form:
+    """The definition of z = f(x): f and its slope on one number after the other, in the order of memory."""
+    f, slope = compiled(f), compiled(slope)
+
     @compiled
     def forward(x: Array, z: Array, settings: tuple[Any, ...]) -> None:
         for i in range(x.size):
-            z[i] = f(x.flat[i], *settings)
+            z[i] = f(x[i], *settings)
 
     @compiled
     def backward(dz: Array, x: Array, dx: Array, settings: tuple[Any, ...]) -> None:
         for i in range(x.size):
-            dx[i] = dz.flat[i] * slope(x.flat[i], *settings)
+            dx[i] = dz[i] * slope(x[i], *settings)
 
     def definition(x: Array, **settings: Any) -> Array:
-        z = np.empty(x.shape, x.dtype)
-        forward(x, z.reshape(-1), tuple(settings.values()))
+        z = np.empty_like(x)
+        forward(in_line(x, z), in_line(z, z), tuple(settings.values()))
         return z
 
     def definition_backward(dz: Array, z: Array, x: Array, **settings: Any) -> Array:
-        dx = np.empty(x.shape, x.dtype)
-        backward(dz, x, dx.reshape(-1), tuple(settings.values()))
+        saved = z if of == "z" else x
+        dx = np.empty_like(saved)
+        backward(in_line(dz, dx), in_line(saved, dx), in_line(dx, dx), tuple(settings.values()))
         return dx
 
     return Form(definition, definition_backward)
+
+
+def in_line(x: Array, like: Array) -> Array:
+    """The numbers of x in one line, in the order in which they lie in the memory of `like`."""
+    if x.strides != like.strides:
+        x, y = np.empty_like(like, x.dtype), x
+        x[...] = y
+    return x.ravel(order="K")
+
+
+# -- two arguments --
 
 
 def binary(
@@ -105,18 +192,21 @@ def binary(
     *,
     name: str,
     twin: str,
+    floats: bool = False,
+    loops: bool = True,
     saves: tuple[str, ...] = ("x", "y"),
-    samples: Callable[[np.random.Generator], Any] | None = None,
+    samples: Samples | None = None,
 ) -> Callable[..., Tensor]:
     """The operation z = f(x, y) with broadcasting; `back_x(dz, x, y)` is the gradient that reaches x.
 
-    The gradient of an input that was broadcast is the sum over its copies.
+    The gradient of an input that was broadcast is the sum over its copies. `floats` says that whole numbers become
+    float32 first.
     """
 
     def call(input: Any, other: Any) -> Tensor:
-        return apply(operation, *together(input, other))
+        return apply(operation, *together(input, other, floats))
 
-    call.__name__ = name
+    call.__name__ = call.__qualname__ = name
     call.__doc__ = f.__doc__
 
     def vector(x: Array, y: Array) -> Array:
@@ -130,12 +220,13 @@ def binary(
     operation = Operation(
         name,
         call,
-        definition=_binary_loops(compiled(f), compiled(back_x), compiled(back_y)),
+        definition=_binary_loops(compiled(f), compiled(back_x), compiled(back_y)) if loops else None,
         vector=Form(vector, vector_backward),
         twin=twin,
         saves=saves,
         samples=samples or binary_samples,
     )
+    call.operation = operation  # type: ignore[attr-defined]
     return call
 
 
@@ -143,25 +234,30 @@ def _binary_loops(f: Any, back_x: Any, back_y: Any) -> Form:
     @compiled
     def forward(x: Array, y: Array, z: Array) -> None:
         for i in range(z.size):
-            z[i] = f(x.flat[i], y.flat[i])
+            z[i] = f(x[i], y[i])
 
     @compiled
     def backward(dz: Array, x: Array, y: Array, dx: Array, dy: Array) -> None:
         for i in range(dz.size):
-            dx[i] = back_x(dz.flat[i], x.flat[i], y.flat[i])
-            dy[i] = back_y(dz.flat[i], x.flat[i], y.flat[i])
+            dx[i] = back_x(dz[i], x[i], y[i])
+            dy[i] = back_y(dz[i], x[i], y[i])
 
     def definition(x: Array, y: Array) -> Array:
         z = np.empty(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
-        forward(np.broadcast_to(x, z.shape), np.broadcast_to(y, z.shape), z.reshape(-1))
+        forward(spread(x, z), spread(y, z), z.reshape(-1))
         return z
 
     def definition_backward(dz: Array, z: Array, x: Array, y: Array) -> tuple[Array, Array]:
         dx, dy = np.empty(dz.shape, dz.dtype), np.empty(dz.shape, dz.dtype)
-        backward(dz, np.broadcast_to(x, dz.shape), np.broadcast_to(y, dz.shape), dx.reshape(-1), dy.reshape(-1))
+        backward(dz.ravel(), spread(x, dz), spread(y, dz), dx.reshape(-1), dy.reshape(-1))
         return unbroadcast(dx, x), unbroadcast(dy, y)
 
     return Form(definition, definition_backward)
+
+
+def spread(x: Array, like: Array) -> Array:
+    """x broadcast to the shape of `like`, in one line."""
+    return np.broadcast_to(x, like.shape).ravel()
 
 
 def unbroadcast(gradient: Array, like: Any) -> Array:
@@ -174,16 +270,12 @@ def unbroadcast(gradient: Array, like: Any) -> Array:
     return np.asarray(gradient.sum(axis=axes, keepdims=True)).reshape(shape)
 
 
-def together(x: Any, y: Any) -> tuple[Any, Any]:
-    """Two operands as torch would pair them: a Python number takes the tensor's dtype, and a float makes
-    float32 of integers.
-    """
-    for a, b in ((x, y), (y, x)):
-        if isinstance(a, Tensor) and not isinstance(b, Tensor):
-            if isinstance(b, float) and not a.is_floating_point():
-                a = Tensor(a.array.astype(np.float32))
-            b = Tensor(np.asarray(b, np.result_type(a.array, b) if np.ndim(b) == 0 else None))
-            x, y = (a, b) if isinstance(x, Tensor) else (b, a)
+def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
+    """Two operands, one of them perhaps a Python number, as tensors of the dtype that torch gives both together."""
+    dtype = result_type(*(v.array if isinstance(v, Tensor) else v for v in (x, y)))
+    if floats and dtype.kind != "f":
+        dtype = float32
+    x, y = (cast(v, dtype) if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype)) for v in (x, y))
     try:
         np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
@@ -195,7 +287,7 @@ def unary_samples(rng: np.random.Generator) -> list[Sample]:
     """Numbers on both sides of zero; empty, size one, non-contiguous."""
     return [
         Sample((rng.normal(0, 2, (3, 5)),)),
-        Sample((rng.normal(0, 30, (4, 1)),), note="far from zero"),
+        Sample((np.array([[-60.0], [-9.0], [0.3], [30.0]]),), note="far from zero"),
         Sample((rng.normal(size=(0, 3)),), note="empty"),
         Sample((rng.normal(size=(1,)),), note="size one"),
         Sample((rng.normal(size=(4, 6))[::2, ::-3],), note="non-contiguous"),

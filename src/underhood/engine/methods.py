@@ -12,14 +12,14 @@ METHODS = {
         "add", "amax", "div", "exp", "flatten", "log", "log_softmax", "matmul", "max", "mean", "mul", "neg",
         "relu", "reshape", "sigmoid", "softmax", "sqrt", "sub", "sum", "tanh",
     )},
-    "abs": F.abs_, "pow": F.pow_, "view": F.reshape,
-    "__add__": F.add, "__sub__": F.sub, "__mul__": F.mul, "__truediv__": F.div, "__pow__": F.pow_,
-    "__matmul__": F.matmul, "__neg__": F.neg, "__abs__": F.abs_, "__getitem__": F.index,
+    "abs": F.abs, "pow": F.pow, "view": F.reshape,
+    "__add__": F.add, "__sub__": F.sub, "__mul__": F.mul, "__truediv__": F.div, "__pow__": F.pow,
+    "__matmul__": F.matmul, "__neg__": F.neg, "__abs__": F.abs, "__getitem__": F.index,
     "__radd__": lambda self, other: F.add(other, self),
     "__rsub__": lambda self, other: F.sub(other, self),
     "__rmul__": lambda self, other: F.mul(other, self),
     "__rtruediv__": lambda self, other: F.div(other, self),
-    "__rpow__": lambda self, other: F.pow_(other, self),
+    "__rpow__": lambda self, other: F.pow(other, self),
     "__rmatmul__": lambda self, other: F.matmul(other, self),
 }  # fmt: skip
 

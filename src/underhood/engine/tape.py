@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from underhood.engine.forms import Array, Form, Operation, current_form
+from underhood.engine.forms import Array, Form, Operation
 
 if TYPE_CHECKING:
     from underhood.engine.tensor import Tensor
@@ -91,8 +91,9 @@ class Node:
         for cell, version, name in self.versions:
             if cell[0] != version:
                 raise RuntimeError(
-                    f"{self.operation.name}: {name}, needed for its gradient, was modified by an inplace operation "
-                    f"(it is at version {cell[0]}; expected version {version})."
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"{'the output' if name == 'z' else f'argument {name}'} of {self.operation.name}, output shape "
+                    f"{tuple(self.shape)}, is at version {cell[0]}; expected version {version} instead."
                 )
         form: Form = getattr(self.operation, self.form)
         if form.backward is None:
@@ -117,28 +118,34 @@ def hollow(array: Array) -> Array:
 
 
 def record(
-    operation: Operation, settings: dict[str, Any], inputs: Sequence[Tensor | Any], outputs: tuple[Array, ...]
+    operation: Operation,
+    form: str,
+    settings: dict[str, Any],
+    inputs: Sequence[Tensor | Any],
+    output: Tensor,
+    extras: Sequence[Array] = (),
 ) -> Node:
     """Write one line of the tape."""
     from underhood.engine.tensor import Tensor
 
-    saves = operation.saves
     parents: list[Source | None] = []
-    saved: list[Any] = [outputs[0] if saves is None or "z" in saves else hollow(outputs[0]), *outputs[1:]]
+    saved: list[Any] = [*extras]
     versions = []
-    for name, x in zip(operation.arguments, inputs, strict=False):
-        if not isinstance(x, Tensor):
+
+    def save(name: str, x: Tensor) -> Array:
+        if not operation.reads(name):
+            return hollow(x.array)
+        versions.append((x.versions, x.versions[0], name))
+        return x.array
+
+    for name, x in zip(operation.names(), inputs, strict=False):
+        if isinstance(x, Tensor):
+            parents.append(x.source)
+            saved.append(save(name, x))
+        else:
             parents.append(None)
             saved.append(x)
-        else:
-            parents.append(x.source)
-            if saves is None or name in saves:
-                saved.append(x.array)
-                versions.append((x.versions, x.versions[0], f"its argument {name}"))
-            else:
-                saved.append(hollow(x.array))
-    form = operation.form(current_form())[0]
-    return Node(operation, form, settings, tuple(parents), tuple(saved), tuple(versions))
+    return Node(operation, form, settings, tuple(parents), (save("z", output), *saved), tuple(versions))
 
 
 def propagate(
@@ -154,9 +161,12 @@ def propagate(
     leaves: dict[int, Tensor] = {}
     found: dict[int, Array] = {}
     targets = None if wanted is None else {id(s) for s in wanted}
+    leading = None if wanted is None else _leading(roots, wanted)
 
     def arrive(source: Source, gradient: Array) -> None:
         key = id(source)
+        if leading is not None and key not in leading:
+            return
         if key in gradients:
             gradients[key] = gradients[key] + gradient
             return
@@ -173,6 +183,8 @@ def propagate(
         gradient = _hooked(node.hooks, gradients.pop(id(node)))
         if targets is not None and id(node) in targets:
             found[id(node)] = gradient
+            if not any(id(p) in leading for p in node.parents):  # type: ignore[operator]
+                continue
         for parent, g in zip(node.parents, node.backward(gradient), strict=False):
             if parent is not None and g is not None:
                 arrive(parent, _own(g, gradient, parent))
@@ -181,9 +193,19 @@ def propagate(
     for key, leaf in leaves.items():
         gradient = _hooked(leaf.hooks, gradients[key])
         if targets is None:
-            leaf.gather(gradient)
+            leaf.accumulate(gradient)
         elif key in targets:
             found[key] = gradient
+    return found
+
+
+def _leading(roots: Sequence[tuple[Source, Array]], wanted: Sequence[Source]) -> set[int]:
+    """The ids of the wanted sources and of every node through which a gradient reaches one of them."""
+    found = {id(source) for source in wanted}
+    nodes = {node.number: node for source, _ in roots for node in walk(source)}
+    for _, node in sorted(nodes.items()):  # parents have the smaller numbers
+        if any(id(parent) in found for parent in node.parents):
+            found.add(id(node))
     return found
 
 
@@ -216,6 +238,10 @@ class set_grad_enabled(ContextDecorator):
     def __init__(self, mode: bool) -> None:
         self.mode, self.before = mode, _recording.get()
         _recording.set(mode)
+
+    def __call__(self, function: Any) -> Any:
+        _recording.set(self.before)  # as a decorator it switches at every call, not now
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         _recording.set(self.mode)

@@ -1,23 +1,20 @@
 """Tensor: an array that remembers how it was made.
 
 Names, defaults and errors are PyTorch's. The methods that compute are the functions of `underhood.functional`
-with the tensor first; `methods.py` lists them.
+with the tensor first; `methods.py` lists them. `creation.py` makes tensors, `inplace.py` changes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from underhood.engine import tape
+from underhood.engine.dtypes import DTYPES, DType, bool_, float32, int64
 from underhood.engine.forms import Array, Operation, current_form
 from underhood.engine.tape import Node, Source
-
-float32, float64 = np.dtype("float32"), np.dtype("float64")
-int64, int32, uint8, bool_ = np.dtype("int64"), np.dtype("int32"), np.dtype("uint8"), np.dtype("bool")
-DTYPES = (float32, float64, int64, int32, np.dtype("int16"), np.dtype("int8"), uint8, bool_)
 
 
 class Tensor:
@@ -25,7 +22,7 @@ class Tensor:
 
     array: Array  # the values; private to the engine, users take .numpy()
     grad: Tensor | None
-    node: Node | None  # the line of the tape that made it; None for a leaf
+    view: View | None  # how it was made of the tensor whose memory it shares
     versions: list[int]  # counts in-place changes; a view shares its base's
     hooks: list[tape.Hook]
 
@@ -36,9 +33,11 @@ class Tensor:
             raise TypeError(f"underhood has no dtype {array.dtype}; it has {', '.join(map(str, DTYPES))}")
         self.array = array
         self.grad = None
-        self.node = None
+        self.view = None
         self.versions = [0]
         self.hooks = []
+        self._node: Node | None = None
+        self._node_version = 0
         self._wanted = False
         if requires_grad:
             self.requires_grad_()
@@ -50,7 +49,7 @@ class Tensor:
         return Size(self.array.shape)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> DType:
         return self.array.dtype
 
     @property
@@ -63,7 +62,8 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        return self.detach()
+        """The same memory, unknown to the tape: what is written here it does not notice."""
+        return Tensor(self.array)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -155,7 +155,34 @@ class Tensor:
     def cpu(self) -> Tensor:
         return self
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf Tensors support the deepcopy protocol; use detach() or clone()")
+        new = Tensor.__new__(type(self))
+        Tensor.__init__(new, self.array.copy(), self.requires_grad)
+        new.grad = None if self.grad is None else Tensor(self.grad.array.copy())
+        memo[id(self)] = new
+        return new
+
     # -- gradients --
+
+    @property
+    def node(self) -> Node | None:
+        """The line of the tape that made it; None for a leaf.
+
+        A view whose memory was changed since is read from its base once more: its history is the base's new one.
+        """
+        view = self.view
+        if view is not None and view.recorded and self._node_version != self.versions[0]:
+            self.node = None
+            if view.base.requires_grad:
+                self._node = tape.record(view.operation, "vector", view.settings, (view.base,), self)
+        return self._node
+
+    @node.setter
+    def node(self, node: Node | None) -> None:
+        self._node = node
+        self._node_version = self.versions[0]
 
     @property
     def requires_grad(self) -> bool:
@@ -186,7 +213,7 @@ class Tensor:
         """Where a gradient of this tensor flows to: a tape.Source or None."""
         return self.node or (self if self._wanted else None)
 
-    def gather(self, gradient: Array) -> None:
+    def accumulate(self, gradient: Array) -> None:
         """Add a gradient to `.grad`."""
         if self.grad is None:
             self.grad = Tensor(gradient)
@@ -204,14 +231,18 @@ class Tensor:
         """Add ∂self/∂leaf, weighted by `gradient` (ones for a scalar), to the `.grad` of every leaf."""
         if create_graph:
             raise NotImplementedError("backward(create_graph=True): gradients of gradients are not on the tape")
+        roots = [self.root(gradient)]
         if inputs is None:
-            tape.propagate([self._root(gradient)], retain=bool(retain_graph))
+            tape.propagate(roots, retain=bool(retain_graph))
             return
-        for x, g in zip(inputs, grad(self, inputs, gradient, retain_graph, allow_unused=True), strict=True):
-            if g is not None:
-                x.gather(g.array)
+        inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        found = tape.propagate(roots, retain=bool(retain_graph), wanted=[x.source for x in inputs])
+        for x in inputs:
+            if id(x.source) in found:
+                x.accumulate(found[id(x.source)])
 
-    def _root(self, gradient: Tensor | None) -> tuple[Source, Array]:
+    def root(self, gradient: Tensor | None) -> tuple[Source, Array]:
+        """Where backward starts, and the gradient that it starts with."""
         source = self.source
         if source is None:
             raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
@@ -230,10 +261,12 @@ class Tensor:
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in `.grad` when backward passes."""
         if self.node is not None:
-            self.register_hook(lambda g: self.gather(g.array.copy()))
+            self.register_hook(lambda g: self.accumulate(g.array.copy()))
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call `hook(gradient)` when backward passes here; a tensor that it returns takes the gradient's place."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         hooks = self.node.hooks if self.node is not None else self.hooks
 
         def on_arrays(gradient: Array) -> Array | None:
@@ -281,72 +314,49 @@ class Handle:
             self.hooks.remove(self.hook)
 
 
+class View(NamedTuple):
+    """How a tensor was made that shares the memory of another: base seen through a view operation."""
+
+    base: Tensor
+    operation: Operation
+    settings: dict[str, Any]
+    recorded: bool  # whether the tape was on
+
+
 def apply(operation: Operation, *inputs: Any, **settings: Any) -> Any:
     """Run an operation on tensors, in the current form, and write it on the tape if a gradient is wanted.
 
     Returns the output; with extras, the tuple (output, *extras).
     """
-    arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-    z = operation.form(current_form())[1].forward(*arrays, **settings)
-    outputs = z if isinstance(z, tuple) else (z,)
-    result = Tensor(np.asarray(outputs[0]))
-    if operation.view:
+    name, form = operation.form(current_form())
+    outputs = form.forward(*arrays(inputs), **settings)
+    z, *extras = outputs if isinstance(outputs, tuple) else (outputs,)
+    result = Tensor(np.asarray(z))
+    if operation.view and np.may_share_memory(result.array, inputs[0].array):
         result.versions = inputs[0].versions
-    if tape.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
-        result.node = tape.record(operation, settings, inputs, (result.array, *outputs[1:]))
-    if len(outputs) == 1:
-        return result
-    return (result, *(Tensor(np.asarray(extra)) for extra in outputs[1:]))
+        result.view = View(inputs[0], operation, settings, tape.is_grad_enabled())
+    if wants_gradient(operation, inputs):
+        result.node = tape.record(operation, name, settings, inputs, result, extras)
+    else:
+        result.node = None
+    return (result, *(Tensor(np.asarray(extra)) for extra in extras)) if extras else result
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """A new tensor from numbers, lists or an array (copied). Python's floats become float32, its ints int64."""
-    check_device(device)
-    array = np.array(data.detach().array if isinstance(data, Tensor) else data)
-    if dtype is None and array.dtype == float64 and not isinstance(data, np.ndarray | np.generic | Tensor):
-        dtype = float32
-    return Tensor(array if dtype is None else array.astype(dtype), requires_grad)
+def arrays(inputs: Iterable[Any]) -> list[Any]:
+    """The tensors' arrays; what is no tensor stays as it is."""
+    return [x.array if isinstance(x, Tensor) else x for x in inputs]
 
 
-def from_numpy(array: Array) -> Tensor:
-    """A tensor on the array's own memory."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    return Tensor(array)
+def wants_gradient(operation: Operation, inputs: Iterable[Any]) -> bool:
+    """Whether the tape is on, the operation has a gradient, and an input asks for one."""
+    return (
+        tape.is_grad_enabled()
+        and operation.vector.backward is not None
+        and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    )
 
 
 def check_device(device: Any) -> None:
     """The engine computes on the CPU; anything else is an error that says so."""
     if device is not None and str(device) != "cpu":
         raise RuntimeError(f"device {str(device)!r}: underhood's engine runs on the CPU; use torch's back end there")
-
-
-def grad(
-    outputs: Any,
-    inputs: Any,
-    grad_outputs: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """∂outputs/∂inputs, weighted by `grad_outputs`, without touching any `.grad`."""
-    if create_graph:
-        raise NotImplementedError("grad(create_graph=True): gradients of gradients are not on the tape")
-    outputs, inputs = _several(outputs), _several(inputs)
-    weights = [None] * len(outputs) if grad_outputs is None else _several(grad_outputs)
-    sources = [x.source for x in inputs]
-    if None in sources:
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots = [z._root(g) for z, g in zip(outputs, weights, strict=True)]
-    found = tape.propagate(roots, retain=bool(retain_graph), wanted=[s for s in sources if s is not None])
-    gradients = tuple(Tensor(found[id(s)]) if id(s) in found else None for s in sources)
-    if None in gradients and not allow_unused:
-        raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. "
-            "Set allow_unused=True if this is the desired behavior."
-        )
-    return gradients
-
-
-def _several(tensors: Any) -> list[Any]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)

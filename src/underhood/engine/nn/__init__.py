@@ -4,7 +4,6 @@ from underhood.engine import functional
 from underhood.engine.nn import init, utils
 from underhood.engine.nn.activation import ReLU, Sigmoid, Softmax, Tanh
 from underhood.engine.nn.containers import ModuleDict, ModuleList, Sequential
-from underhood.engine.nn.init import manual_seed
 from underhood.engine.nn.linear import Flatten, Linear
 from underhood.engine.nn.loss import CrossEntropyLoss
 from underhood.engine.nn.module import Module, Parameter
@@ -24,6 +23,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
-    "manual_seed",
     "utils",
 ]

@@ -10,17 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
-
-generator = np.random.default_rng()
-
-
-def manual_seed(seed: int) -> None:
-    """Start the engine's own stream of random numbers anew; modules draw their first weights from it."""
-    global generator
-    generator = np.random.default_rng(seed)
 
 
 def fill(tensor: Tensor, values: Any) -> Tensor:
@@ -32,12 +23,12 @@ def fill(tensor: Tensor, values: Any) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """U(a, b)."""
-    return fill(tensor, generator.uniform(a, b, tensor.shape))
+    return fill(tensor, stream().uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """N(mean, std²)."""
-    return fill(tensor, generator.normal(mean, std, tensor.shape))
+    return fill(tensor, stream().normal(mean, std, tensor.shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -1,14 +1,19 @@
 """Arithmetic of two arrays, number by number, with broadcasting.
 
-z = f(x, y),   ∂E/∂x = Σ ∂f/∂x · ∂E/∂z over the copies that broadcasting made of x
+    z = f(x, y),   ∂E/∂x = Σ ∂f/∂x · ∂E/∂z over the copies that broadcasting made of x
 
-x, y: shapes that broadcast   z: the shape of both together
+    x, y: shapes that broadcast   z: the shape of both together
+
+PyTorch: torch.add, torch.maximum, …, each of the same name.
 """
+
+from typing import Any
 
 import numpy as np
 
 from underhood.engine.forms import Sample
-from underhood.engine.lift import Number, binary, elementwise, where
+from underhood.engine.lift import Number, binary, binary_samples, elementwise, together, where
+from underhood.engine.tensor import Tensor
 
 
 def _add(x: Number, y: Number) -> Number:
@@ -63,12 +68,12 @@ def _pow(x: Number, y: Number) -> Number:
 
 def _pow_back_x(dz: Number, x: Number, y: Number) -> Number:
     """∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0"""
-    return where(y == 0, 0.0 * dz, dz * y * x ** where(y == 0, y, y - 1))
+    return where(y == 0, 0.0, dz * y * x ** where(y == 0, y, y - 1))
 
 
 def _pow_back_y(dz: Number, x: Number, y: Number) -> Number:
     """∂xʸ/∂y = xʸ ln x, and 0 where x = 0 ≤ y"""
-    return where((x == 0) & (y >= 0), 0.0 * dz, dz * x**y * np.log(where(x == 0, x + 1.0, x)))
+    return where((x == 0) & (y >= 0), 0.0, dz * x**y * np.log(where(x == 0, x + 1.0, x)))
 
 
 def _neg(x: Number) -> Number:
@@ -77,7 +82,35 @@ def _neg(x: Number) -> Number:
 
 
 def _minus_one(x: Number) -> Number:
-    return 0.0 * x - 1.0
+    return -1.0
+
+
+def _maximum(x: Number, y: Number) -> Number:
+    """The larger of x and y"""
+    return np.maximum(x, y)
+
+
+def _minimum(x: Number, y: Number) -> Number:
+    """The smaller of x and y"""
+    return np.minimum(x, y)
+
+
+def _where_more(dz: Number, x: Number, y: Number) -> Number:
+    """Equals share the gradient."""
+    return dz * where(x > y, 1.0, where(x == y, 0.5, 0.0))
+
+
+def _where_less(dz: Number, x: Number, y: Number) -> Number:
+    return dz * where(x < y, 1.0, where(x == y, 0.5, 0.0))
+
+
+def _remainder(x: Number, y: Number) -> Number:
+    """x − y ⌊x/y⌋, with the sign of y"""
+    return np.remainder(x, y)
+
+
+def _remainder_back_y(dz: Number, x: Number, y: Number) -> Number:
+    return -dz * np.floor(x / y)
 
 
 def _powers(rng: np.random.Generator) -> list[Sample]:
@@ -88,9 +121,58 @@ def _powers(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-add = binary(_add, _same, _same, name="add", twin="torch.add", saves=())
-sub = binary(_sub, _same, _negated, name="sub", twin="torch.sub", saves=())
+def _with_ties(rng: np.random.Generator) -> list[Sample]:
+    x, y = rng.integers(0, 3, (4, 6)).astype(float), rng.integers(0, 3, (6,)).astype(float)
+    return [*binary_samples(rng), Sample((x, y), note="ties")]
+
+
+def _apart(rng: np.random.Generator) -> list[Sample]:
+    x = rng.normal(0, 5, (3, 4))
+    return [
+        Sample((x, rng.uniform(1, 2, (3, 4)))),
+        Sample((x.T, -rng.uniform(1, 2, (4, 1))), note="negative, broadcast, non-contiguous"),
+    ]
+
+
+_plus = binary(_add, _same, _same, name="add", twin="torch.add", saves=())
+_minus = binary(_sub, _same, _negated, name="sub", twin="torch.sub", saves=())
 mul = binary(_mul, _mul_back_x, _mul_back_y, name="mul", twin="torch.mul")
-div = binary(_div, _div_back_x, _div_back_y, name="div", twin="torch.div")
+_over = binary(_div, _div_back_x, _div_back_y, name="div", twin="torch.div", floats=True)
 pow_ = binary(_pow, _pow_back_x, _pow_back_y, name="pow", twin="torch.pow", samples=_powers)
-neg = elementwise(_neg, _minus_one, name="neg", twin="torch.neg")
+neg = elementwise(_neg, _minus_one, one_pass=False, integers=True, name="neg", twin="torch.neg")
+maximum = binary(
+    _maximum, _where_more, _where_less, loops=False, name="maximum", twin="torch.maximum", samples=_with_ties
+)
+minimum = binary(
+    _minimum, _where_less, _where_more, loops=False, name="minimum", twin="torch.minimum", samples=_with_ties
+)
+remainder = binary(
+    _remainder, _same, _remainder_back_y, loops=False, name="remainder", twin="torch.remainder", samples=_apart
+)
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha · other"""
+    return _plus(input, other if alpha == 1 else mul(other, alpha))
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input − alpha · other"""
+    return _minus(input, other if alpha == 1 else mul(other, alpha))
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other; rounded down ("floor") or towards 0 ("trunc") if asked, which has no gradient."""
+    if rounding_mode is None:
+        return _over(input, other)
+    x, y = (v.array for v in together(input, other))
+    if rounding_mode == "floor":
+        return Tensor(np.asarray(np.floor_divide(x, y)))
+    if rounding_mode == "trunc":
+        return Tensor(np.asarray(np.trunc(x / y), np.result_type(x, y)))
+    raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor' but found {rounding_mode!r}")
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """⌊input / other⌋, without a gradient."""
+    return div(input, other, rounding_mode="floor")

@@ -2,45 +2,42 @@
 
     z = f(x),   ∂E/∂x = f′(x) · ∂E/∂z        x, z: any shape, the same
 
-At a kink f′ is PyTorch's choice, noted where it is one: relu′(0) = 0, |x|′(0) = 0.
+At a kink f′ is PyTorch's choice: |x|′(0) = 0, and clamp passes the gradient at its bounds. Where f′ is easily
+told from z, it is: then x need not be kept. The activations have pages of their own.
+
+PyTorch: torch.exp, torch.log, …, each of the same name.
 """
 
-import numpy as np
+import math
+from typing import Any
 
+import numpy as np
+from numba.extending import overload
+
+from underhood.engine.dtypes import category
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, elementwise, where
+from underhood.engine.ops.arithmetic import maximum, minimum
+from underhood.engine.ops.cast import cast
+from underhood.engine.tensor import Tensor
 
 
-def _sigmoid(x: Number) -> Number:
-    """σ(x) = 1 / (1 + e⁻ˣ), written with e^−|x| so that it never overflows."""
-    e = np.exp(-abs(x))
-    return where(x >= 0, 1.0, e) / (1.0 + e)
+def erf_(x: Number) -> Number:
+    """The error function of numbers; NumPy has none, so Python's is applied to one after the other."""
+    return np.vectorize(math.erf, otypes=[np.asarray(x).dtype])(x)
 
 
-def _sigmoid_slope(x: Number) -> Number:
-    """σ′ = σ (1 − σ), where 1 − σ(x) = σ(−x) = e^−|x| / (1 + e^−|x|) on the far side."""
-    e = np.exp(-abs(x))
-    return e / ((1.0 + e) * (1.0 + e))
+@overload(erf_, strict=False)
+def _erf_number(x: Any) -> Any:
+    return lambda x: math.erf(x)
 
 
-def _tanh(x: Number) -> Number:
-    """tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)"""
-    return np.tanh(x)
+def _itself(z: Number) -> Number:
+    return z
 
 
-def _tanh_slope(x: Number) -> Number:
-    """tanh′ = 1 / cosh²; 1 − tanh² would cancel where tanh is near 1."""
-    e = np.exp(-2.0 * abs(x))
-    return 4.0 * e / ((1.0 + e) * (1.0 + e))
-
-
-def _relu(x: Number) -> Number:
-    """relu x = max(x, 0)"""
-    return where(x > 0, x, 0.0 * x)
-
-
-def _relu_slope(x: Number) -> Number:
-    return where(x > 0, 1.0, 0.0)
+def _flat(x: Number) -> Number:
+    return 0.0
 
 
 def _exp(x: Number) -> Number:
@@ -48,14 +45,45 @@ def _exp(x: Number) -> Number:
     return np.exp(x)
 
 
+def _expm1(x: Number) -> Number:
+    """eˣ − 1, accurate near 0"""
+    return np.expm1(x)
+
+
 def _log(x: Number) -> Number:
     """ln x, for x > 0"""
     return np.log(x)
 
 
-def _reciprocal(x: Number) -> Number:
-    """1 / x"""
+def _one_over(x: Number) -> Number:
     return 1.0 / x
+
+
+def _log1p(x: Number) -> Number:
+    """ln(1 + x), accurate near 0"""
+    return np.log1p(x)
+
+
+def _log1p_slope(x: Number) -> Number:
+    return 1.0 / (1.0 + x)
+
+
+def _log2(x: Number) -> Number:
+    """log₂ x"""
+    return np.log2(x)
+
+
+def _log2_slope(x: Number) -> Number:
+    return 1.0 / (x * math.log(2.0))
+
+
+def _log10(x: Number) -> Number:
+    """log₁₀ x"""
+    return np.log10(x)
+
+
+def _log10_slope(x: Number) -> Number:
+    return 1.0 / (x * math.log(10.0))
 
 
 def _sqrt(x: Number) -> Number:
@@ -63,8 +91,38 @@ def _sqrt(x: Number) -> Number:
     return np.sqrt(x)
 
 
-def _sqrt_slope(x: Number) -> Number:
-    return 0.5 / np.sqrt(x)
+def _sqrt_slope(z: Number) -> Number:
+    """1 / 2√x = 1 / 2z"""
+    return 0.5 / z
+
+
+def _rsqrt(x: Number) -> Number:
+    """1 / √x, for x > 0"""
+    return 1.0 / np.sqrt(x)
+
+
+def _rsqrt_slope(z: Number) -> Number:
+    """−½ x^(−3/2) = −½ z³"""
+    return -0.5 * z * z * z
+
+
+def _square(x: Number) -> Number:
+    """x²"""
+    return x * x
+
+
+def _square_slope(x: Number) -> Number:
+    return 2.0 * x
+
+
+def _reciprocal(x: Number) -> Number:
+    """1 / x"""
+    return 1.0 / x
+
+
+def _reciprocal_slope(z: Number) -> Number:
+    """−1 / x² = −z²"""
+    return -z * z
 
 
 def _abs(x: Number) -> Number:
@@ -73,7 +131,56 @@ def _abs(x: Number) -> Number:
 
 
 def _sign(x: Number) -> Number:
+    """−1, 0 or 1"""
     return where(x > 0, 1.0, where(x < 0, -1.0, 0.0))
+
+
+def _sin(x: Number) -> Number:
+    """sin x, x in radians"""
+    return np.sin(x)
+
+
+def _cos(x: Number) -> Number:
+    """cos x, x in radians"""
+    return np.cos(x)
+
+
+def _minus_sin(x: Number) -> Number:
+    return -np.sin(x)
+
+
+def _erf(x: Number) -> Number:
+    """erf x = 2/√π ∫₀ˣ e^(−t²) dt"""
+    return erf_(x)
+
+
+def _erf_slope(x: Number) -> Number:
+    """2/√π e^(−x²)"""
+    return 2.0 / math.sqrt(math.pi) * np.exp(-x * x)
+
+
+def _floor(x: Number) -> Number:
+    """The largest whole number that is not above x"""
+    return np.floor(x)
+
+
+def _ceil(x: Number) -> Number:
+    """The smallest whole number that is not below x"""
+    return np.ceil(x)
+
+
+def _round(x: Number) -> Number:
+    """The nearest whole number, the even one of two"""
+    return np.round(x)
+
+
+def _clamp(x: Number, min: float, max: float) -> Number:
+    """x, but no less than min and no more than max"""
+    return np.minimum(np.maximum(x, min), max)
+
+
+def _clamp_slope(x: Number, min: float, max: float) -> Number:
+    return where((x >= min) & (x <= max), 1.0, 0.0)
 
 
 def _positive(rng: np.random.Generator) -> list[Sample]:
@@ -84,19 +191,69 @@ def _positive(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-def _with_kink(rng: np.random.Generator) -> list[Sample]:
+def _mild(rng: np.random.Generator) -> list[Sample]:
     return [
-        Sample((rng.normal(size=(3, 5)),)),
-        Sample((np.array([-1.0, -0.0, 0.0, 2.0]),), note="the kink at 0"),
-        Sample((rng.normal(size=(4, 6))[::2, ::-3],), note="non-contiguous"),
+        Sample((rng.normal(0, 1.5, (3, 5)),)),
+        Sample((np.array([-1.0, -0.5, -0.0, 0.0, 0.5, 1.5, 2.5]),), note="zeros and halves"),
         Sample((rng.normal(size=(0,)),), note="empty"),
+        Sample((rng.normal(size=(4, 6))[::2, ::-3],), note="non-contiguous"),
     ]
 
 
-sigmoid = elementwise(_sigmoid, _sigmoid_slope, name="sigmoid", twin="torch.sigmoid")
-tanh = elementwise(_tanh, _tanh_slope, name="tanh", twin="torch.tanh")
-relu = elementwise(_relu, _relu_slope, name="relu", twin="torch.relu", samples=_with_kink)
-exp = elementwise(_exp, _exp, name="exp", twin="torch.exp")
-log = elementwise(_log, _reciprocal, name="log", twin="torch.log", samples=_positive)
-sqrt = elementwise(_sqrt, _sqrt_slope, name="sqrt", twin="torch.sqrt", samples=_positive)
-abs_ = elementwise(_abs, _sign, name="abs", twin="torch.abs", samples=_with_kink)
+def _bounded(rng: np.random.Generator) -> list[Sample]:
+    x = rng.normal(size=(4, 6))
+    return [
+        Sample((x,), {"min": -0.5, "max": 1.0}),
+        Sample((np.array([-2.0, -1.0, 0.0, 1.0, 2.0]),), {"min": -1.0, "max": 1.0}, "at the bounds"),
+        Sample((x.T,), {"min": 0.0, "max": math.inf}, "one bound, non-contiguous"),
+        Sample((x,), {"min": 1.0, "max": -1.0}, "min above max"),
+    ]
+
+
+exp = elementwise(_exp, _itself, of="z", one_pass=False, name="exp", twin="torch.exp")
+log = elementwise(_log, _one_over, one_pass=False, name="log", twin="torch.log", samples=_positive)
+sqrt = elementwise(_sqrt, _sqrt_slope, of="z", one_pass=False, name="sqrt", twin="torch.sqrt", samples=_positive)
+abs_ = elementwise(_abs, _sign, one_pass=False, integers=True, name="abs", twin="torch.abs", samples=_mild)
+erf = elementwise(_erf, _erf_slope, name="erf", twin="torch.erf", samples=_mild)
+_clamped = elementwise(_clamp, _clamp_slope, integers=True, name="clamp", twin="torch.clamp", samples=_bounded)
+
+# NumPy's own functions, which a loop would not make any clearer
+expm1 = elementwise(_expm1, _exp, loops=False, name="expm1", twin="torch.expm1", samples=_mild)
+log1p = elementwise(_log1p, _log1p_slope, loops=False, name="log1p", twin="torch.log1p", samples=_positive)
+log2 = elementwise(_log2, _log2_slope, loops=False, name="log2", twin="torch.log2", samples=_positive)
+log10 = elementwise(_log10, _log10_slope, loops=False, name="log10", twin="torch.log10", samples=_positive)
+rsqrt = elementwise(_rsqrt, _rsqrt_slope, of="z", loops=False, name="rsqrt", twin="torch.rsqrt", samples=_positive)
+square = elementwise(_square, _square_slope, loops=False, integers=True, name="square", twin="torch.square")
+reciprocal = elementwise(
+    _reciprocal, _reciprocal_slope, of="z", loops=False, name="reciprocal", twin="torch.reciprocal", samples=_positive
+)
+sin = elementwise(_sin, _cos, loops=False, name="sin", twin="torch.sin", samples=_mild)
+cos = elementwise(_cos, _minus_sin, loops=False, name="cos", twin="torch.cos", samples=_mild)
+sign = elementwise(_sign, _flat, loops=False, integers=True, name="sign", twin="torch.sign", samples=_mild)
+floor = elementwise(_floor, _flat, loops=False, integers=True, name="floor", twin="torch.floor", samples=_mild)
+ceil = elementwise(_ceil, _flat, loops=False, integers=True, name="ceil", twin="torch.ceil", samples=_mild)
+round_ = elementwise(_round, _flat, loops=False, integers=True, name="round", twin="torch.round", samples=_mild)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """x, but no less than `min` and no more than `max`: numbers, tensors, or None for no bound."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        above = input if min is None else maximum(input, min)
+        return above if max is None else minimum(above, max)
+    for bound in (min, max):
+        if isinstance(bound, float) and category(input.dtype) < 2:
+            input = cast(input, np.float32)
+    low, high = (-math.inf if min is None else min), (math.inf if max is None else max)
+    return _clamped(input, low, high)
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """x, but no less than `min`."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """x, but no more than `max`."""
+    return clamp(input, max=max)

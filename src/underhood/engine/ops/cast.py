@@ -1,0 +1,99 @@
+"""The same numbers in another dtype.
+
+    z = x, rounded to `dtype`        ∂E/∂x = δ, in x's dtype
+
+    x, z: any shape, the same
+
+PyTorch: torch.Tensor.to(dtype). Between floats the gradient passes; integers have none.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from underhood.engine.dtypes import DType, bool_, float32, float64, int32, int64
+from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.tensor import Tensor, apply, check_device
+
+
+def cast(input: Tensor, dtype: Any) -> Tensor:
+    """`input` with numbers of `dtype`; itself if it has them already."""
+    dtype = np.dtype(dtype)
+    if dtype == input.dtype:
+        return input
+    if dtype.kind != "f" or not input.is_floating_point():
+        return Tensor(input.array.astype(dtype))
+    return apply(operation, input, dtype=dtype)
+
+
+def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **options: Any) -> Tensor:
+    """`to(dtype)`, `to(other)`, `to("cpu")`: another dtype; the device is always the CPU."""
+    for argument in args:
+        if isinstance(argument, Tensor):
+            dtype = argument.dtype
+        elif isinstance(argument, str) and argument.split(":")[0] in ("cpu", "cuda", "mps", "meta"):
+            device = argument
+        elif not isinstance(argument, bool):
+            dtype = argument
+    check_device(device)
+    changed = cast(input, input.dtype if dtype is None else dtype)
+    return changed.clone() if copy and changed is input else changed
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` in the dtype of `other`."""
+    return cast(input, other.dtype)
+
+
+def double(input: Tensor) -> Tensor:
+    return cast(input, float64)
+
+
+def to_float(input: Tensor) -> Tensor:
+    return cast(input, float32)
+
+
+def long(input: Tensor) -> Tensor:
+    return cast(input, int64)
+
+
+def to_int(input: Tensor) -> Tensor:
+    return cast(input, int32)
+
+
+def to_bool(input: Tensor) -> Tensor:
+    return cast(input, bool_)
+
+
+def vector(x: Array, *, dtype: DType) -> Array:
+    return x.astype(dtype)
+
+
+def vector_backward(dz: Array, z: Array, x: Array, *, dtype: DType) -> Array:
+    return dz.astype(x.dtype)
+
+
+def samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.normal(size=(4, 6))
+    return [
+        Sample((x,), {"dtype": np.dtype("float64")}),
+        Sample((x.T[::2],), {"dtype": np.dtype("float64")}, "non-contiguous"),
+        Sample((x[:0],), {"dtype": np.dtype("float64")}, "empty"),
+    ]
+
+
+def _by_torch(to: Any, x: Any, dtype: DType) -> Any:
+    import torch
+
+    return to(x, getattr(torch, dtype.name))
+
+
+operation = Operation(
+    "cast",
+    cast,
+    vector=Form(vector, vector_backward),
+    twin="torch.Tensor.to",
+    ask=_by_torch,
+    saves=(),
+    samples=samples,
+)
