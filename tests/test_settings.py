@@ -8,11 +8,12 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from underhood.errors import BadInput
 from underhood.settings import (
     Mistakes,
+    SettingError,
     Settings,
     from_dict,
     from_file,
@@ -218,6 +219,31 @@ def test_a_models_own_check_speaks_for_itself():
     with pytest.raises(Mistakes) as caught:
         load(Checked, sets=["name=b"])
     assert caught.value.lines == ('--set name: unknown "b"; there is a',)
+
+
+def test_a_check_of_a_whole_model_can_name_the_setting(tmp_path):
+    class Page(Settings, extra="allow"):
+        name: str = "a"
+
+        @model_validator(mode="after")
+        def _known(self):
+            if self.name != "a":
+                raise SettingError("name", f'unknown "{self.name}"; there is a')
+            if self.model_extra:
+                raise SettingError(next(iter(self.model_extra)), "a takes none")
+            return self
+
+    class Whole(Settings):
+        first: Page = Page()
+        second: Page = Page()
+
+    (tmp_path / "t.toml").write_text("[first]\nwidth = 3\nname = 'b'\n")
+    with pytest.raises(Mistakes) as caught:
+        load(Whole, file=tmp_path / "t.toml", sets=["second.depth=3"])
+    assert [line.replace(f"{tmp_path}/", "") for line in caught.value.lines] == [
+        't.toml:3: first.name: unknown "b"; there is a',
+        "--set second.depth: a takes none",
+    ]
 
 
 @pytest.mark.parametrize(

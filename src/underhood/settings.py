@@ -96,6 +96,17 @@ class Mistakes(BadInput):
         super().__init__("\n".join([*self.lines, f"{count}; nothing was started."]))
 
 
+class SettingError(ValueError):
+    """What a model's own check says of one of its settings: `raise SettingError("name", 'unknown "adamx"')`.
+
+    A check of the whole model knows which setting is wrong; pydantic alone would name the model.
+    """
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
 @dataclass(frozen=True)
 class Layer:
     """Settings from one place: nested values, for each key the place to name when it is wrong, and what
@@ -165,9 +176,7 @@ def from_file(path: Path) -> Layer:
     except tomllib.TOMLDecodeError as error:
         what, _, where = str(error).partition(" (at ")
         line = re.search(r"line (\d+)", where)
-        return Layer(
-            mistakes=(f"{path}:{line[1]}: {what}" if line else f"{path}: {what} at the end of the file",)
-        )
+        return Layer(mistakes=(f"{path}:{line[1]}: {what}" if line else f"{path}: {what} at the end of the file",))
     return Layer(values, {key: f"{path}:{line}: " for key, line in _toml_lines(text)})
 
 
@@ -292,6 +301,8 @@ def _path_in(values: Any, detail: ErrorDetails) -> tuple[str, ...]:
             values = values[part]
     if detail["type"] == "missing":
         path.append(str(detail["loc"][-1]))
+    if detail["type"] == "value_error" and isinstance(detail["ctx"]["error"], SettingError):
+        path.append(detail["ctx"]["error"].key)
     return tuple(path)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from underhood.errors import nearest
-from underhood.settings import Settings
+from underhood.settings import SettingError, Settings
 
 
 class Page(Settings):
@@ -38,13 +38,14 @@ class Page(Settings):
     def _known(self) -> Self:
         pages = self.pages()
         if self.name not in pages:
-            raise ValueError(f'unknown "{self.name}"; {nearest(self.name, list(pages))}')
+            raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(pages))}')
         parameters = inspect.signature(pages[self.name]).parameters.values()
         known = [p for p in parameters if p.kind is not p.VAR_KEYWORD][1:]
         names = [p.name for p in known if p.name not in type(self).model_fields]
         for given in list(self.arguments):
             if given not in names:
-                raise ValueError(f'{self.name} has no "{given}"; {nearest(given, names) if names else "it takes none"}')
+                there_is = nearest(given, names) if names else "it takes none"
+                raise SettingError(given, f'{self.name} has no "{given}"; {there_is}')
         extra = self.model_extra or {}
         for p in known:  # an argument that repeats the default names the same trial
             if p.name in extra and _plain(p.default) == _plain(extra[p.name]):
@@ -100,7 +101,7 @@ class DataSettings(Settings):
 
         is_a_path = any(sign in self.name for sign in "./\\")
         if self.name not in DATA_SETS and not is_a_path:
-            raise ValueError(f'unknown "{self.name}"; {nearest(self.name, list(DATA_SETS))}')
+            raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(DATA_SETS))}')
         return self
 
 
