@@ -1,0 +1,4 @@
+"""The door to `underhood.engine.functional`, where `torch.nn.functional` has its functions."""
+
+from underhood.engine.functional import *  # noqa: F403
+from underhood.engine.functional import __all__ as __all__
