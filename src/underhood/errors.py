@@ -31,3 +31,17 @@ def nearest(word: str, choices: list[str]) -> str:
     if close:
         return "did you mean " + " or ".join(f'"{c}"' for c in close) + "?"
     return "there is " + ", ".join(choices)
+
+
+# What an extra brings: the module, and how to ask for it.
+EXTRAS = {"torch": "torch", "ray": "ray", "mlflow": "mlflow", "typst": "pdf"}
+
+
+def missing_extra(module: str, what: str = "this") -> MissingPiece | None:
+    """The error for a module that comes with an extra, with the line to type; None for any other module."""
+    module = module.partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return MissingPiece(
+        f"{what} needs {module}, which is not installed.\n    pip install 'underhood[{EXTRAS[module]}]'"
+    )

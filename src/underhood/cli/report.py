@@ -1,0 +1,63 @@
+"""`underhood report`: write a run's report again, also as Markdown or PDF."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from underhood.cli.output import Json, print_json
+from underhood.errors import BadInput
+
+if TYPE_CHECKING:
+    from underhood.lab.results import Run
+
+
+def report(
+    run: Annotated[str, Parameter(help="A run's name, or its folder; by default the latest run.")] = "",
+    /,
+    *,
+    format: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--format",
+            negative="",
+            show_default=False,
+            help="html, md or pdf; again for each. By default html and md.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, Parameter(name="--out", show_default=False, help="Folder to write to; by default the run's own.")
+    ] = None,
+    runs: Annotated[
+        Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a run's report again, in any format.
+
+    A run writes its report when it ends; this is for another format, another
+    place, or a run that was interrupted. Prints the files. For example:
+
+        underhood report
+        underhood report mnist-mlp-quick --format pdf --out handed-in
+    """
+    from underhood.lab.results import open_run
+    from underhood.studies.telling import write_report
+
+    found = open_run(run, runs) if run else _latest(runs)
+    files = write_report(found, format or ("html", "md"), folder=out)
+    if json:
+        print_json("report", run=found.name, files=[str(file) for file in files])
+    else:
+        print(*files, sep="\n")
+
+
+def _latest(runs: Path | None) -> "Run":
+    """The run that was begun last."""
+    from underhood.lab.results import list_runs
+    from underhood.lab.store import runs_folder
+
+    known = list_runs(runs)
+    if not known:
+        raise BadInput(f"{runs_folder(runs)}: holds no runs yet; `underhood run quickstart` makes one")
+    return max(known, key=lambda run: str(run.facts["began"]))

@@ -1,0 +1,162 @@
+"""`underhood run`: a study from its question to its report."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from underhood.cli.output import Json, dump, print_json, print_table, say
+from underhood.errors import BadInput
+
+if TYPE_CHECKING:
+    from underhood.lab import Run
+    from underhood.report.document import Document
+
+WHAT = Group("What is run: all that may change a number", sort_key=1)
+HOW = Group("How it is run: nothing here changes a number", sort_key=2)
+
+
+def _option(name: str, help: str, group: Group, *more: str) -> Parameter:
+    return Parameter(name=(name, *more), help=help, group=group, negative="", show_default=False)
+
+
+def run(
+    study: Annotated[str, Parameter(help="A study's name, or a Python file with a study of your own.")],
+    /,
+    *,
+    scale: Annotated[
+        str, Parameter(help="smoke (seconds), quick (minutes) or full (the whole protocol).", group=WHAT)
+    ] = "quick",
+    set: Annotated[
+        list[str] | None,
+        _option("--set", "Change a setting, as optimizer.lr=0.1; again for each. `underhood show` lists them.", WHAT),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        _option("--grid", "Compare several values of a setting, as optimizer.lr=0.1,0.01; again for each.", WHAT),
+    ] = None,
+    settings: Annotated[Path | None, _option("--settings", "Take settings from a TOML file.", WHAT)] = None,
+    seeds: Annotated[int | None, _option("--seeds", "How many seeds each setting gets.", WHAT)] = None,
+    backend: Annotated[
+        Literal["underhood", "torch"] | None,
+        _option("--backend", "Compute on our engine or on PyTorch; short for --set backend=….", WHAT),
+    ] = None,
+    parallel: Annotated[
+        int | None, _option("--parallel", "Trials at once; by default as many as the cores bear.", HOW, "-j")
+    ] = None,
+    name: Annotated[str | None, _option("--name", "The run's name; by default STUDY-SCALE.", HOW)] = None,
+    runs: Annotated[Path | None, _option("--runs", "Folder of the runs; by default ./runs.", HOW)] = None,
+    data: Annotated[Path | None, _option("--data", "Folder of the data sets, instead of UNDERHOOD_DATA.", HOW)] = None,
+    retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW)] = 0,
+    keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
+    rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
+    dry_run: Annotated[bool, _option("--dry-run", "List the trials, and run none.", HOW)] = False,
+    json: Json = False,
+) -> int:
+    """Run a study, from its question to its report.
+
+    The trials run first, then the report with the answer, tables and figures
+    is written. What is finished isn't run again: the same command goes on
+    where it was interrupted, and more seeds or a larger grid run only what is
+    new. Ctrl-C stops at the next step. For example:
+
+        underhood run quickstart
+        underhood run mnist-mlp --scale smoke --set optimizer.lr=0.05 --seeds 5
+        underhood run mnist-mlp --grid optimizer.name=sgd,adam --backend torch
+        underhood run my_study.py --dry-run
+
+    The exit code is 0, 1 when some trials failed, 2 for bad input, 3 when this
+    machine lacks something, 130 or 143 when the run was interrupted.
+    """
+    if keep and rerun:
+        raise BadInput("--keep and --rerun: choose one")
+    if parallel is not None and parallel < 1:
+        raise BadInput(f"--parallel {parallel}: at least one trial must run at once")
+    if retry < 0:
+        raise BadInput(f"--retry {retry}: cannot be less than 0")
+    sets = [*(set or ()), *([f"backend={backend}"] if backend else ())]
+    what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
+    if dry_run:
+        _list(study, scale, what, json)
+        return 0
+    from underhood.report.progress import Progress
+    from underhood.studies.running import run as run_it
+
+    with Progress() as progress:
+        done = run_it(
+            study,
+            scale,
+            **what,
+            parallel=parallel,
+            name=name,
+            runs=runs,
+            retry=retry,
+            changed="keep" if keep else "rerun" if rerun else "ask",
+            ask=_asked if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            listener=progress,
+        )
+    _tell(done, json)
+    return done.exit_code
+
+
+def _asked(question: str) -> bool:
+    """The user's answer; nothing but a yes is one."""
+    say(f"{question} [y/N] ")
+    return input().strip().lower() in ("y", "yes")
+
+
+def _list(study: str, scale: str, what: dict[str, Any], as_json: bool) -> None:
+    """The trials that a run would have, instead of running them."""
+    from underhood.lab import plan
+    from underhood.lab.labels import labels_of
+    from underhood.studies import find
+    from underhood.tables import Column, Table
+
+    found = find(study)
+    specs = plan(found, scale, what["set"], what["seeds"], what["settings"], grid=what["grid"], data=what["data"])
+    labels = labels_of(specs)
+    table = Table(
+        f"{found.name} at scale {scale}: {len(specs)} trial{'s' * (len(specs) != 1)}",
+        [Column("trial", "Trial", align="left"), Column("label", "What", align="left"), Column("seed", "Seed")],
+        [{"trial": spec.id, "label": labels[spec.id], "seed": spec.seed} for spec in specs],
+        name="plan",
+    )
+    if as_json:
+        dump(table.to_json())
+    else:
+        print_table(table)
+
+
+def _tell(run: "Run", as_json: bool) -> None:
+    """What came out: the tables and the answer on stdout, where the report is on stderr."""
+    from underhood.report.facts import Facts
+    from underhood.report.terminal import print_report
+    from underhood.studies.telling import can_be_told, document_of
+
+    document = document_of(run) if can_be_told(run) else None
+    if as_json:
+        print_json("run", **_summary(run, document))
+    elif document:
+        print_report(document, Facts.of(run), sys.stdout)
+    if document:
+        say(f"\nreport: {run.path / 'report.html'}")
+
+
+def _summary(run: "Run", document: "Document | None") -> dict[str, Any]:
+    blocks = [block for section in document.sections for block in section.blocks] if document else []
+    return {
+        "study": run.study,
+        "scale": run.scale,
+        "path": str(run.path),
+        "command": run.command,
+        "exit_code": run.exit_code,
+        "trials": [
+            {"id": trial.id, "seed": trial.seed, "state": trial.state, "reason": trial.reason, "result": trial.result}
+            for trial in run.trials
+        ],
+        "report": str(run.path / "report.html") if document else None,
+        "answer": document.answer if document else None,
+        "tables": [block.to_json() for block in blocks if hasattr(block, "to_json")],
+        "warnings": run.warnings,
+    }

@@ -1,0 +1,140 @@
+"""`underhood studies` and `underhood show`: what there is to find out, and what one study is made of."""
+
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from cyclopts import Parameter
+
+from underhood.cli.output import Json, print_json
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from underhood.lab.study import Study
+    from underhood.settings import Settings
+
+
+def studies(*, json: Json = False) -> None:
+    """List the studies by theme, with the time that each takes.
+
+    For example:
+
+        underhood studies
+        underhood studies --json
+    """
+    from underhood.studies import every
+
+    known = every()
+    if json:
+        return print_json("studies", studies=[_summary(study) for study in known])
+    for theme in dict.fromkeys(study.theme for study in known):
+        print(theme)
+        for study in known:
+            if study.theme == theme:
+                times = ", ".join(f"{name} {scale.time}" for name, scale in study.scales.items() if scale.time)
+                print(f"  {study.name:<20} {study.title}" + (f"\n{'':23}{times}" if times else ""))
+        print()
+    print("`underhood show STUDY` says what one does, `underhood run STUDY` runs it.")
+    return None
+
+
+def show(
+    study: Annotated[str, Parameter(help="A study's name, or a Python file with a study of your own.")],
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Show a study's question, its scales and its settings.
+
+    Every setting is listed with its value and its meaning. For example:
+
+        underhood show quickstart
+        underhood show my_study.py
+    """
+    from underhood.studies import find
+
+    found = find(study)
+    if json:
+        print_json("study", **_summary(found), settings=found.settings.model_json_schema())
+    else:
+        print(_description(found, study))
+
+
+def _summary(study: "Study") -> dict[str, Any]:
+    return {
+        "name": study.name,
+        "title": study.title,
+        "theme": study.theme,
+        "question": study.question,
+        "source": study.source,
+        "axes": study.axes,
+        "scales": {
+            name: {"summary": scale.summary, "seeds": scale.seeds, "time": scale.time, "set": scale.set}
+            for name, scale in study.scales.items()
+        },
+    }
+
+
+def _description(study: "Study", word: str) -> str:
+    """The study on one screen."""
+    lines = [study.title, "", study.question, "", f"Source: {study.source}"]
+    if study.axes:
+        lines += ["", "Compared"]
+        lines += [f"  {key}: {'; '.join(map(_plain, values))}" for key, values in study.axes.items()]
+    lines += ["", "Scales (--scale NAME)"]
+    lines += [f"  {name:<8}{_comma(scale.summary, scale.time)}" for name, scale in study.scales.items()]
+    lines += ["", "Settings (--set KEY=VALUE)", *_settings(study)]
+    return "\n".join([*lines, "", f"underhood run {word} --scale {next(iter(study.scales))}"])
+
+
+def _settings(study: "Study") -> list[str]:
+    """A line for each setting: its key, the value it has here, and what it may be."""
+    from underhood.settings import load, settings_fields
+
+    settings = load(study.settings, base=study.base)
+    values = dict(_flat(settings.model_dump(mode="json")))
+    fields = settings_fields(study.settings)
+    compared = {key: "compared" for key in values for axis in study.axes if f"{key}.".startswith(f"{axis}.")}
+    shown = {key: compared.get(key, _plain(value)) for key, value in values.items()}
+    width, room = max(map(len, shown)), max(map(len, shown.values()))
+    lines: list[str] = []
+    for key, text in shown.items():
+        notes = [fields[key].description if key in fields else "", _choices(settings, fields.get(key), key)]
+        start = f"  {key:<{width}}  {text:<{room}}  "
+        lines += wrap(start + _comma(*notes), 100, subsequent_indent=" " * len(start), break_on_hyphens=False)
+    return lines
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _choices(settings: "Settings", field: "FieldInfo | None", key: str) -> str:
+    """The values that a setting takes, where they are words: its type's, or the pages that it can name."""
+    from underhood.settings import value_at
+
+    words = [word for word in get_args(field.annotation) if isinstance(word, str)] if field else []
+    holder, _, last = key.rpartition(".")
+    pages = getattr(value_at(settings, holder), "pages", None) if holder and last == "name" else None
+    words = words or list(pages() if pages else ())
+    return f"one of {', '.join(words)}" if words else ""
+
+
+def _comma(*texts: str | None) -> str:
+    return ", ".join(filter(None, texts))
+
+
+def _plain(value: Any) -> str:
+    """As one would type it after `--set key=`."""
+    if isinstance(value, Mapping):
+        return ", ".join(_plain(each) if key == "name" else f"{key} {_plain(each)}" for key, each in value.items())
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_plain, value)) + "]"
+    return "none" if value is None else str(value)

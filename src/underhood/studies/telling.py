@@ -1,0 +1,65 @@
+"""A run's report: what its study tells of the results and how it was run, written as pages."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from underhood.errors import BadInput, nearest
+from underhood.lab.results import Run
+from underhood.lab.study import Study
+from underhood.report.document import Document
+from underhood.report.facts import Facts
+from underhood.studies import find, in_file
+
+FORMATS = ("html", "md", "pdf")
+
+
+def study_of(run: Run) -> Study:
+    """The study that a run is of: one that ships, or the one in the user's file."""
+    file = run.facts["file"]
+    return in_file(Path(file), run.study) if file else find(run.study)
+
+
+def can_be_told(run: Run) -> bool:
+    """Whether there is an answer to tell: the run came to its end, and a trial of it finished."""
+    return run.state != "stopped" and any(trial.state == "finished" for trial in run.trials)
+
+
+def document_of(run: Run, study: Study | None = None) -> Document:
+    """What the study tells of the run's results."""
+    document: Document = (study or study_of(run)).report(run.results)
+    return document
+
+
+def write_report(
+    run: Run,
+    formats: Sequence[str] = ("html", "md"),
+    *,
+    folder: Path | None = None,
+    document: Document | None = None,
+) -> list[Path]:
+    """Write `report.html`, `report.md` with its figures, or `report.pdf` into the run's folder, or another."""
+    for name in formats:
+        if name not in FORMATS:
+            raise BadInput(f'--format: unknown "{name}"; {nearest(name, list(FORMATS))}')
+    if not any(trial.state == "finished" for trial in run.trials):
+        raise BadInput(f"{run.path}: no trial of it has finished; nothing can be reported. To go on:\n  {run.command}")
+    folder = folder or run.path
+    folder.mkdir(parents=True, exist_ok=True)
+    return list(_written(formats, document or document_of(run), Facts.of(run), folder))
+
+
+def _written(formats: Sequence[str], document: Document, facts: Facts, folder: Path) -> Iterator[Path]:
+    if "html" in formats:
+        from underhood.report.html import render_html
+
+        page = folder / "report.html"
+        page.write_text(render_html(document, facts), encoding="utf-8")
+        yield page
+    if "md" in formats:
+        from underhood.report.markdown import write_markdown
+
+        yield write_markdown(document, facts, folder)
+    if "pdf" in formats:
+        from underhood.report.pdf import write_pdf
+
+        yield write_pdf(document, facts, folder / "report.pdf")

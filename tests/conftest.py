@@ -1,0 +1,74 @@
+"""What all tests share: folders of their own, the slow ones apart, and a floor under how many ran."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# A whole run that passes fewer tests than this has lost some on the way. Raise it as tests are added.
+FLOOR = 100
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--all") or "slow" in config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if item not in slow]
+    config.hook.pytest_deselected(items=slow)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Nothing passes by not running: a whole run counts what passed."""
+    config = session.config
+    whole = config.args_source is config.ArgsSource.TESTPATHS and not (config.option.keyword or config.option.markexpr)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if whole and reporter and not hasattr(config, "workerinput") and session.exitstatus == 0:
+        passed = len(reporter.stats.get("passed", []))
+        if passed < FLOOR and not config.option.collectonly:
+            reporter.write_line(f"only {passed} tests passed; a whole run has at least {FLOOR}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's runs and caches, in this process or in one that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RUNS", "CACHE"):
+            patch.setenv(f"UNDERHOOD_{name}", str(tmp_path_factory.mktemp(name.lower())))
+        yield
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that runs are written to."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("UNDERHOOD_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that data sets are looked for in."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("UNDERHOOD_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of an installed Chromium; without one the test is skipped, in CI it fails."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    if os.environ.get("CI"):
+        pytest.fail("no Chromium: .ci/run installs it")
+    pytest.skip("no Chromium on this machine")

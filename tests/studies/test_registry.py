@@ -1,0 +1,94 @@
+"""Finding a study: those that ship by name, a user's own by its file."""
+
+import pytest
+
+from underhood import studies
+from underhood.errors import BadInput
+from underhood.lab import Study, plan
+
+FILE = """
+from underhood.lab import Scale, Study
+from underhood.settings import Settings
+
+
+class Nothing(Settings):
+    pass
+
+
+def trial(settings, seed, context):
+    yield
+
+
+def study(name):
+    return Study(name, "", "", "", "", Nothing, trial, {"smoke": Scale("", seeds=1)}, report=None)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(*lines: str):
+        path = tmp_path / "mine.py"
+        path.write_text("\n".join([FILE.replace("def study", "def make"), *lines]))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_a_study_that_ships_is_complete(name):
+    study = studies.find(name)
+    assert study.name == name
+    assert study.title
+    assert study.question.endswith("?")
+    assert study.theme
+    assert study.source
+    assert list(study.scales) == ["smoke", "quick", "full"]
+    assert all(scale.summary and scale.time for scale in study.scales.values())
+
+
+def test_every_is_all_that_ship_in_order():
+    assert [study.name for study in studies.every()] == studies.names()
+    assert studies.names()[0] == "quickstart"
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "full"])
+def test_the_scales_of_quickstart_are_settings_that_load(scale):
+    assert len(plan(studies.find("quickstart"), scale)) == 3 * studies.find("quickstart").scales[scale].seeds
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("quikstart", 'unknown study "quikstart"; did you mean "quickstart"?'),
+        ("xyz", 'unknown study "xyz"; there is quickstart, '),
+        ("nowhere.py", "nowhere.py: no such file"),
+    ],
+)
+def test_an_unknown_study_is_named_with_the_nearest(word, said):
+    with pytest.raises(BadInput) as caught:
+        studies.find(word)
+    assert said in str(caught.value)
+
+
+def test_a_file_of_that_name_is_pointed_at(file, monkeypatch):
+    monkeypatch.chdir(file('mine = make("mine")').parent)
+    with pytest.raises(BadInput, match=r"`underhood run mine\.py` runs the study in it"):
+        studies.find("mine")
+
+
+def test_the_only_study_of_a_file_is_found(file):
+    assert isinstance(studies.find(str(file('anything = make("mine")'))), Study)
+
+
+def test_one_of_several_is_named(file):
+    path = file('a = make("left")', 'b = make("right")', "again = b")
+    assert studies.find(f"{path}:right").name == "right"
+    with pytest.raises(BadInput, match=r"holds 2 studies; name one: .*mine\.py:left, .*mine\.py:right"):
+        studies.find(str(path))
+    with pytest.raises(BadInput, match=r'no study "rihgt"; did you mean "right"\?'):
+        studies.find(f"{path}:rihgt")
+
+
+def test_a_file_without_a_study_says_what_it_lacks(file):
+    with pytest.raises(BadInput, match=r"holds no study; it should end in `study = Study\(...\)`"):
+        studies.find(str(file()))
