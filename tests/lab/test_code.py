@@ -1,11 +1,13 @@
 """The code's fingerprint: changes with what runs, and with nothing else."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 import underhood
+from underhood.lab import code
 from underhood.lab.code import PACKAGE, _starts, closure, code_fingerprint, fingerprints
 from underhood.lab.trial import TrialSpec
 from underhood.settings import Settings
@@ -122,3 +124,42 @@ def test_trials_of_one_code_have_one_fingerprint(tiny):
 
 def test_the_package_is_where_it_is_looked_for():
     assert Path(underhood.__file__).parent == PACKAGE
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """A cache folder of its own, and a way to forget what this process knows."""
+    monkeypatch.setenv("UNDERHOOD_CACHE", str(tmp_path / "cache"))
+
+    def forget():
+        code._by_time.cache_clear()
+        code._kept.cache_clear()
+
+    forget()
+    yield tmp_path / "cache" / "code.json", forget
+    forget()
+
+
+def test_what_was_read_once_is_not_parsed_again(notebook, mine, monkeypatch):
+    file, forget = notebook
+    before = mine()
+    assert len(json.loads(file.read_text())) == 2
+    forget()
+    monkeypatch.setattr(code, "_parsed", lambda path, content: pytest.fail("parsed again"))
+    assert mine() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_a_damaged_notebook_is_an_empty_one(notebook, mine, content):
+    file, forget = notebook
+    before = mine()
+    file.write_text(content)
+    forget()
+    assert mine() == before
+    assert len(json.loads(file.read_text())) == 2
+
+
+def test_without_a_place_for_the_notebook_it_goes_without(notebook, mine, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UNDERHOOD_CACHE", str(tmp_path / "file" / "cache"))
+    assert len(mine()) == 12

@@ -9,8 +9,11 @@ a changed comment or docstring.
 """
 
 import ast
+import contextlib
 import hashlib
 import inspect
+import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import underhood
+from underhood.lab.files import replace
 from underhood.lab.trial import TrialSpec
 from underhood.settings import value_at
 
 PACKAGE = Path(underhood.__file__).parent
+
+KEPT = 5000  # files whose reading is remembered, then it begins anew
 
 # Of these packages a trial uses the page that its settings name.
 NETWORK_PAGES = PACKAGE / "networks"
@@ -37,11 +43,14 @@ def fingerprints(specs: Iterable[TrialSpec]) -> dict[str, str]:
     """The fingerprint of each trial's code by the trial's id; trials of one code are looked through once."""
     known: dict[tuple[Path, ...], str] = {}
     found = {}
+    learnt = len(_kept())
     for spec in specs:
         starts = tuple(_starts(spec))
         if starts not in known:
             known[starts] = _digest(sorted(_read(path).code for path in closure(starts)))
         found[spec.id] = known[starts]
+    if len(_kept()) > learnt:
+        _keep(_kept())
     return found
 
 
@@ -109,8 +118,7 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 # ----------------------------------------------------------------------------------------------------
-# Reading one file
-
+# Reading one file. Parsing a hundred takes most of a second, so what was learnt is kept by content.
 
 _Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -118,23 +126,33 @@ _Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 @dataclass(frozen=True)
 class _Source:
     imports: tuple[str, ...]
-    code: str  # without comments, layout and docstrings
+    code: str  # a hash of the code without comments, layout and docstrings
 
 
 def _read(path: Path) -> _Source:
-    return _parsed(path, path.stat().st_mtime_ns)
+    return _by_time(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _parsed(path: Path, _mtime: int) -> _Source:
-    tree: Any = ast.parse(path.read_text(encoding="utf-8"), str(path))
+def _by_time(path: Path, _mtime: int) -> _Source:
+    content = path.read_bytes()
+    key = hashlib.sha256(f"{path} {sys.version_info[:2]} ".encode() + content).hexdigest()[:24]
+    known = _kept()
+    if key not in known:
+        found = _parsed(path, content)
+        known[key] = {"imports": list(found.imports), "code": found.code}
+    return _Source(tuple(known[key]["imports"]), known[key]["code"])
+
+
+def _parsed(path: Path, content: bytes) -> _Source:
+    tree: Any = ast.parse(content, str(path))
     imports: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports |= dict.fromkeys(_imported(node, path))
         elif isinstance(node, _Scope) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return _Source(tuple(imports), ast.unparse(tree))
+    return _Source(tuple(imports), _digest([ast.unparse(tree)]))
 
 
 def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
@@ -149,3 +167,26 @@ def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
     for name in ("", *(alias.name for alias in node.names)):
         if parts or name:
             yield ".".join([*parts, name] if name else parts)
+
+
+def _notebook() -> Path:
+    from underhood.data.places import cache_root
+
+    return cache_root() / "code.json"
+
+
+@cache
+def _kept() -> dict[str, Any]:
+    """What earlier processes learnt; a damaged notebook is an empty one."""
+    try:
+        kept = json.loads(_notebook().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) and len(kept) < KEPT else {}
+
+
+def _keep(known: dict[str, Any]) -> None:
+    """Write down what was learnt; where that can't be, it is learnt again next time."""
+    with contextlib.suppress(OSError):
+        _notebook().parent.mkdir(parents=True, exist_ok=True)
+        replace(_notebook(), json.dumps(known).encode())
