@@ -1,6 +1,7 @@
 """What the reports of training studies share: curves against epochs, and a table of results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from underhood.figures import Figure, lines
@@ -9,7 +10,7 @@ from underhood.tables import Column, Table
 
 # What a training trial's result may hold, as a reader wants it.
 COLUMNS = {
-    "epoch_loss": Column("epoch_loss", "Training loss", format=".4f", help="mean over the last epoch"),
+    "train_loss": Column("train_loss", "Training loss", format=".4f", help="mean over the last epoch"),
     "train_error": Column("train_error", "Training error", format=".2%", help="of the last epoch's batches"),
     "best_validation_error": Column("best_validation_error", "Best validation error", format=".2%"),
     "test_loss": Column("test_loss", "Test loss", format=".4f"),
@@ -17,6 +18,14 @@ COLUMNS = {
     "parameters": Column("parameters", "Parameters", format=",.0f"),
     "seconds": Column("seconds", "Training time", unit="s", format=".1f"),
 }
+
+
+def named(results: Results, key: str, titles: Mapping[str, str]) -> Results:
+    """The same results with the groups called after one setting, if that tells them all apart."""
+    names = [titles.get(group.values.get(key, ""), "") for group in results.groups]
+    if "" in names or len(set(names)) < len(names):
+        return results
+    return Results(tuple(replace(group, label=name) for group, name in zip(results.groups, names, strict=True)))
 
 
 def results_table(title: str, results: Results, names: Sequence[str], label: str = "Setting") -> Table:

@@ -31,6 +31,8 @@ class Progress:
     losses: list[float] = field(default_factory=list)  # since the last Metric
     epoch_loss: float = 0.0  # sums over the images of the epoch so far
     epoch_errors: int = 0
+    train_loss: float | None = None  # of the last whole epoch
+    train_error: float | None = None
     best_validation_error: float | None = None
     diverged: bool = False
 
@@ -103,10 +105,11 @@ def _count(progress: Progress, loss: float, errors: int, images: int) -> None:
 def _end_of_epoch(settings: TrainingSettings, parts: Parts, subject: Learner, progress: Progress) -> dict[str, float]:
     n = len(parts.train)
     progress.epoch += 1
+    progress.train_loss, progress.train_error = progress.epoch_loss / n, progress.epoch_errors / n
     values = {
         "epoch": float(progress.epoch),
-        "epoch_loss": progress.epoch_loss / n,
-        "train_error": progress.epoch_errors / n,
+        "epoch_loss": progress.train_loss,
+        "train_error": progress.train_error,
     }
     progress.batch, progress.epoch_loss, progress.epoch_errors = 0, 0.0, 0
     if len(parts.validation):
@@ -133,6 +136,8 @@ def _result(parts: Parts, subject: Learner, progress: Progress) -> dict[str, Any
     values: dict[str, Any] = {
         "diverged": progress.diverged,
         "initial_loss": progress.initial_loss,
+        "train_loss": progress.train_loss,
+        "train_error": progress.train_error,
         "epochs": progress.epoch,
         "steps": progress.step,
         "seconds": progress.seconds,
