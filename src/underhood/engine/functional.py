@@ -13,8 +13,15 @@ from underhood.engine.ops.activations import (
     tanh,
     tanhshrink,
 )
+from underhood.engine.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from underhood.engine.ops.arithmetic import add, div, floor_divide, maximum, minimum, mul, neg, remainder, sub
 from underhood.engine.ops.arithmetic import pow_ as pow
+from underhood.engine.ops.avg_pool1d import avg_pool1d
 from underhood.engine.ops.avg_pool2d import avg_pool2d
 from underhood.engine.ops.batch_norm import batch_norm
 from underhood.engine.ops.conv1d import conv1d
@@ -50,7 +57,9 @@ from underhood.engine.ops.gelu import gelu
 from underhood.engine.ops.index import index
 from underhood.engine.ops.linear import linear
 from underhood.engine.ops.matmul import matmul
+from underhood.engine.ops.max_pool1d import max_pool1d
 from underhood.engine.ops.max_pool2d import max_pool2d
+from underhood.engine.ops.pad import pad
 from underhood.engine.ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -69,8 +78,13 @@ from underhood.engine.ops.softmax import log_softmax, softmax
 
 __all__ = [
     "abs",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "add",
     "amax",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "ceil",
@@ -111,6 +125,7 @@ __all__ = [
     "logsigmoid",
     "matmul",
     "max",
+    "max_pool1d",
     "max_pool2d",
     "maximum",
     "mean",
@@ -118,6 +133,7 @@ __all__ = [
     "mish",
     "mul",
     "neg",
+    "pad",
     "pow",
     "reciprocal",
     "relu",

@@ -2,7 +2,9 @@
 
 from underhood.engine.ops import (
     activations,
+    adaptive_pool,
     arithmetic,
+    avg_pool1d,
     avg_pool2d,
     batch_norm,
     cast,
@@ -17,7 +19,9 @@ from underhood.engine.ops import (
     index,
     linear,
     matmul,
+    max_pool1d,
     max_pool2d,
+    pad,
     piecewise,
     reductions,
     reshape,
@@ -26,7 +30,9 @@ from underhood.engine.ops import (
 
 __all__ = [
     "activations",
+    "adaptive_pool",
     "arithmetic",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "cast",
@@ -41,7 +47,9 @@ __all__ = [
     "index",
     "linear",
     "matmul",
+    "max_pool1d",
     "max_pool2d",
+    "pad",
     "piecewise",
     "reductions",
     "reshape",
