@@ -1,0 +1,60 @@
+"""What a study tells: a question, an answer, and sections of words, tables, figures and equations.
+
+    Document(
+        title="Adaptive optimisers",
+        question="Which optimiser brings the training loss down fastest?",
+        answer=f"**Adam**: {loss:.3f} after one epoch, where SGD stood at {sgd:.3f}.",
+        sections=[Section("Training", ["Every curve is the mean of three seeds.", curves, table])],
+    )
+
+Texts are prose in the sense of `prose.py`. A document knows nothing of paper: terminal, HTML, Markdown and PDF
+are written from the same one.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from underhood.figures import Figure
+from underhood.tables import Table
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A displayed formula in LaTeX, with a note below it on what its letters mean."""
+
+    latex: str
+    note: str = ""
+
+
+Block: TypeAlias = str | Table | Figure | Equation
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Document:
+    """`question` and `answer` stand first; `answer` has the numbers in it."""
+
+    title: str
+    question: str
+    answer: str
+    sections: list[Section] = field(default_factory=list)
+
+    def names(self) -> dict[int, str]:
+        """A file name for every table and figure by its `id()`: its own, made unique, or `table-2`, `figure-1`."""
+        taken: set[str] = set()
+        names: dict[int, str] = {}
+        for section in self.sections:
+            for block in section.blocks:
+                if not isinstance(block, Table | Figure) or id(block) in names:
+                    continue
+                kind = "table" if isinstance(block, Table) else "figure"
+                wanted = [block.name] if block.name else []
+                numbered = (f"{block.name or kind}-{i}" for i in range(2 if block.name else 1, 10_000))
+                names[id(block)] = next(name for name in (*wanted, *numbered) if name not in taken)
+                taken.add(names[id(block)])
+        return names

@@ -1,0 +1,156 @@
+"""How a run was run: what stands under every report, so that a number can be trusted and repeated."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from underhood.lab.results import Run, StoredTrial
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Settings by dotted key: `settings` are the same in all trials, `varied` are not; `chosen` aren't defaults.
+
+    `seconds` is the computing time of all trials together; `warnings` are what a reader must know before
+    believing a number.
+    """
+
+    study: str
+    scale: str
+    command: str
+    seeds: tuple[int, ...] = (0,)
+    states: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
+    varied: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machines: tuple[Mapping[str, Any], ...] = ()
+    began: str = ""
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run) -> "Facts":
+        """What the store knows about a run."""
+        each = [dict(_flat(trial.settings)) for trial in run.trials]
+        keys = list(dict.fromkeys(key for settings in each for key in settings))
+        values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
+        results = [found for trial in run.trials if (found := trial.stored_result)]
+        return cls(
+            study=run.study,
+            scale=run.scale,
+            command=run.command,
+            seeds=tuple(sorted({trial.seed for trial in run.trials})),
+            states=Counter(trial.state for trial in run.trials),
+            settings={key: found[0] for key, found in values.items() if len(found) == 1},
+            chosen=frozenset(key for trial in run.trials for key, _ in _flat(trial.spec["non_default"])),
+            varied={key: found for key, found in values.items() if len(found) > 1},
+            versions=_merged([result["versions"] for result in results] or [run.facts["versions"]]),
+            machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
+            began=str(run.facts["began"]),
+            seconds=sum(trial.seconds for trial in run.trials),
+            warnings=tuple(_warnings(run)),
+        )
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Everything but the settings, a label and a text each."""
+        trials = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        rows = [
+            ("Study", f"{self.study}, at scale {self.scale}"),
+            ("Trials", trials),
+            ("Seeds", ", ".join(map(str, self.seeds))),
+            *(("Machine", describe(machine)) for machine in self.machines),
+            ("Versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
+            ("Begun", _moment(self.began)),
+            ("Computing time", duration(self.seconds) if self.seconds else ""),
+        ]
+        return [(label, text) for label, text in rows if text]
+
+    def setting_rows(self) -> list[tuple[str, str, bool]]:
+        """Every setting: its key, its value or values, and whether somebody chose it."""
+        rows = [(key, "  ·  ".join(map(plain, values)), True) for key, values in self.varied.items()]
+        rows += [(key, plain(value), key in self.chosen) for key, value in self.settings.items()]
+        return sorted(rows, key=lambda row: not row[2])
+
+
+def plain(value: Any) -> str:
+    """A setting as one reads it: text bare, the rest as JSON."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def duration(seconds: float) -> str:
+    """0.42 s, 7.3 s, 2 min 14 s, 3 h 05 min."""
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def describe(machine: Mapping[str, Any]) -> str:
+    """A machine in a line; not its name on the network, which is nobody's business."""
+    parts = [str(machine.get("cpu", ""))]
+    if cores := machine.get("cores"):
+        parts.append(f"{cores} core" + "s" * (cores != 1))
+    if memory := machine.get("memory"):
+        parts.append(f"{memory / 1e9:.0f} GB memory")
+    gpus = Counter(machine.get("gpus") or ())
+    parts += [f"{count} × {name}" if count > 1 else name for name, count in gpus.items()]
+    parts.append(str(machine.get("system", "")))
+    return ", ".join(filter(None, parts))
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    if run.scale == "smoke":
+        yield "Smoke scale: this shows that the study runs. Its numbers are no answer to the question."
+    results = run.results
+    if failed := results.failed:
+        yield f"Failed, and so without numbers: {_of(failed, run)}: {_named(failed, run)}."
+    if diverged := results.diverged:
+        yield f"Diverged, and so in no mean: {_of(diverged, run)}: {_named(diverged, run)}."
+    if unfinished := results.unfinished:
+        yield f"Not finished: {_of(unfinished, run)}; the numbers are those of the others."
+    yield from run.warnings
+
+
+def _of(trials: tuple[StoredTrial, ...], run: Run) -> str:
+    return f"{len(trials)} of {len(run.trials)} trials"
+
+
+def _named(trials: tuple[StoredTrial, ...], run: Run) -> str:
+    """Which trials, each with the reason where there is one."""
+    labels = {trial.id: group.label for group in run.results.groups for trial in group.trials}
+    names = [
+        f"{labels[trial.id]}, seed {trial.seed}" + (f" ({trial.reason.splitlines()[0]})" if trial.reason else "")
+        for trial in trials
+    ]
+    return "; ".join(names[:6]) + (f"; and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _distinct(values: Any) -> tuple[Any, ...]:
+    """The values that differ, in order; they may be lists and dicts."""
+    return tuple({json.dumps(value, sort_keys=True, default=str): value for value in values}.values())
+
+
+def _merged(versions: list[Mapping[str, str]]) -> dict[str, str]:
+    """Every package with its version, or its versions when the trials had several."""
+    names = dict.fromkeys(name for each in versions for name in each)
+    return {name: " and ".join(dict.fromkeys(each[name] for each in versions if name in each)) for name in names}
+
+
+def _moment(stamp: str) -> str:
+    return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M %Z").strip() if stamp else ""

@@ -1,0 +1,111 @@
+"""A report as one HTML file that works from `file://`, without the network, and can be read without JavaScript.
+
+Figures stand in the page as SVG. Where JavaScript runs, Vega draws them anew as wide as the page, with values
+under the pointer; tables become sortable. The library travels compressed: 0.4 MB instead of 0.9.
+"""
+
+import base64
+import gzip
+import json
+import re
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from underhood import __version__
+from underhood.figures import Figure
+from underhood.report import mathematics, prose
+from underhood.report.document import Document, Equation
+from underhood.report.facts import Facts
+from underhood.tables import Table, style
+
+WIDE = 96  # letters that a row of the text's width holds
+
+
+def render_html(document: Document, facts: Facts) -> str:
+    """The whole page as a text."""
+    names = document.names()
+    figures = [block for section in document.sections for block in section.blocks if isinstance(block, Figure)]
+    return _template().render(
+        document=document,
+        facts=facts,
+        names=names,
+        numbers={id(figure): i for i, figure in enumerate(figures, 1)},
+        style=Markup(style()),
+        vega=Markup(_vega()) if figures else "",
+        version=__version__,
+    )
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("underhood.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "prose": lambda text: Markup(prose.to_html(text)),
+        "inline": lambda text: Markup(prose.to_inline_html(text)),
+        "mathml": lambda latex: Markup(mathematics.to_mathml(latex, "block")),
+        "plain": prose.to_text,
+        "kind": _kind,
+        "ident": id,
+        "wide": _is_wide,
+        "table": lambda table: Markup(table.to_html()),
+        "still": _still,
+        "live": _live,
+        "download": _download,
+    }
+    return environment.get_template("report.html.j2")
+
+
+def _kind(block: Any) -> str:
+    """The macro that sets a block."""
+    return {Table: "table", Figure: "figure", Equation: "equation"}.get(type(block), "prose")
+
+
+def _is_wide(table: Table) -> bool:
+    """Whether a table wants more than the width of the text."""
+    cells = table.cells()
+    columns = zip(*[[len(cell.plain) for cell in row] for row in cells], strict=True) if cells else ()
+    return sum(max(lengths) + 4 for lengths in columns) > WIDE
+
+
+def _still(figure: Figure, number: int) -> Markup:
+    """The figure's SVG; ids get the figure's number, for all figures share one page."""
+    svg = re.sub(r'(id="|url\(#)', rf"\g<1>figure-{number}-", figure.svg())
+    return Markup(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
+
+
+def _live(figure: Figure) -> Markup:
+    """What Vega needs to draw the figure: its compiled specification, and how to read its CSV."""
+    rows = figure.spec["data"]["values"]
+    numeric = {
+        name: "number"
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if all(isinstance(row.get(name), int | float | None) for row in rows)
+    }
+    text = json.dumps({"spec": figure.vega(), "parse": numeric}, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _download(block: Table | Figure) -> Markup:
+    """A `data:` address with the block's values as CSV: a download without a server or a script."""
+    text = block.to_csv() if isinstance(block, Table) else block.data_csv()
+    return Markup("data:text/csv;charset=utf-8," + quote(text, safe=" ,.;:!*()/=+-_~@$|").replace(" ", "%20"))
+
+
+@cache
+def _vega() -> str:
+    """Vega's runtime, gzipped and in base64."""
+    import vl_convert
+
+    # Through vega-embed, for the name `vega` itself is null in the bundles of vl-convert 1.9.
+    script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
+    return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode()

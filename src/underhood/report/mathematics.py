@@ -1,0 +1,157 @@
+r"""LaTeX formulas as MathML for pages, as Typst for PDF, and in one line for a terminal.
+
+    \frac{1}{N}\sum_i x_i^2     →   <math>…</math>,    $frac(1, N) limits(∑)_(i) x_(i)^(2)$,    1/N ∑ᵢxᵢ²
+
+latex2mathml reads the LaTeX; the tree it gives is tidied once and written three ways.
+"""
+
+import re
+from functools import cache
+from typing import Literal, TypeAlias
+from unicodedata import normalize
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from underhood.errors import BadInput
+
+Display: TypeAlias = Literal["inline", "block"]
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+# What latex2mathml doesn't read, in words that it does.
+SPELLINGS = {
+    r"\begin{aligned}": r"\begin{align*}",
+    r"\end{aligned}": r"\end{align*}",
+    r"{arg\,max}": "{argmax}",
+    r"{arg\,min}": "{argmin}",
+    r"\operatorname*": r"\operatorname",
+    r"\dfrac": r"\frac",
+    r"\tfrac": r"\frac",
+    "{,}": "@",  # the comma in 36{,}864, till the tree is there
+}
+OPENING, CLOSING = "([{⌊⌈⟨|‖", ")]}⌋⌉⟩|‖"
+THIN = "0.1667em"
+
+
+@cache
+def to_mathml(latex: str, display: Display = "inline") -> str:
+    """The formula as a `<math>` element. Raises BadInput for a command that isn't known."""
+    root = _tree(latex, display)
+    root.set("xmlns", MATHML)
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+@cache
+def to_typst(latex: str, display: Display = "inline") -> str:
+    """The formula as Typst, between its dollars."""
+    from underhood.report.formulas import TypstFormula
+
+    inside = TypstFormula().write(_tree(latex, display))
+    return f"$ {inside} $" if display == "block" else f"${inside}$"
+
+
+@cache
+def to_text(latex: str) -> str:
+    """The formula in one line of letters, as close as Unicode comes."""
+    from underhood.report.formulas import TextFormula
+
+    text = re.sub(r"\s+", " ", TextFormula().write(_tree(latex, "inline"))).strip()
+    return normalize("NFC", text)
+
+
+def _tree(latex: str, display: Display) -> Element:
+    from latex2mathml.converter import convert
+
+    known = latex
+    for unknown, spelling in SPELLINGS.items():
+        known = known.replace(unknown, spelling)
+    source = convert(known, display=display).replace(f' xmlns="{MATHML}"', "")
+    root = ElementTree.fromstring(re.sub(r"&(?!#)", "&amp;", source))
+    for element in list(root.iter()):
+        text = element.text or ""
+        if text.startswith("\\") and len(text) > 1:
+            raise BadInput(f"formula {latex!r}: unknown command {text}")
+        _rename(element)
+        if element.tag == "mtable":
+            _align(element)
+        _join(element)
+        _stretch(element)
+    for element in list(root.iter()):
+        _space(element)
+    return root
+
+
+# Tidying
+
+
+def is_name(element: Element) -> bool:
+    """Whether an element is a function's name, bare or with limits: log, max_i."""
+    if element.tag in ("msub", "msup", "msubsup", "munder", "munderover"):
+        return is_name(element[0])
+    return element.tag == "mi" and len(element.text or "") > 1 and (element.text or "").isalpha()
+
+
+def _rename(element: Element) -> None:
+    """Names are identifiers, not operators with an operator's space around them; ± is the reverse."""
+    text = element.text or ""
+    if element.tag == "mo" and len(text) > 1 and text.isalpha():
+        element.tag = "mi"
+    elif element.tag == "mo" and text in ("|", "‖") and "stretchy" not in element.attrib:
+        element.set("stretchy", "false")
+    elif element.tag == "mi" and text in ("±", "∓"):
+        element.tag = "mo"
+
+
+def _align(table: Element) -> None:
+    """Alignment as style, for browsers dropped the attributes; columns of `align` touch."""
+    together = "padding-inline: 0" if table.get("displaystyle") == "true" else ""
+    for cell in table.iter("mtd"):
+        side = cell.attrib.pop("columnalign", "")
+        if style := "; ".join(filter(None, (side and f"text-align: {side}", together))):
+            cell.set("style", style)
+
+
+def _join(parent: Element) -> None:
+    r"""One word of \mathrm{ReLU}'s upright letters, one number of 36@864."""
+    joined: Element | None = None
+    for child in list(parent):
+        text = child.text or ""
+        upright = child.tag == "mi" and child.get("mathvariant") == "normal"
+        digits = child.tag == "mn" or text == "@"
+        if joined is not None and ((upright and joined.tag == "mi") or (digits and joined.tag == "mn")):
+            joined.text = (joined.text or "") + text.replace("@", ",")
+            parent.remove(child)
+        else:
+            joined = child if upright or digits else None
+    for child in parent:
+        if child.tag == "mi" and len(child.text or "") > 1:
+            child.attrib.pop("mathvariant", None)  # words are upright anyway
+
+
+def _stretch(parent: Element) -> None:
+    """Brackets directly around a matrix or a binomial grow with it."""
+    for i in range(len(parent) - 3, -1, -1):
+        left, inside, right = parent[i : i + 3]
+        tall = inside.tag == "mtable" or inside.get("linethickness") == "0"
+        if tall and (left.text or "") in tuple(OPENING) and (right.text or "") in tuple(CLOSING):
+            row = Element("mrow")
+            for fence in (left, right):
+                fence.attrib.clear()
+                fence.attrib.update(fence="true", stretchy="true")
+            row.extend([left, inside, right])
+            parent[i : i + 3] = [row]
+
+
+def _space(parent: Element) -> None:
+    """A thin space between a function's name and its neighbour: 2 log x, not 2logx; none before a bracket."""
+    if parent.tag not in ("math", "mrow", "mtd", "msqrt"):
+        return
+    for i in range(len(parent) - 1, 0, -1):
+        left, right = parent[i - 1], parent[i]
+        if "mo" in (left.tag, right.tag) or "mspace" in (left.tag, right.tag) or _is_fenced(right):
+            continue
+        if is_name(left) or is_name(right):
+            parent.insert(i, Element("mspace", {"width": THIN}))
+
+
+def _is_fenced(element: Element) -> bool:
+    return element.tag == "mrow" and len(element) > 0 and element[0].get("fence") == "true"

@@ -1,0 +1,167 @@
+import base64
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+
+from underhood.report.document import Document, Section
+from underhood.report.html import render_html
+
+VOID = {"meta", "link", "br"}
+
+
+class Page(HTMLParser):
+    """A page's elements and texts; a tag that isn't closed in its place is an error."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.elements, self.texts = [], [], {}
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        key = self.open[-1] if self.open else ""
+        self.texts[key] = self.texts.get(key, "") + data
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def html(document, facts):
+    return render_html(document, facts)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_question_answer_and_facts_stand_in_the_page(html):
+    for text in (
+        "<h1>Optimisers &amp; &lt;rules&gt;</h1>",
+        "Which rule is <em>fastest</em>?",
+        "<strong>Adam</strong>: 1.60 % ± 0.10, in <code>underhood</code> 5 &lt; 7.",
+        "<li>first</li>",
+        "out of &lt;memory&gt;",
+        "Some CPU, 2 cores, 16 GB memory, 2 × T4",
+        "2 min 14 s",
+        "underhood run optimisers --scale quick --set &#39;network.hidden=[64, 64]&#39;",
+    ):
+        assert text in html
+    assert "secret" not in html
+
+
+def test_it_is_small(html):
+    assert len(html.encode()) < 0.7e6
+
+
+def test_nothing_is_fetched(page):
+    assert page.all("iframe") == page.all("img") == []
+    assert all("src" not in attrs for attrs in page.all("script"))
+    assert [attrs["href"] for attrs in page.all("link")] == ["data:,"]
+    assert "@import" not in page.texts["style"]
+    assert "url(" not in page.texts["style"]
+
+
+def test_every_id_is_unique_and_every_reference_found(html, page):
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    inner = [attrs["href"][1:] for attrs in page.all("a") if attrs["href"].startswith("#")]
+    named = [attrs["aria-labelledby"] for _, attrs in page.elements if "aria-labelledby" in attrs]
+    clips = re.findall(r"url\(#([\w-]+)\)", html.split('<script type="application/json">')[0])
+    assert inner
+    assert clips
+    assert set(inner + named + clips) <= set(ids)
+
+
+def test_figures_are_drawn_named_and_downloadable(document, page):
+    figure = document.sections[0].blocks[1]
+    images = [attrs for _, attrs in page.elements if attrs.get("role") == "img"]
+    assert [image["aria-label"] for image in images] == [
+        "Training loss. Curves of loss against step; series: sgd, adam. Mean of 3 seeds."
+    ] * 2
+    links = {attrs["download"]: attrs["href"] for attrs in page.all("a") if "download" in attrs}
+    assert list(links) == ["loss.csv", "results.csv"]
+    assert unquote(links["loss.csv"].partition(",")[2]) == figure.data_csv()
+    assert unquote(links["results.csv"].partition(",")[2]) == document.sections[1].blocks[1].to_csv()
+
+
+def test_the_live_figure_knows_how_to_read_its_data(html):
+    (text,) = re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
+    live = json.loads(text)
+    assert live["parse"] == dict.fromkeys(("step", "loss", "low", "high"), "number")
+    assert "figure" in [each["name"] for each in live["spec"]["data"]]
+
+
+def test_vega_is_inside(html):
+    packed = re.search(r'<script type="application/gzip" id="vega">([^<]+)</script>', html)[1]
+    assert "window.vegaEmbed" in gzip.decompress(base64.b64decode(packed)).decode()
+
+
+def test_a_report_without_figures_carries_no_library(facts):
+    html = render_html(Document("t", "q", "a", [Section("s", ["words"])]), facts)
+    assert "application/gzip" not in html
+    assert len(html) < 40_000
+
+
+def test_the_same_results_make_the_same_page(document, facts, html):
+    assert render_html(document, facts) == html
+
+
+def test_formulas_are_mathml(page):
+    assert len(page.all("math")) == 3
+
+
+def test_headings_do_not_skip_a_level(page):
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert set(levels[1:]) == {2}
+
+
+def test_script_in_data_stays_data(facts):
+    from underhood.figures import lines
+
+    evil = "</script><script>alert(1)</script>"
+    figure = lines(evil, [{"x": 1, "y": 1, "s": evil}, {"x": 1, "y": 1, "s": "b"}], x="x", y="y", series="s")
+    page = Page(render_html(Document(evil, evil, evil, [Section(evil, [figure])]), facts))
+    assert len(page.all("script")) == 3
+
+
+def contrast(a, b):
+    """WCAG 2's contrast of two colours."""
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("paper", ["light", "dark"])
+def test_words_stand_out_from_their_paper(html, paper):
+    blocks = re.findall(r":root \{(.*?)\}", html, re.DOTALL)
+    colours = dict(re.findall(r"--(\w[\w-]*): (#[0-9a-f]{6});", blocks[0]))
+    if paper == "dark":
+        colours |= dict(re.findall(r"--(\w[\w-]*): (#[0-9a-f]{6});", blocks[1]))
+    for ink in ("ink", "soft", "link"):
+        for ground in ("paper", "wash"):
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+    assert contrast(colours["warn"], colours["warn-wash"]) >= 4.5
+    assert contrast(colours["answer"], colours["wash"]) >= 4.5

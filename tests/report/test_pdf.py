@@ -1,0 +1,44 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from underhood.errors import MissingPiece
+from underhood.report.document import Document, Section
+from underhood.report.pdf import typst_source, write_pdf
+from underhood.tables import Column, Table
+
+
+def test_without_typst_it_says_the_line_to_type(document, facts, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(MissingPiece, match=r"pip install 'underhood\[pdf\]'"):
+        write_pdf(document, facts, tmp_path / "report.pdf")
+
+
+def test_a_pdf_with_the_words_of_the_report(document, facts, tmp_path):
+    pytest.importorskip("typst")
+    path = write_pdf(document, facts, tmp_path / "new" / "report.pdf")
+    assert path.read_bytes().startswith(b"%PDF")
+    if (pdftotext := shutil.which("pdftotext")) is None:
+        return
+    text = subprocess.run([pdftotext, "-layout", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    for words in ("Optimisers & <rules>", "adam $5 #1", "1.60 ± 0.10", "out of <memory>", "Some CPU", "Run it again"):
+        assert words in text
+
+
+def test_a_wide_table_gets_a_lying_page(facts, tmp_path):
+    wide = Table("Wide", [Column(f"c{i}", f"A long title {i}") for i in range(12)], [{f"c{i}": i for i in range(12)}])
+    narrow = Table("Narrow", [Column("x", "x")], [{"x": 1}])
+    source = typst_source(Document("t", "q", "a", [Section("s", [wide, narrow])]), facts, tmp_path)
+    assert source.count("#page(flipped: true, grid-table(") == 1
+    assert source.count("#grid-table(") == 1
+
+
+def test_an_empty_table_and_a_tree(facts, tmp_path):
+    pytest.importorskip("typst")
+    empty = Table("Empty", [Column("x", "x")], [])
+    tree = Table("Tree", [Column("x", "x", align="left")], [{"x": "net"}, {"x": "  conv"}])
+    document = Document("t", "q", "a", [Section("s", [empty, tree])])
+    assert "#h(1.0em)" in typst_source(document, facts, tmp_path)
+    assert write_pdf(document, facts, tmp_path / "report.pdf").stat().st_size > 1000
