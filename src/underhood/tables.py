@@ -118,12 +118,12 @@ class Table:
     def _lines(self) -> tuple[list[str], list[list[str]]]:
         """Headers and cells as texts in which the means of a column stand under each other."""
         cells = self.cells()
-        widths = self._spread_widths(cells)
-        rows = [[cell.padded(wide) for cell, wide in zip(row, widths, strict=True)] for row in cells]
+        widest = self._widest_spreads(cells)
+        rows = [[cell.padded(len(spread)) for cell, spread in zip(row, widest, strict=True)] for row in cells]
         return [column.header for column in self.columns], rows
 
-    def _spread_widths(self, cells: list[list[Cell]]) -> list[int]:
-        return [max((len(row[i].spread) for row in cells), default=0) for i in range(len(self.columns))]
+    def _widest_spreads(self, cells: list[list[Cell]]) -> list[str]:
+        return [max((row[i].spread for row in cells), key=len, default="") for i in range(len(self.columns))]
 
     def __str__(self) -> str:
         headers, rows = self._lines()
@@ -179,8 +179,8 @@ class Table:
         """A `<figure>`; raw values stand in `data-sort` for whoever wants to sort."""
         head = "".join(_header_html(column) for column in self.columns)
         cells = self.cells()
-        widths = self._spread_widths(cells)
-        body = "\n".join(_row_html(self.columns, row, widths) for row in cells)
+        widest = self._widest_spreads(cells)
+        body = "\n".join(_row_html(self.columns, row, widest) for row in cells)
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes) + _help_html(self.columns)
         return (
             f'<figure class="uh-table"><div class="uh-scroll" role="region" tabindex="0" '
@@ -349,13 +349,13 @@ def _help_html(columns: list[Column]) -> str:
     return f"<details><summary>What the columns mean</summary><dl>{entries}</dl></details>" if entries else ""
 
 
-def _row_html(columns: list[Column], cells: list[Cell], widths: list[int]) -> str:
-    first, *others = map(_cell_html, columns, cells, widths)
+def _row_html(columns: list[Column], cells: list[Cell], widest: list[str]) -> str:
+    first, *others = map(_cell_html, columns, cells, widest)
     return f'<tr><th scope="row" {first}</th>' + "".join(f"<td {other}</td>" for other in others) + "</tr>"
 
 
-def _cell_html(column: Column, cell: Cell, spread_width: int) -> str:
-    """A cell from its attributes on, without the tag's name."""
+def _cell_html(column: Column, cell: Cell, widest: str) -> str:
+    """A cell from its attributes on, without the tag's name; `widest` is the longest interval of its column."""
     depth, text = _depth(cell.text)
     attributes = f'class="{_side(column)}"'
     if cell.sort is None:
@@ -366,8 +366,8 @@ def _cell_html(column: Column, cell: Cell, spread_width: int) -> str:
     if depth:
         attributes += f' style="--uh-depth: {depth:g}"'
     html = escape(text).replace("\n", "<br>")
-    if spread_width:
-        html += f'<span class="uh-spread" style="--uh-ch: {spread_width + 1}">{escape(cell.spread)}</span>'
+    if widest:
+        html += f' <span class="uh-spread" data-widest="{escape(widest)}"><span>{escape(cell.spread)}</span></span>'
     return f"{attributes}>{html}"
 
 

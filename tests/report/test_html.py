@@ -119,6 +119,16 @@ def test_a_report_without_figures_carries_no_library(facts):
     assert len(html) < 40_000
 
 
+def test_a_page_that_would_be_too_large_keeps_its_figures_still(document, facts, html, monkeypatch):
+    monkeypatch.setattr("underhood.report.html.LARGEST", len(html.encode()) - 1)
+    still = render_html(document, facts)
+    assert len(still) < len(html) - 400_000
+    page = Page(still)
+    assert len(page.all("svg")) == 1
+    assert len(page.all("script")) == 1
+    assert [attrs["class"] for _, attrs in page.elements if attrs.get("role") == "img"] == ["still"]
+
+
 def test_the_same_results_make_the_same_page(document, facts, html):
     assert render_html(document, facts) == html
 

@@ -96,7 +96,8 @@ def test_the_display_shows_every_trial_under_way(drawn):
     clock.now = 30.0
     progress(TrialStep("b", 1200, {"train_loss": 0.31012, "epoch": 1.0}))
     text = drawn(progress)
-    assert "1 of 4 trials  ·  2 running  ·  30.0 s" in text
+    assert "1 of 4 trials  ·  2 running" in text
+    assert "30.0 s  ·  about 2 min left" in text
     assert "adam, seed 1" in text
     assert "step 1,200" in text
     assert "train loss 0.3101  ·  epoch 1" in text

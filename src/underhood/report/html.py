@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from underhood import __version__
@@ -23,25 +23,29 @@ from underhood.report.facts import Facts
 from underhood.tables import Table, style
 
 WIDE = 96  # letters that a row of the text's width holds
+LARGEST = 2_000_000  # bytes of a page that one still likes to send to somebody
 
 
 def render_html(document: Document, facts: Facts) -> str:
-    """The whole page as a text."""
-    names = document.names()
+    """The whole page as a text. Where it would be larger than 2 MB, its figures stay still."""
     figures = [block for section in document.sections for block in section.blocks if isinstance(block, Figure)]
-    return _template().render(
-        document=document,
-        facts=facts,
-        names=names,
-        numbers={id(figure): i for i, figure in enumerate(figures, 1)},
-        style=Markup(style()),
-        vega=Markup(_vega()) if figures else "",
-        version=__version__,
-    )
+    known = {
+        "document": document,
+        "facts": facts,
+        "names": document.names(),
+        "numbers": {id(figure): i for i, figure in enumerate(figures, 1)},
+        "style": Markup(style()),
+        "version": __version__,
+    }
+    if figures:
+        page = _template().render(known, vega=Markup(_vega()))
+        if len(page.encode()) <= LARGEST:
+            return page
+    return _template().render(known, vega="")
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("underhood.report"),
         autoescape=True,

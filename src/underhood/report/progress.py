@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOSSES = ("train_loss", "loss", "validation_loss")  # the first of these that a trial tells is shown
 SHARES = ("test_error", "validation_error", "test_accuracy", "validation_accuracy")
+BAR = 16  # letters
 SHOWN = 8  # trials at once; more are counted
 
 
@@ -186,24 +187,32 @@ class Progress:
         """The live display: a bar of the run over a line for each trial under way."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
         total, ended = len(self.labels), len(self.done) + len(self.failed)
         counts = [f"{ended} of {total} trials", f"{len(self.running)} running"]
-        if self.failed:
-            counts.append(f"{len(self.failed)} failed")
-        counts.append(duration(self.clock() - self.began))
+        counts += [f"{len(self.failed)} failed"] if self.failed else []
+        times = [duration(self.clock() - self.began)]
         if (left := self.remaining()) is not None and ended < total:
-            counts.append(f"about {duration(left)} left")
+            times.append(f"about {_roughly(left)} left")
         head = Table.grid(padding=(0, 2))
-        head.add_row(ProgressBar(total=max(1, total), completed=ended, width=28), Text("  ·  ".join(counts)))
-        lines = Table.grid(padding=(0, 2))
+        head.add_row(ProgressBar(total=max(1, total), completed=ended, width=BAR), Text("  ·  ".join(counts)))
+        head.add_row("", Text("  ·  ".join(times), style="dim"))
+        name = Column(no_wrap=True, overflow="ellipsis")
+        lines = Table.grid(Column(), name, Column(no_wrap=True), Column(no_wrap=True), padding=(0, 2))
         for trial in list(self.running.values())[:SHOWN]:
-            bar = ProgressBar(total=1.0, completed=trial.share or 0.0, width=12, pulse=trial.share is None)
-            lines.add_row(Text(f"  {trial.label}"), bar, Text(f"step {trial.step:,}"), Text(_latest(trial.values)))
+            bar = ProgressBar(total=1.0, completed=trial.share or 0.0, width=BAR, pulse=trial.share is None)
+            lines.add_row(bar, Text(trial.label), Text(f"step {trial.step:,}"), Text(_latest(trial.values)))
         more = len(self.running) - SHOWN
-        return Group(head, lines, *([Text(f"  and {more} more", style="dim")] if more > 0 else []))
+        return Group(head, lines, *([Text(f"and {more} more", style="dim")] if more > 0 else []))
+
+
+def _roughly(seconds: float) -> str:
+    """A time that is a guess, no finer than a guess is."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _latest(values: Mapping[str, float]) -> str:
