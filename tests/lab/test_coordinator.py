@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from underhood.errors import BadInput
-from underhood.lab import How, command_line, load_file, open_run, plan, run_study
-from underhood.lab.events import RunEnded, RunStarted, TrialEnded, TrialStarted, TrialStep, Warned
+from underhood.lab import How, load_file, open_run, plan, run_study
+from underhood.lab.events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.lab.store import RunFolder
 from underhood.settings import Mistakes
 
@@ -61,7 +61,7 @@ def test_a_run_from_plan_to_results(run_tiny, tmp_path, tiny):
     assert run.state == "finished"
     assert run.path == tmp_path / "tiny-smoke"
     assert [trial.id for trial in run.trials] == ids
-    assert run.command == f"underhood run {TINY} --scale smoke --runs {tmp_path} --parallel 2"
+    assert run.command == f"underhood run {TINY} --scale smoke --runs {tmp_path}"
     assert run.facts["file"] == str(TINY)
     assert run.results["plain"].summary("test_error").n == 2
 
@@ -95,7 +95,7 @@ def test_growing_seeds_and_axes_runs_only_what_is_new(run_tiny):
 
 def test_wrong_settings_start_nothing(run_tiny, tmp_path):
     with pytest.raises(Mistakes, match="2 mistakes; nothing was started"):
-        run_tiny("stepz=3", "pause=long")
+        run_tiny("stepz=3", "threads=long")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,6 +144,8 @@ def test_a_failed_trial_is_tried_again(run_tiny, tmp_path, monkeypatch):
     settings = ("walk.name=plain", "fails_at=5", "fails_until=3")
     run, heard = run_tiny(*settings, seeds=1, retry=1)
     assert run.exit_code == 1
+    assert [event.state for event in heard if isinstance(event, TrialEnded)] == ["waiting", "failed"]
+    assert TrialNote(run.trials[0].id, "failed: ArithmeticError: no step 5; trying again") in heard
     assert [event.attempt for event in heard if isinstance(event, TrialStarted)] == [1, 2]
     run, heard = run_tiny(*settings, seeds=1)
     assert run.exit_code == 0
@@ -265,89 +267,118 @@ def test_two_coordinators_do_not_share_a_run(run_tiny, tmp_path):
         run_tiny()
 
 
-def test_the_command_line_quotes_what_needs_it(tiny):
-    study = dataclasses.replace(tiny.study, trial=subprocess.run)
-    how = How(name="my run", parallel=3)
-    line = command_line(study, "quick", ["a=[1, 2]"], 5, grid=["b=1,2"], file=Path("s.toml"), how=how)
-    assert line == (
-        "underhood run tiny --scale quick --set 'a=[1, 2]' --grid b=1,2 "
-        "--settings s.toml --seeds 5 --name 'my run' --parallel 3"
+def test_the_command_that_goes_on_with_a_run(tiny, tmp_path):
+    file = tmp_path / "my settings.toml"
+    file.write_text("steps = 1\n")
+    how = How(runs=tmp_path, name="mine", data=tmp_path)
+    run = run_study(tiny.study, "smoke", ["threads=1"], 1, how, file=file, grid=["walk.size=1,2"])
+    assert run.command == (
+        f"underhood run {TINY} --scale smoke --set threads=1 --grid walk.size=1,2 "
+        f"--settings '{file}' --seeds 1 --name mine --runs {tmp_path} --data {tmp_path}"
     )
+
+
+@pytest.mark.parametrize("how", [{"parallel": 0}, {"retry": -1}])
+def test_how_is_checked(how):
+    with pytest.raises(BadInput, match="at least"):
+        How(**how)
 
 
 # ---- interruption: a real process, a real signal
 
 
-def start(runs, name, *settings):
+@pytest.fixture
+def start():
     """The tiny study as a program of its own, leader of its process group as a shell makes it."""
-    words = [sys.executable, str(TINY), str(runs), name, *settings]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
+    programs = []
+
+    def begin(runs, name, **environment):
+        programs.append(
+            subprocess.Popen(
+                [sys.executable, str(TINY), str(runs), name],
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                process_group=0,
+            )
+        )
+        return programs[-1]
+
+    yield begin
+    for program in programs:
+        program.kill()
+        finish(program)
 
 
-def wait_for(program, kind, count=1):
-    said = []
-    while count:
-        line = program.stdout.readline()
-        assert line, "".join(said)
-        said.append(line)
-        count -= line.startswith(kind)
-    return said
+def finish(program):
+    """What a program says till it ends."""
+    if program.stdout.closed:
+        return ""
+    with program:
+        return program.communicate(timeout=120)[0]
 
 
-@pytest.mark.parametrize(("number", "code", "moments"), [(signal.SIGINT, 130, (3, 8)), (signal.SIGTERM, 143, (5,))])
-def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(tmp_path, number, code, moments):
-    settings = ("steps=60", "pause=0.01")
-    with start(tmp_path, "whole", *settings) as whole:
-        whole.communicate(timeout=120)
-    assert whole.returncode == 0
+def wait_for(path, lines):
+    """Wait until two of a run's trials have measured so many steps."""
+    deadline = time.monotonic() + 60
+    while sum(file.read_text().count("\n") >= lines for file in path.glob("trials/*/metrics.jsonl")) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
-    interruptions = 0
-    for moment in moments:
-        with start(tmp_path, "broken", *settings) as program:
-            wait_for(program, "TrialStep", moment)
-            os.killpg(program.pid, number)
-            said, _ = program.communicate(timeout=60)
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(run_tiny, start, tmp_path, number, code):
+    for moment in (7, 12):
+        program = start(tmp_path, "broken", TINY_HOLD=str(moment))
+        wait_for(tmp_path / "broken", moment)
+        os.killpg(program.pid, number)
+        said = finish(program)
         assert program.returncode == code
-        assert "stopped. To go on:\\n  underhood run" in said.splitlines()[-1]
+        assert "0 of 4 trials finished; stopped. To go on:\\n  underhood run" in said.splitlines()[-1]
         run = open_run(tmp_path / "broken")
-        assert run.state == "stopped"
-        assert run.exit_code == code
-        interruptions += sum(trial.state == "interrupted" for trial in run.trials)
-        assert "running" not in {trial.state for trial in run.trials}
-    assert interruptions >= len(moments)
+        assert (run.state, run.exit_code) == ("stopped", code)
+        assert sorted(trial.state for trial in run.trials) == ["interrupted"] * 2 + ["waiting"] * 2
 
-    with start(tmp_path, "broken", *settings) as program:
-        said, _ = program.communicate(timeout=120)
+    program = start(tmp_path, "broken")
+    said = finish(program)
     assert program.returncode == 0
-    assert "step=0" not in next(line for line in said.splitlines() if line.startswith("TrialStarted"))
+    assert (
+        sorted(line.partition(" ")[2] for line in said.splitlines() if line.startswith("TrialStarted"))
+        == ["step=0, attempt=1)"] * 2 + ["step=13, attempt=1)"] * 2
+    )
+    run_tiny(name="whole")
     assert content(tmp_path / "broken") == content(tmp_path / "whole")
 
 
-def test_a_second_interrupt_kills(tmp_path):
-    with start(tmp_path, "stubborn", "steps=1", "pause=600") as program:
-        wait_for(program, "TrialStarted", 2)
-        os.killpg(program.pid, signal.SIGINT)
-        time.sleep(0.5)
-        assert program.poll() is None  # a step of ten minutes doesn't end
-        os.killpg(program.pid, signal.SIGINT)
-        program.communicate(timeout=30)
+def test_a_second_interrupt_kills(start, tmp_path):
+    program = start(tmp_path, "stubborn", TINY_STUBBORN="0")
+    wait_for(tmp_path / "stubborn", 1)
+    os.killpg(program.pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert program.poll() is None  # a step of ten minutes doesn't end
+    os.killpg(program.pid, signal.SIGINT)
+    finish(program)
     assert program.returncode == 130
-    states = [trial.state for trial in open_run(tmp_path / "stubborn").trials]
+    states = sorted(trial.state for trial in open_run(tmp_path / "stubborn").trials)
     assert states == ["interrupted", "interrupted", "waiting", "waiting"]
 
 
-def test_a_killed_coordinator_loses_nothing_but_time(tmp_path):
-    settings = ("steps=60", "pause=0.01")
-    with start(tmp_path, "whole", *settings) as whole:
-        whole.communicate(timeout=120)
-    with start(tmp_path, "killed", *settings) as program:
-        wait_for(program, "TrialStep", 6)
-        program.kill()
-    run = open_run(tmp_path / "killed")
-    assert run.state == "stopped"
-    with start(tmp_path, "killed", *settings) as program:
-        program.communicate(timeout=120)
-    assert program.returncode == 0
+def test_a_killed_coordinator_loses_nothing(run_tiny, start, tmp_path):
+    program = start(tmp_path, "killed", TINY_HOLD="7")
+    wait_for(tmp_path / "killed", 7)
+    program.kill()
+    finish(program)
+    assert open_run(tmp_path / "killed").state == "stopped"
+    run, heard = run_tiny(name="killed")
+    assert run.exit_code == 0
+    assert sorted(event.step for event in heard if isinstance(event, TrialStarted)) == [
+        0,
+        0,
+        8,
+        8,
+    ]  # the step they were held in ended
+    run_tiny(name="whole")
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 

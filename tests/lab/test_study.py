@@ -1,6 +1,8 @@
 """A study's plan: axes × seeds, what the user fixes, and what is wrong, all at once."""
 
 import dataclasses
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -159,3 +161,11 @@ def test_the_datas_content_is_part_of_the_id(monkeypatch):
 def test_a_study_of_no_axes_is_one_setting():
     study = dataclasses.replace(STUDY, axes={})
     assert [value_at(spec.settings, "size") for spec in plan(study, "smoke")] == [1]
+
+
+def test_a_study_knows_the_users_file_it_stands_in(tiny):
+    assert tiny.study.file == Path(tiny.__file__).resolve()
+    packaged = dataclasses.replace(STUDY, report=subprocess.run, trial=subprocess.run, settings=Settings)
+    assert packaged.file is None
+    of_both = dataclasses.replace(packaged, report=tiny.study.report)
+    assert of_both.file == Path(tiny.__file__).resolve()

@@ -15,6 +15,10 @@ from underhood.lab import How, Scale, Study, run_study
 from underhood.settings import Settings
 from underhood.training.events import Artefact, Checkpoint, Metric, Note, Result
 
+# How a walk is made to wait, so that a test needn't be quick to interrupt it; neither changes a number.
+HOLD = int(os.environ.get("TINY_HOLD", -1))  # waits in this step till it is asked to stop
+STUBBORN = int(os.environ.get("TINY_STUBBORN", -1))  # after this step it hears nothing for ten minutes
+
 
 class WalkSettings(Settings):
     name: str = "plain"
@@ -24,7 +28,6 @@ class WalkSettings(Settings):
 class TinySettings(Settings):
     walk: WalkSettings = WalkSettings()
     steps: int = 20
-    pause: float = 0.0  # seconds a step
     fails_at: int = -1
     fails_until: int = 10  # the attempt from which it doesn't any more
     dies_at: int = -1
@@ -54,9 +57,12 @@ def walk(settings, seed, context):
                 raise ArithmeticError(f"no step {step}")
         if step == settings.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        while step == HOLD and not context.stopping():
+            time.sleep(0.01)
         at = np.sin(at * settings.walk.size) + rng.normal(size=3)
-        time.sleep(settings.pause)
         yield Metric(step + 1, {"train_loss": float(at @ at), "mean": float(at.mean())})
+        if step == STUBBORN:
+            time.sleep(600)
     yield Artefact("at.txt", lambda path: path.write_text(repr(at.tolist())))
     yield Result({"test_error": float(np.abs(at).mean()), "at": at.tolist(), "threads": settings.threads})
 

@@ -10,7 +10,7 @@ store.py         a run's files; files.py and checkpoints.py write them
 results.py       trials by setting; summary.py: mean, interval, n
 """
 
-from underhood.lab.coordinator import How, command_line, run_study
+from underhood.lab.coordinator import How, run_study
 from underhood.lab.results import Group, Results, Run, StoredTrial, list_runs, open_run
 from underhood.lab.study import Scale, Study, plan
 from underhood.lab.summary import Curve, Summary
@@ -27,7 +27,6 @@ __all__ = [
     "Study",
     "Summary",
     "TrialSpec",
-    "command_line",
     "list_runs",
     "load_file",
     "open_run",

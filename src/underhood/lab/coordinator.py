@@ -9,12 +9,9 @@ stop at its next step with a checkpoint; a second one kills.
 
 import os
 import shlex
-import signal
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +23,7 @@ from underhood.lab.events import (
     RunEnded,
     RunStarted,
     TrialEnded,
+    TrialNote,
     TrialState,
     Warned,
     nobody,
@@ -36,9 +34,10 @@ from underhood.lab.files import line_of
 from underhood.lab.labels import labels_of
 from underhood.lab.machine import machine, versions
 from underhood.lab.results import Run, open_run
+from underhood.lab.signals import Stop, stop_signals
 from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Study, plan
-from underhood.lab.trial import TrialSpec, reference
+from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, now
 
 
@@ -62,6 +61,10 @@ class How:
     ask: Callable[[str], bool] | None = None
     executor: Callable[[int], Executor] = LocalPool
 
+    def __post_init__(self) -> None:
+        if self.parallel < 1 or self.retry < 0:
+            raise BadInput(f"--parallel {self.parallel} --retry {self.retry}: at least 1 and 0")
+
 
 def run_study(
     study: Study,
@@ -84,7 +87,7 @@ def run_study(
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
-    command = command_line(study, scale, sets, seeds, file=file, grid=grid, how=how)
+    command = _command(study, scale, sets, seeds, file, grid, how)
     _check_owner(folder, study)
     try:
         with folder.lock():
@@ -93,30 +96,22 @@ def run_study(
         raise BadInput(f"{folder.path}: another process is working on this run; wait for it, or use --name") from None
 
 
-def command_line(
+def _command(
     study: Study,
     scale: str,
-    sets: Sequence[str] = (),
-    seeds: int | None = None,
-    *,
-    file: Path | None = None,
-    grid: Sequence[str] = (),
-    how: How | None = None,
+    sets: Sequence[str],
+    seeds: int | None,
+    file: Path | None,
+    grid: Sequence[str],
+    how: How,
 ) -> str:
     """The command that repeats a run, or goes on with it."""
-    how = how or How()
-    place = reference(study.trial).rpartition(":")[0]
-    words = ["underhood", "run", place if place.endswith(".py") else study.name, "--scale", scale]
+    words = ["underhood", "run", str(study.file or study.name), "--scale", scale]
     words += [word for each in sets for word in ("--set", each)]
     words += [word for each in grid for word in ("--grid", each)]
-    for option, value in (
-        ("--settings", file),
-        ("--seeds", seeds),
-        ("--name", how.name),
-        ("--runs", how.runs),
-        ("--parallel", None if how.parallel == 1 else how.parallel),
-    ):
-        words += [] if value is None else [option, str(value)]
+    options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
+    for option, value in options.items():
+        words += [] if value is None else [f"--{option}", str(value)]
     return shlex.join(words)
 
 
@@ -127,72 +122,39 @@ def _check_owner(folder: RunFolder, study: Study) -> None:
         raise BadInput(f'{folder.path}: holds a run of "{stored["study"]}", not of "{study.name}"; use --name')
 
 
-@dataclass
-class _Stop:
-    """The signal that asked to stop, and how often."""
-
-    signal: int = 0
-    times: int = 0
-
-
-@contextmanager
-def _listening_to_signals() -> Iterator[_Stop]:
-    """Count Ctrl-C and SIGTERM instead of dying of them. Python allows this in the main thread alone."""
-    stop = _Stop()
-
-    def heard(number: int, frame: Any) -> None:
-        stop.signal, stop.times = number, stop.times + 1
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@dataclass
 class _Coordinator:
     """One call of run_study, with the run's lock held."""
 
-    study: Study
-    scale: str
-    specs: list[TrialSpec]
-    folder: RunFolder
-    command: str
-    how: How
-    warnings: list[str] = field(default_factory=list)
+    def __init__(
+        self, study: Study, scale: str, specs: list[TrialSpec], folder: RunFolder, command: str, how: How
+    ) -> None:
+        self.study, self.scale, self.specs = study, scale, specs
+        self.folder, self.command, self.how = folder, command, how
+        self.codes = fingerprints(specs)
+        self.labels = labels_of(specs)
+        self.warnings: list[str] = []
+        self.began = ""
 
     def run(self) -> Run:
-        self.codes = fingerprints(self.specs)
-        self.labels = labels_of(self.specs)
         fresh = self._to_run_again()
-        began = now()
-        self._write("running", began)  # the plan stands before the first trial does
-        waiting = [s for s in self.specs if s.id in fresh or not self._is_finished(s)]
-        self._say(
-            RunStarted(
-                self.folder.path.name,
-                self.folder.path,
-                self.labels,
-                tuple(spec.id for spec in self.specs if spec not in waiting),
-                self.how.parallel,
-                {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs},
-            )
-        )
+        finished = [
+            spec.id for spec in self.specs if spec.id not in fresh and self._status(spec)["state"] == "finished"
+        ]
+        self.began = now()
+        self._write("running")  # the plan stands before the first trial does
+        settings = {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs}
+        path = self.folder.path
+        self._say(RunStarted(path.name, path, self.labels, tuple(finished), self.how.parallel, settings))
         for warning in self.warnings:
             self._say(Warned(warning))
-        with _listening_to_signals() as stop:
-            self._work([self._task(spec, spec.id in fresh) for spec in waiting], stop)
-        return self._end(began, stop)
+        with stop_signals() as stop:
+            self._work([self._task(spec, spec.id in fresh) for spec in self.specs if spec.id not in finished], stop)
+        return self._end(stop)
+
+    def _status(self, spec: TrialSpec) -> dict[str, Any]:
+        return self.folder.trial(spec.id).status()
 
     # ---- before
-
-    def _is_finished(self, spec: TrialSpec) -> bool:
-        return self.folder.trial(spec.id).status()["state"] == "finished"
 
     def _to_run_again(self) -> set[str]:
         """The trials whose results are not to be kept: those of other settings, and of other code if asked."""
@@ -234,7 +196,7 @@ class _Coordinator:
 
     # ---- during
 
-    def _work(self, tasks: list[Task], stop: _Stop) -> None:
+    def _work(self, tasks: list[Task], stop: Stop) -> None:
         """Keep the executor busy until all tasks have ended, or all that run have stopped."""
         if not tasks:
             return
@@ -248,8 +210,7 @@ class _Coordinator:
                     running[task.trial] = task
                     executor.submit(task)
                 for event in executor.events(timeout=0.2):
-                    again = self._heard(event, running, stop)
-                    waiting += again
+                    waiting += self._heard(event, running, stop)
                 if stop.times > obeyed:
                     obeyed = stop.times
                     for trial in running:
@@ -257,62 +218,70 @@ class _Coordinator:
         finally:
             executor.close()
 
-    def _heard(self, event: LabEvent, running: dict[str, Task], stop: _Stop) -> list[Task]:
-        """Pass an event on; what a failed trial may still be tried is given back."""
+    def _heard(self, event: LabEvent, running: dict[str, Task], stop: Stop) -> list[Task]:
+        """Pass an event on, and give back the task that is to be tried again."""
         if not isinstance(event, TrialEnded):
             self._say(event)
             return []
         task = running.pop(event.trial)
-        if stop.times > 1 and event.state == "failed":
-            event = TrialEnded(event.trial, "interrupted", event.seconds, reason="killed by a second Ctrl-C")
+        if event.state == "failed" and stop.times > 1:
+            event = replace(event, state="interrupted", reason="killed by a second signal")
         self._bury(task, event)
-        self._say(event)
         if event.state == "failed" and task.attempt <= self.how.retry and not stop.times:
-            return [Task(**vars(task) | {"fresh": False, "attempt": task.attempt + 1})]
+            self._say(TrialNote(event.trial, f"failed: {event.reason}; trying again"))
+            self._say(replace(event, state="waiting"))
+            return [replace(task, fresh=False, attempt=task.attempt + 1)]
+        self._say(event)
         return []
 
     def _bury(self, task: Task, ended: TrialEnded) -> None:
         """Write the state of a trial whose worker died before it could."""
         trial = self.folder.trial(task.trial)
-        if trial.is_locked() or trial.status()["state"] in ("finished", ended.state):
-            return
-        trial.path.mkdir(parents=True, exist_ok=True)
-        trial.write_state(ended.state, reason=ended.reason, seconds=ended.seconds, attempt=task.attempt, exit_code=1)
+        status = trial.status()
+        told = status["state"] == "finished" or (status["state"], status["reason"]) == (ended.state, ended.reason)
+        if not told and not trial.is_locked():
+            trial.path.mkdir(parents=True, exist_ok=True)
+            facts = {"reason": ended.reason, "seconds": ended.seconds, "attempt": task.attempt, "exit_code": 1}
+            trial.write_state(ended.state, **facts)
 
     # ---- after
 
-    def _end(self, began: str, stop: _Stop) -> Run:
+    def _end(self, stop: Stop) -> Run:
         """The last word, in run.json and to the listener."""
-        statuses = {spec.id: self.folder.trial(spec.id).status() for spec in self.specs}
+        statuses = {spec.id: self._status(spec) for spec in self.specs}
         counts: Counter[TrialState] = Counter(status["state"] for status in statuses.values())
-        failed = {each: status for each, status in statuses.items() if status["state"] == "failed"}
-        exit_code = 128 + stop.signal if stop.times else 0
-        if failed and not stop.times:
-            codes = {status["exit_code"] for status in failed.values()}
-            exit_code = codes.pop() if len(failed) == len(statuses) and len(codes) == 1 else 1
-        text = f"{counts['finished']} of {len(self.specs)} trials finished"
+        unfinished = [status for status in statuses.values() if status["state"] != "finished"]
+        failed = {trial: status for trial, status in statuses.items() if status["state"] == "failed"}
+        text = f"{counts['finished']} of {len(statuses)} trials finished"
         if failed:
-            reasons = (f"{self.labels[each]}: {status['reason']}" for each, status in failed.items())
-            text += f", {len(failed)} failed:\n  " + "\n  ".join(reasons)
+            reasons = [f"{self.labels[trial]}: {status['reason']}" for trial, status in failed.items()]
+            text = "\n  ".join([f"{text}, {len(failed)} failed:", *reasons])
         if stop.times:
+            state, exit_code = "stopped", stop.exit_code
             text += f"; stopped. To go on:\n  {self.command}"
-        self._write("stopped" if stop.times else ("failed" if failed else "finished"), began, exit_code, now())
+        else:
+            codes = {status["exit_code"] for status in unfinished}
+            alike = len(unfinished) == len(statuses) and len(codes) == 1
+            state = "failed" if unfinished else "finished"
+            exit_code = (codes.pop() if alike else 1) if unfinished else 0
+        self._write(state, exit_code=exit_code, ended=now())
         self._say(RunEnded(dict(counts), text, exit_code))
         return open_run(self.folder.path)
 
-    def _write(self, state: str, began: str, exit_code: int | None = None, ended: str | None = None) -> None:
-        place = reference(self.study.trial).rpartition(":")[0]
+    def _write(self, state: str, **end: Any) -> None:
+        file = self.study.file
         self.folder.write(
             {
                 "study": self.study.name,
                 "title": self.study.title,
-                "file": place if place.endswith(".py") else None,
+                "file": file and str(file),
                 "scale": self.scale,
                 "command": self.command,
                 "state": state,
-                "exit_code": exit_code,
-                "began": began,
-                "ended": ended,
+                "exit_code": None,
+                "began": self.began,
+                "ended": None,
+                **end,
                 "parallel": self.how.parallel,
                 "seeds": sorted({spec.seed for spec in self.specs}),
                 "warnings": self.warnings,

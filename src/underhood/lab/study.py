@@ -15,6 +15,7 @@
 Its trials are the cartesian product of the axes, each with every seed.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from underhood.errors import BadInput, nearest
-from underhood.lab.trial import TrialSpec
+from underhood.lab.trial import TrialSpec, is_importable
 from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words, read_values
 from underhood.training.events import Trial
 
@@ -65,6 +66,16 @@ class Study:
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
     data: Callable[[Any], str | None] = _no_data
+
+    @property
+    def file(self) -> Path | None:
+        """The user's file that the study stands in; None for a study of a package."""
+        for part in (self.report, self.trial, self.settings):
+            module = sys.modules.get(part.__module__)
+            path = getattr(module, "__file__", None)
+            if module is not None and path is not None and not is_importable(module):
+                return Path(path).resolve()
+        return None
 
     def scale(self, name: str) -> Scale:
         """The scale of this name; BadInput names those there are."""

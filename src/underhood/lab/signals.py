@@ -1,0 +1,41 @@
+"""Being asked to stop: Ctrl-C and SIGTERM counted, not died of."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Stop:
+    """How often a stop was asked for, and by which signal the last time."""
+
+    times: int = 0
+    signal: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.signal if self.times else 0
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Count the signals within; off the main thread, where Python allows no handlers, none are heard."""
+    stop = Stop()
+
+    def heard(number: int, frame: Any) -> None:
+        stop.times += 1
+        stop.signal = number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
