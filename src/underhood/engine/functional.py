@@ -24,6 +24,7 @@ from underhood.engine.ops.arithmetic import pow_ as pow
 from underhood.engine.ops.avg_pool1d import avg_pool1d
 from underhood.engine.ops.avg_pool2d import avg_pool2d
 from underhood.engine.ops.batch_norm import batch_norm
+from underhood.engine.ops.bilinear import bilinear
 from underhood.engine.ops.conv1d import conv1d
 from underhood.engine.ops.conv2d import conv2d
 from underhood.engine.ops.conv_transpose1d import conv_transpose1d
@@ -53,9 +54,14 @@ from underhood.engine.ops.elementwise import (
     square,
 )
 from underhood.engine.ops.elementwise import round_ as round
+from underhood.engine.ops.embedding import embedding
 from underhood.engine.ops.gelu import gelu
+from underhood.engine.ops.group_norm import group_norm
 from underhood.engine.ops.index import index
+from underhood.engine.ops.instance_norm import instance_norm
+from underhood.engine.ops.layer_norm import layer_norm
 from underhood.engine.ops.linear import linear
+from underhood.engine.ops.local_response_norm import local_response_norm
 from underhood.engine.ops.matmul import matmul
 from underhood.engine.ops.max_pool1d import max_pool1d
 from underhood.engine.ops.max_pool2d import max_pool2d
@@ -74,7 +80,9 @@ from underhood.engine.ops.piecewise import (
 )
 from underhood.engine.ops.reductions import amax, max, mean, sum
 from underhood.engine.ops.reshape import flatten, reshape
+from underhood.engine.ops.rms_norm import rms_norm
 from underhood.engine.ops.softmax import log_softmax, softmax
+from underhood.engine.ops.unfold import fold, unfold
 
 __all__ = [
     "abs",
@@ -87,6 +95,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "bilinear",
     "ceil",
     "celu",
     "clamp",
@@ -103,20 +112,26 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "elu",
+    "embedding",
     "erf",
     "exp",
     "expm1",
     "flatten",
     "floor",
     "floor_divide",
+    "fold",
     "gelu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "index",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log",
     "log1p",
     "log2",
@@ -141,6 +156,7 @@ __all__ = [
     "relu_",
     "remainder",
     "reshape",
+    "rms_norm",
     "round",
     "rsqrt",
     "selu",
@@ -159,4 +175,5 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "unfold",
 ]
