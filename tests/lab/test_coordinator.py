@@ -103,6 +103,20 @@ def test_a_study_without_a_listener(tiny, tmp_path):
     assert run_study(tiny.study, "smoke", ["steps=1"], 1, How(runs=tmp_path)).exit_code == 0
 
 
+def test_a_trial_may_change_its_working_folder(run_tiny, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wanders.py").write_text(
+        "import os\nfrom underhood.settings import Settings\n"
+        "from underhood.training.events import Metric, Result\n"
+        "def trial(settings, seed, context):\n"
+        "    os.chdir('/')\n    yield Metric(1, {'a': 1})\n    yield Result({'a': 1})\n"
+    )
+    wanders = load_file(tmp_path / "wanders.py")
+    study = dataclasses.replace(tiny.study, settings=wanders.Settings, trial=wanders.trial, axes={})
+    run, _ = run_tiny(study=study, seeds=2, runs=Path("mine"))
+    assert run.exit_code == 0
+
+
 def test_a_run_off_the_main_thread(run_tiny):
     found = []
     thread = threading.Thread(target=lambda: found.append(run_tiny("steps=1")[0]))

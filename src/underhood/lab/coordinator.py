@@ -186,7 +186,7 @@ class _Coordinator:
     def _task(self, spec: TrialSpec, fresh: bool) -> Task:
         return Task(
             spec=spec.to_json(),
-            folder=self.folder.trial(spec.id).path,
+            folder=self.folder.trial(spec.id).path.resolve(),  # a trial may change its working folder
             code=self.codes[spec.id],
             threads=spec.threads,
             data=self.how.data,

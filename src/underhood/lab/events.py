@@ -58,7 +58,9 @@ class TrialNote:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """The trial left its worker: finished with `values`, failed with `reason`, or interrupted."""
+    """The trial left its worker: finished with `values`, failed with `reason`, interrupted, or, when it failed
+    and will be tried again, waiting.
+    """
 
     trial: str
     state: TrialState

@@ -24,6 +24,7 @@ from underhood.training.events import Checkpoint, Metric, Note, Result
 
 class Trial(Settings):
     seconds: float = 0.0
+    limit: float = 1.0
     threads: int = 1
 
 def trial(settings, seed, context):
@@ -36,7 +37,7 @@ def trial(settings, seed, context):
             return
         time.sleep(0.01)
     names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY")
-    yield Result({name: os.environ.get(name) for name in names} | {"pid": os.getpid()})
+    yield Result({name: os.environ.get(name) for name in names} | {"pid": os.getpid(), "limit": settings.limit})
 
 def crash(settings, seed, context):
     import ctypes
@@ -92,6 +93,11 @@ def test_a_worker_serves_trial_after_trial_of_one_thread_count(task, pool):
     assert (other["OMP_NUM_THREADS"], other["NUMBA_NUM_THREADS"], other["OPENBLAS_NUM_THREADS"]) == ("2",) * 3
     assert first["OMP_WAIT_POLICY"] == "PASSIVE"
     assert first["pid"] != os.getpid()
+
+
+def test_settings_that_are_not_finite_reach_the_trial(task, pool):
+    pool.submit(task(limit=float("-inf")))
+    assert ended(pool).values["limit"] == float("-inf")
 
 
 def test_this_process_keeps_its_environment(monkeypatch):

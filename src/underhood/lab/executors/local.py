@@ -31,7 +31,6 @@ from underhood.lab.worker import Task
 # Set for every worker: run_study refuses to start a study there.
 IN_WORKER = "UNDERHOOD_WORKER"
 
-
 # What the libraries read when they load.
 THREAD_COUNTS = (
     "OMP_NUM_THREADS",

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from underhood.lab.events import LabEvent, TrialEnded
-from underhood.lab.files import line_of
+from underhood.lab.files import line_of, number_back
 from underhood.lab.worker import Task, run_trial
 
 
@@ -29,7 +29,7 @@ class _Orders:
         # Unbuffered: a thread that waits in a buffered stdin would hold its lock when the interpreter ends.
         with open(0, "rb", buffering=0, closefd=False) as stdin:
             for line in stdin:
-                order = json.loads(line)
+                order = number_back(json.loads(line))
                 if order.pop("do") == "run":
                     self.tasks.put(order)
                 else:
