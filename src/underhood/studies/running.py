@@ -49,7 +49,7 @@ def run(
     Raises BadInput before anything starts. A trial that fails is a state of the run, told by `run.exit_code`.
     """
     found = study if isinstance(study, Study) else find(str(study))
-    sets, axes = as_words(set), as_words(grid)
+    sets, axes = as_words(set), as_axes(grid)
     how = How(
         parallel=parallel or fitting(plan(found, scale, sets, seeds, settings, grid=axes, data=data)),
         runs=runs,
@@ -71,6 +71,13 @@ def as_words(settings: Words) -> list[str]:
     if not isinstance(settings, Mapping):
         return list(settings)
     return [f"{key}={_as_word(value)}" for key, value in settings.items()]
+
+
+def as_axes(grid: Words) -> list[str]:
+    """Axes as on the command line: {"optimizer.name": ["sgd", "adam"]} becomes ['optimizer.name="sgd","adam"']."""
+    if not isinstance(grid, Mapping):
+        return list(grid)
+    return [f"{key}={','.join(map(_as_word, values))}" for key, values in grid.items()]
 
 
 def _as_word(value: Any) -> str:

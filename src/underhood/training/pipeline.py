@@ -2,6 +2,8 @@
 
     x = (pixel / white − mean) / std,  channel by channel          x: (B, C, H, W), float
 
+or x = pixel / white, in [0, 1], where the settings say "unit".
+
 The order of an epoch is one permutation from the stream (seed, "shuffling", epoch).
 """
 
@@ -62,7 +64,7 @@ def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Pa
     """The parts that the settings ask for; the split and the subsets follow the seed."""
     arrays = data.load(settings.name, root)
     training, validation = data.split(len(arrays.train), settings.validation, seed)
-    scale, shift = _normalisation(arrays, dtype)
+    scale, shift = _scaling(arrays, settings.scaling, dtype)
 
     def part(images: Images, rows: Array) -> Part:
         return Part(images, rows, scale, shift)
@@ -87,6 +89,9 @@ def _some(rows: Array, count: int | None, seed: int, name: str) -> Array:
     return np.sort(stream("split", seed, name=name).permutation(rows)[:count])
 
 
-def _normalisation(arrays: Arrays, dtype: Any) -> tuple[Array, Array]:
+def _scaling(arrays: Arrays, scaling: str, dtype: Any) -> tuple[Array, Array]:
+    """Factor and offset of each channel, (C, 1, 1): x = pixel · factor − offset."""
     mean, std = (np.asarray(values, np.float64)[:, None, None] for values in (arrays.mean, arrays.std))
+    if scaling == "unit":
+        mean, std = np.zeros_like(mean), np.ones_like(std)
     return (1 / (arrays.white * std)).astype(dtype), (mean / std).astype(dtype)

@@ -87,13 +87,15 @@ class DataSettings(Settings):
 
     `name` is a set of the package, a `.npz` file or a folder of pictures.
     `validation` is a number of training images or a share of them; `train` and `test` take that many images
-    instead of all, the first of a shuffle by the seed.
+    instead of all, the first of a shuffle by the seed. `scaling` says what becomes of a pixel: "unit" brings it to
+    [0, 1], "normalised" also subtracts the channel's published mean and divides by its standard deviation.
     """
 
     name: str = "mnist"
     validation: int | float = Field(default=0, ge=0)
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
+    scaling: Literal["normalised", "unit"] = "normalised"
 
     @model_validator(mode="after")
     def _known(self) -> Self:

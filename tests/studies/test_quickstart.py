@@ -1,0 +1,43 @@
+"""The quickstart, run as a newcomer runs it, at its smallest scale."""
+
+import numpy as np
+import pytest
+
+import underhood
+from underhood.studies import find
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return underhood.run("quickstart", "smoke", seeds=2, runs=tmp_path_factory.mktemp("runs"), parallel=2)
+
+
+def test_every_optimiser_learns(run):
+    assert run.state == "finished"
+    names = [group.values["optimizer.name"] for group in run.results.groups]
+    assert names == ["sgd", "nesterov", "adam"]
+    for group in run.results.groups:
+        error = group.summary("test_error")
+        assert error.n == 2
+        assert error.mean < 0.5  # guessing gives 0.9
+        assert group.summary("initial_loss").mean == pytest.approx(np.log(10), abs=0.4)
+
+
+def test_the_report_has_words_with_the_run_s_own_numbers(run):
+    document = find("quickstart").report(run.results)
+    adam = next(g for g in run.results.groups if g.values["optimizer.name"] == "adam")
+    assert f"{100 * adam.summary('test_error').mean:.2f}" in document.answer
+    for name in ("SGD", "Nesterov", "Adam"):
+        assert name in document.answer
+    html = (run.path / "report.html").read_text()
+    assert document.question in html
+    assert len(html) < 2_000_000
+
+
+def test_the_report_survives_trials_that_have_no_numbers(tmp_path):
+    run = underhood.run("quickstart", "smoke", set={"optimizer.lr": 1e30}, runs=tmp_path, parallel=2)
+    assert len(run.results.diverged) >= 1
+    assert (
+        "compare" in find("quickstart").report(run.results).answer
+        or "%" in find("quickstart").report(run.results).answer
+    )
