@@ -55,7 +55,7 @@ def test_question_answer_and_facts_stand_in_the_page(html):
     for text in (
         "<h1>Optimisers &amp; &lt;rules&gt;</h1>",
         "Which rule is <em>fastest</em>?",
-        "<strong>Adam</strong>: 1.60 % ± 0.10, in <code>underhood</code> 5 &lt; 7.",
+        "<strong>Adam</strong>: 1.60\u00a0%\u00a0±\u00a00.10, in <code>underhood</code> 5 &lt; 7.",
         "<li>first</li>",
         "out of &lt;memory&gt;",
         "Some CPU, 2 cores, 16 GB memory, 2 × T4",
@@ -66,7 +66,9 @@ def test_question_answer_and_facts_stand_in_the_page(html):
     assert "secret" not in html
 
 
-def test_it_is_small(html):
+def test_it_is_one_small_document(html):
+    assert html.startswith("<!doctype html>")
+    assert html.endswith("</html>")
     assert len(html.encode()) < 0.7e6
 
 

@@ -10,6 +10,7 @@ from underhood.report.prose import Bullets, Paragraph, Span
     ("text", "html"),
     [
         ("plain", "plain"),
+        ("1.60 ± 0.10 % of 5 images", "1.60\u00a0±\u00a00.10\u00a0% of 5 images"),
         ("**bold** and *soft*", "<strong>bold</strong> and <em>soft</em>"),
         ("**bold with `code`**", "<strong>bold with <code>code</code></strong>"),
         ("**a *b* c**", "<strong>a <em>b</em> c</strong>"),

@@ -39,6 +39,7 @@ def theme() -> dict[str, Any]:
             "labelFontSize": 12,
             "labelLimit": 280,
             "labelPadding": 6,
+            "labelSeparation": 6,
             "titleColor": INK,
             "titleFontSize": 12,
             "titleFontWeight": 600,

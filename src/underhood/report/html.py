@@ -38,10 +38,10 @@ def render_html(document: Document, facts: Facts) -> str:
         "version": __version__,
     }
     if figures:
-        page = _template().render(known, vega=Markup(_vega()))
+        page = _template().render(known, vega=Markup(_vega())).lstrip()
         if len(page.encode()) <= LARGEST:
             return page
-    return _template().render(known, vega="")
+    return _template().render(known, vega="").lstrip()
 
 
 @cache
