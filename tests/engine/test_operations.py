@@ -88,7 +88,7 @@ def distance(a, b):
     finite = np.isfinite(b)
     np.testing.assert_array_equal(np.isfinite(a), finite)
     np.testing.assert_array_equal(a[~finite], b[~finite].astype(a.dtype))
-    difference = np.linalg.norm((a[finite] - b[finite]).astype(np.float64))
+    difference = np.linalg.norm(a[finite].astype(np.float64) - b[finite])
     return difference / max(np.linalg.norm(b[finite].astype(np.float64)), 1e-30) if difference else 0.0
 
 

@@ -21,15 +21,40 @@ from underhood.engine.ops.adaptive_pool import (
 )
 from underhood.engine.ops.arithmetic import add, div, floor_divide, maximum, minimum, mul, neg, remainder, sub
 from underhood.engine.ops.arithmetic import pow_ as pow
+from underhood.engine.ops.assign import index_put, index_put_, scatter, scatter_add
 from underhood.engine.ops.avg_pool1d import avg_pool1d
 from underhood.engine.ops.avg_pool2d import avg_pool2d
 from underhood.engine.ops.batch_norm import batch_norm
 from underhood.engine.ops.bilinear import bilinear
+from underhood.engine.ops.clone import clone
+from underhood.engine.ops.compare import (
+    all,
+    allclose,
+    any,
+    count_nonzero,
+    eq,
+    equal,
+    ge,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+)
+from underhood.engine.ops.concatenate import cat, stack
 from underhood.engine.ops.conv1d import conv1d
 from underhood.engine.ops.conv2d import conv2d
 from underhood.engine.ops.conv_transpose1d import conv_transpose1d
 from underhood.engine.ops.conv_transpose2d import conv_transpose2d
 from underhood.engine.ops.cross_entropy import cross_entropy
+from underhood.engine.ops.cumsum import cumsum
 from underhood.engine.ops.dropout import dropout, dropout1d, dropout2d
 from underhood.engine.ops.elementwise import abs_ as abs
 from underhood.engine.ops.elementwise import (
@@ -55,17 +80,24 @@ from underhood.engine.ops.elementwise import (
 )
 from underhood.engine.ops.elementwise import round_ as round
 from underhood.engine.ops.embedding import embedding
+from underhood.engine.ops.expand import expand as broadcast_to
+from underhood.engine.ops.expand import repeat_interleave, tile
+from underhood.engine.ops.extremes import amax, amin, argmax, argmin, max, min
+from underhood.engine.ops.gather import argsort, gather, sort, topk
 from underhood.engine.ops.gelu import gelu
 from underhood.engine.ops.group_norm import group_norm
-from underhood.engine.ops.index import index
+from underhood.engine.ops.index import index, index_select, masked_select, narrow, select
 from underhood.engine.ops.instance_norm import instance_norm
 from underhood.engine.ops.layer_norm import layer_norm
 from underhood.engine.ops.linear import linear
 from underhood.engine.ops.local_response_norm import local_response_norm
-from underhood.engine.ops.matmul import matmul
+from underhood.engine.ops.matmul import bmm, dot, matmul, mm, mv, outer
 from underhood.engine.ops.max_pool1d import max_pool1d
 from underhood.engine.ops.max_pool2d import max_pool2d
+from underhood.engine.ops.norm import norm
+from underhood.engine.ops.one_hot import one_hot
 from underhood.engine.ops.pad import pad
+from underhood.engine.ops.permute import movedim, permute, t, transpose
 from underhood.engine.ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -78,11 +110,15 @@ from underhood.engine.ops.piecewise import (
     softshrink,
     threshold,
 )
-from underhood.engine.ops.reductions import amax, max, mean, sum
-from underhood.engine.ops.reshape import flatten, reshape
+from underhood.engine.ops.reductions import mean, sum
+from underhood.engine.ops.reshape import flatten, reshape, squeeze, unflatten, unsqueeze
 from underhood.engine.ops.rms_norm import rms_norm
-from underhood.engine.ops.softmax import log_softmax, softmax
+from underhood.engine.ops.softmax import log_softmax, logsumexp, softmax, softmin
+from underhood.engine.ops.split import chunk, split, unbind
+from underhood.engine.ops.triangle import tril, triu
 from underhood.engine.ops.unfold import fold, unfold
+from underhood.engine.ops.variance import std, var
+from underhood.engine.ops.where import masked_fill, nonzero, where
 
 __all__ = [
     "abs",
@@ -91,28 +127,45 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "add",
+    "all",
+    "allclose",
     "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "bilinear",
+    "bmm",
+    "broadcast_to",
+    "cat",
     "ceil",
     "celu",
+    "chunk",
     "clamp",
     "clamp_max",
     "clamp_min",
+    "clone",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "cos",
+    "count_nonzero",
     "cross_entropy",
+    "cumsum",
     "div",
+    "dot",
     "dropout",
     "dropout1d",
     "dropout2d",
     "elu",
     "embedding",
+    "eq",
+    "equal",
     "erf",
     "exp",
     "expm1",
@@ -120,15 +173,26 @@ __all__ = [
     "floor",
     "floor_divide",
     "fold",
+    "gather",
+    "ge",
     "gelu",
     "group_norm",
+    "gt",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "index",
+    "index_put",
+    "index_put_",
+    "index_select",
     "instance_norm",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
     "layer_norm",
+    "le",
     "leaky_relu",
     "linear",
     "local_response_norm",
@@ -137,43 +201,83 @@ __all__ = [
     "log2",
     "log10",
     "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
     "logsigmoid",
+    "logsumexp",
+    "lt",
+    "masked_fill",
+    "masked_select",
     "matmul",
     "max",
     "max_pool1d",
     "max_pool2d",
     "maximum",
     "mean",
+    "min",
     "minimum",
     "mish",
+    "mm",
+    "movedim",
     "mul",
+    "mv",
+    "narrow",
+    "ne",
     "neg",
+    "nonzero",
+    "norm",
+    "one_hot",
+    "outer",
     "pad",
+    "permute",
     "pow",
     "reciprocal",
     "relu",
     "relu6",
     "relu_",
     "remainder",
+    "repeat_interleave",
     "reshape",
     "rms_norm",
     "round",
     "rsqrt",
+    "scatter",
+    "scatter_add",
+    "select",
     "selu",
     "sigmoid",
     "sign",
     "silu",
     "sin",
     "softmax",
+    "softmin",
     "softplus",
     "softshrink",
     "softsign",
+    "sort",
+    "split",
     "sqrt",
     "square",
+    "squeeze",
+    "stack",
+    "std",
     "sub",
     "sum",
+    "t",
     "tanh",
     "tanhshrink",
     "threshold",
+    "tile",
+    "topk",
+    "transpose",
+    "tril",
+    "triu",
+    "unbind",
+    "unflatten",
     "unfold",
+    "unsqueeze",
+    "var",
+    "where",
 ]

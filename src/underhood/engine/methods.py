@@ -1,43 +1,123 @@
-"""The methods of Tensor that compute: each is its function with the tensor first."""
+"""The methods of Tensor that compute: each is its function with the tensor first.
 
+A name that ends in _ changes the tensor in place: `x.exp_()` is x ← exp(x), `x.add_(y)` is x ← x + y.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from underhood.engine import creation
 from underhood.engine import functional as F
+from underhood.engine.forms import OPERATIONS
+from underhood.engine.inplace import apply_
+from underhood.engine.lift import together
+from underhood.engine.ops import assign, cast, clone, expand, permute, reshape, where
+from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
 
-METHODS = {
-    **{name: getattr(F, name) for name in (
-        "add", "amax", "div", "exp", "flatten", "log", "log_softmax", "matmul", "max", "mean", "mul", "neg",
-        "relu", "reshape", "sigmoid", "softmax", "sqrt", "sub", "sum", "tanh",
-    )},
-    "abs": F.abs, "pow": F.pow, "view": F.reshape,
-    "__add__": F.add, "__sub__": F.sub, "__mul__": F.mul, "__truediv__": F.div, "__pow__": F.pow,
-    "__matmul__": F.matmul, "__neg__": F.neg, "__abs__": F.abs, "__getitem__": F.index,
-    "__radd__": lambda self, other: F.add(other, self),
-    "__rsub__": lambda self, other: F.sub(other, self),
-    "__rmul__": lambda self, other: F.mul(other, self),
-    "__rtruediv__": lambda self, other: F.div(other, self),
-    "__rpow__": lambda self, other: F.pow(other, self),
-    "__rmatmul__": lambda self, other: F.matmul(other, self),
-}  # fmt: skip
+Method = Callable[..., Any]
 
 
-def _compare(name: str) -> Any:
-    def compare(self: Tensor, other: Any) -> Tensor:
-        return Tensor(getattr(self.array, name)(other.array if isinstance(other, Tensor) else other))
+def _swapped(function: Method) -> Method:
+    """`2 - x` is sub(2, x)."""
+    return lambda self, other: function(other, self)
+
+
+def _in_place(name: str) -> Method:
+    """x ← f(x)"""
+    return lambda self: apply_(OPERATIONS[name], self)
+
+
+def _in_place_of_two(name: str) -> Method:
+    """x ← f(x, y), where y may be a number."""
+
+    def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+        return apply_(OPERATIONS[name], self, together(self, other if alpha == 1 else F.mul(other, alpha))[1])
+
+    return method
+
+
+def clamp_(self: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    """x ← x, but no less than `min` and no more than `max`."""
+    low, high = (-np.inf if min is None else min), (np.inf if max is None else max)
+    return apply_(OPERATIONS["clamp"], self, min=float(low), max=float(high))
+
+
+def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
+    """x ← N(mean, std²)"""
+    return assign.copy_(self, stream(generator).normal(mean, std, self.shape))
+
+
+def uniform_(self: Tensor, from_: float = 0, to: float = 1, *, generator: Any = None) -> Tensor:
+    """x ← U(from, to)"""
+    return assign.copy_(self, stream(generator).uniform(from_, to, self.shape))
+
+
+def _comparison(function: Method) -> Method:
+    """A comparison operator; with what is no number it says so, and Python answers `x == None` itself."""
+
+    def compare(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, Tensor | np.ndarray | np.generic | bool | int | float):
+            return NotImplemented
+        return function(self, other)
 
     return compare
 
 
-def argmax(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the first maximum, among all numbers or along one axis."""
-    return Tensor(np.asarray(np.argmax(self.array, axis=dim, keepdims=keepdim and dim is not None)))
+def _bits(name: str) -> Method:
+    """A bitwise operator of bools and integers."""
+    return lambda self, *other: Tensor(getattr(np, name)(self.array, *(getattr(y, "array", y) for y in other)))
 
 
-METHODS |= {name: _compare(name) for name in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")}
-METHODS["argmax"] = argmax
+METHODS: dict[str, Any] = {
+    **{name: getattr(F, name) for name in (
+        "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "bmm", "ceil", "chunk",
+        "clamp", "clamp_max", "clamp_min", "clone", "cos", "count_nonzero", "cumsum", "div", "dot", "eq", "equal",
+        "erf", "exp", "expm1", "flatten", "floor", "floor_divide", "gather", "ge", "gt", "index_put", "index_select",
+        "isclose", "isfinite", "isinf", "isnan", "le", "log", "log10", "log1p", "log2", "log_softmax", "logical_and",
+        "logical_not", "logical_or", "logical_xor", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max",
+        "maximum", "mean", "min", "minimum", "mm", "movedim", "mul", "mv", "narrow", "ne", "neg", "nonzero", "norm",
+        "outer", "permute", "pow", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "round", "rsqrt",
+        "scatter", "scatter_add", "select", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square",
+        "squeeze", "std", "sub", "sum", "t", "tanh", "tile", "topk", "transpose", "tril", "triu", "unbind",
+        "unflatten", "unsqueeze", "var", "where",
+    )},
+    # under another name, or as methods only
+    "where": lambda self, condition, other: where.where(condition, self, other),
+    "multiply": F.mul, "divide": F.div, "subtract": F.sub, "absolute": F.abs, "clip": F.clamp,
+    "expand": expand.expand, "expand_as": expand.expand_as, "broadcast_to": expand.expand, "repeat": expand.repeat,
+    "view": reshape.view, "view_as": reshape.view_as, "reshape_as": reshape.reshape_as,
+    "contiguous": clone.contiguous, "T": property(permute.reverse), "mT": property(permute.matrix_transpose),
+    # dtypes
+    "to": cast.to, "type_as": cast.type_as, "type": cast.cast, "double": cast.double, "float": cast.to_float,
+    "long": cast.long, "int": cast.to_int, "bool": cast.to_bool,
+    # more of the same dtype
+    **{name: getattr(creation, name) for name in ("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")},
+    # in place
+    **{f"{name}_": _in_place(name) for name in (
+        "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal",
+        "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
+    )},
+    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "div", "pow", "remainder")},
+    "clamp_": clamp_, "normal_": normal_, "uniform_": uniform_, "masked_fill_": where.masked_fill_,
+    "copy_": assign.copy_, "fill_": assign.fill_, "zero_": assign.zero_, "index_put_": assign.index_put_,
+    "scatter_": assign.scatter_, "scatter_add_": assign.scatter_add_, "__setitem__": assign.setitem,
+    # operators
+    "__add__": F.add, "__sub__": F.sub, "__mul__": F.mul, "__truediv__": F.div, "__pow__": F.pow,
+    "__floordiv__": F.floor_divide, "__mod__": F.remainder, "__matmul__": F.matmul, "__neg__": F.neg,
+    "__abs__": F.abs, "__getitem__": F.index,
+    "__radd__": _swapped(F.add), "__rsub__": _swapped(F.sub), "__rmul__": _swapped(F.mul),
+    "__rtruediv__": _swapped(F.div), "__rpow__": _swapped(F.pow), "__rmatmul__": _swapped(F.matmul),
+    "__rfloordiv__": _swapped(F.floor_divide), "__rmod__": _swapped(F.remainder),
+    **{f"__i{name}__": _in_place_of_two(of) for name, of in (
+        ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("pow", "pow"), ("mod", "remainder"),
+    )},
+    **{f"__{name}__": _comparison(getattr(F, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    "__and__": _bits("bitwise_and"), "__or__": _bits("bitwise_or"), "__xor__": _bits("bitwise_xor"),
+    "__invert__": _bits("invert"),
+}  # fmt: skip
 
-for _name, _function in METHODS.items():
-    setattr(Tensor, _name, _function)
+for _name, _method in METHODS.items():
+    setattr(Tensor, _name, _method)

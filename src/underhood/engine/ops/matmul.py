@@ -6,7 +6,7 @@
 
     ∂E/∂x = δ yᵀ,   ∂E/∂y = xᵀ δ,   summed over the copies that broadcasting made
 
-PyTorch: torch.matmul; a vector on either side is a matrix of one row or one column, as there.
+PyTorch: torch.matmul, mm, bmm, mv, dot; a vector on either side is a matrix of one row or one column, as there.
 """
 
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.lift import unbroadcast
+from underhood.engine.ops.arithmetic import mul
+from underhood.engine.ops.reshape import unsqueeze
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -27,6 +29,43 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if input.shape[-1] != other.shape[max(0, other.ndim - 2)]:
         raise RuntimeError(f"matmul: shapes {tuple(input.shape)} and {tuple(other.shape)} cannot be multiplied")
     return apply(operation, input, other)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices."""
+    return _of_axes("mm", 2, input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices, (N, I, J) and (N, J, K)."""
+    if input.shape[:1] != mat2.shape[:1]:
+        raise RuntimeError(f"bmm: batches of {tuple(input.shape)} and {tuple(mat2.shape)} are of different size")
+    return _of_axes("bmm", 3, input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """A matrix by a vector."""
+    if input.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(f"mv: a matrix and a vector expected, got {tuple(input.shape)} and {tuple(vec.shape)}")
+    return matmul(input, vec)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Σ xᵢ yᵢ of two vectors."""
+    return _of_axes("dot", 1, input, tensor)
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """z[i,k] = x[i] y[k] of two vectors."""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D arguments, got {tuple(input.shape)} and {tuple(vec2.shape)}")
+    return mul(unsqueeze(input, 1), vec2)
+
+
+def _of_axes(name: str, ndim: int, x: Tensor, y: Tensor) -> Tensor:
+    if x.ndim != ndim or y.ndim != ndim:
+        raise RuntimeError(f"{name}: {ndim}D tensors expected, but got {tuple(x.shape)} and {tuple(y.shape)}")
+    return matmul(x, y)
 
 
 def vector(x: Array, y: Array) -> Array:

@@ -6,13 +6,15 @@
 
 For a batch of images flattened to rows this is j = c·H·W + y·W + x. Backward is the same rule read the other way.
 
-PyTorch: torch.reshape, torch.flatten. The output shares x's memory where NumPy can.
+PyTorch: torch.reshape, view, flatten, unflatten, squeeze, unsqueeze. The output shares x's memory where NumPy can.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from underhood.engine.axes import Dims, axes, axis, sizes
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
@@ -20,24 +22,76 @@ from underhood.engine.tensor import Tensor, apply
 
 def reshape(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """`input` as `shape`; one length may be −1 and follows from the others."""
-    wanted = tuple(shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+    return apply(operation, input, shape=_full(input, sizes(shape)))
+
+
+def _full(input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """`wanted` with its −1 worked out."""
     known = int(np.prod([n for n in wanted if n != -1]))
     fits = known == input.numel() if -1 not in wanted else bool(known) and input.numel() % known == 0
     if not fits or wanted.count(-1) > 1:
         raise RuntimeError(f"shape {list(wanted)} is invalid for input of size {input.numel()} {tuple(input.shape)}")
-    full = tuple(input.numel() // known if n == -1 else n for n in wanted)
-    return apply(operation, input, shape=full)
+    return tuple(input.numel() // known if n == -1 else n for n in wanted)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from `start_dim` to `end_dim` as one."""
     if not input.ndim:
         return reshape(input, 1)
-    start, end = start_dim % input.ndim, end_dim % input.ndim
+    start, end = axis(start_dim, input.ndim), axis(end_dim, input.ndim)
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     shape = input.shape
     return reshape(input, (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :]))
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """`reshape` that never copies."""
+    if len(shape) == 1 and isinstance(shape[0], np.dtype):
+        return Tensor(input.array.view(shape[0]))
+    full = _full(input, sizes(shape))
+    if input.numel() and not np.may_share_memory(input.array.reshape(full), input.array):
+        raise RuntimeError(
+            f"view size is not compatible with input tensor's size and stride: {tuple(input.shape)} with strides "
+            f"{input.stride()} as {full} (at least one dimension spans across two contiguous subspaces). "
+            "Use .reshape(...) instead."
+        )
+    return apply(operation, input, shape=full)
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`view` in the shape of `other`."""
+    return view(input, other.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`reshape` in the shape of `other`."""
+    return reshape(input, other.shape)
+
+
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
+    """Without the axes of length 1, all or those in `dim`."""
+    chosen = axes(dim, input) if dim != () else ()
+    return reshape(input, [n for i, n in enumerate(input.shape) if n != 1 or i not in chosen])
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new axis of length 1 before axis `dim`."""
+    at = axis(dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Axis `dim` as several, of lengths `sizes`; one may be −1."""
+    at = axis(dim, input.ndim)
+    known = int(np.prod([n for n in sizes if n != -1]))
+    lengths = [input.shape[at] // known if n == -1 and known else n for n in sizes]
+    if int(np.prod(lengths)) != input.shape[at]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {at} ({input.shape[at]}) in "
+            f"the input tensor {tuple(input.shape)}"
+        )
+    return reshape(input, (*input.shape[:at], *lengths, *input.shape[at + 1 :]))
 
 
 @compiled

@@ -9,33 +9,66 @@ Computed from x − max x, which changes nothing and cannot overflow. With δ = 
     softmax      ∂y[k]/∂x[i] = y[k] ([k=i] − y[i])      ∂E/∂x[i] = y[i] (δ[i] − Σₖ δ[k] y[k])
     log_softmax  ∂ log y[k]/∂x[i] = [k=i] − y[i]        ∂E/∂x[i] = δ[i] − y[i] Σₖ δ[k]
 
-Source: Bridle 1990. PyTorch: torch.softmax, torch.log_softmax.
+Source: Bridle 1990. PyTorch: torch.softmax, log_softmax, nn.functional.softmin, torch.logsumexp.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from underhood.engine.axes import Dims, axes, axis
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.ops.reductions import axes
+from underhood.engine.ops.arithmetic import neg
+from underhood.engine.ops.cast import cast
+from underhood.engine.ops.elementwise import exp, log
 from underhood.engine.tensor import Tensor, apply
 
 
-def softmax(input: Tensor, dim: int) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """e^x / Σ e^x along `dim`: positive, adding up to 1."""
-    return apply(SOFTMAX, input, dim=axes(dim, input)[0])
+    return _along("softmax", SOFTMAX, input, dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """The softmax of −x."""
+    return _along("softmin", SOFTMAX, neg(input), dim, dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """log(softmax(x)), accurate where softmax would round to 0."""
-    return apply(LOG_SOFTMAX, input, dim=axes(dim, input)[0])
+    return _along("log_softmax", LOG_SOFTMAX, input, dim, dtype)
+
+
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """log Σ e^x over `dim`, without overflow."""
+    chosen = axes(dim, input)
+    top = input.detach().amax(chosen, keepdim=True)
+    total = log(exp(input - top).sum(chosen, keepdim=True)) + top
+    return total if keepdim else total.squeeze(chosen)
+
+
+def _along(name: str, operation: Operation, input: Tensor, dim: int | None, dtype: Any) -> Tensor:
+    if dim is None:
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+            f"argument; {dim} was taken.",
+            UserWarning,
+            stacklevel=3,
+        )
+    x = input if dtype is None else cast(input, dtype)
+    if not x.is_floating_point():
+        raise RuntimeError(f"{name}: not implemented for {x.dtype}; give dtype or use floats")
+    at = axis(dim, x.ndim)
+    return apply(operation, x, dim=at) if x.ndim else apply(operation, x.reshape(1), dim=0).reshape(())
 
 
 def along(dim: int, loop: Any, *arrays: Array) -> Array:
     """Apply a compiled loop over the rows of matrices to arrays whose rows lie along `dim`."""
-    moved = [np.moveaxis(a, dim, -1) for a in arrays]
+    moved = [np.ascontiguousarray(np.moveaxis(a, dim, -1)) for a in arrays]
     shape = moved[0].shape
     z = loop(*(m.reshape(int(np.prod(shape[:-1])), shape[-1]) for m in moved))
     return np.ascontiguousarray(np.moveaxis(z.reshape(shape), -1, dim))
