@@ -53,7 +53,7 @@ def test_seeds_of_a_setting_are_a_group(made):
     assert results["size 1"].settings == {"size": 1, "on": True}
     assert [trial.seed for trial in results["size 1"].trials] == [0, 1]
     assert results["size 1"].summary("error") == Summary.of([1.0, 3.0])
-    assert results.summary(results["size 2"], "error") == Summary.of([9.0])
+    assert results["size 2"].summary("error") == Summary.of([9.0])
     assert results.best("error").label == "size 1"
     assert results.best("error", largest=True).label == "size 2"
     assert results.best("nothing") is None
@@ -66,7 +66,7 @@ def test_a_curve_has_the_steps_that_all_seeds_have(made):
     np.testing.assert_array_equal(curve.steps, [1, 2])
     np.testing.assert_array_equal(curve.mean, [6.0, 5.0])
     assert curve.n == 2
-    assert run.results.curve(group, "nothing") is None
+    assert group.curve("nothing") is None
 
 
 def test_curves_without_a_common_step_are_no_curve(made):

@@ -157,12 +157,6 @@ class Results:
                 return group
         raise KeyError(f'no setting "{label}"; {nearest(label, [group.label for group in self.groups])}')
 
-    def summary(self, group: Group, metric: str) -> Summary | None:
-        return group.summary(metric)
-
-    def curve(self, group: Group, metric: str) -> Curve | None:
-        return group.curve(metric)
-
     def best(self, metric: str, *, largest: bool = False) -> Group | None:
         """The group whose mean is smallest, or largest; None when no group has the metric."""
         means = [(found.mean, group) for group in self.groups if (found := group.summary(metric)) is not None]
