@@ -14,10 +14,10 @@ Carnegie Mellon University, 2021.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from underhood.data import stream
 from underhood.lab import Results, Scale, Study
@@ -29,12 +29,12 @@ from underhood.training.events import Context, Event
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train
 from underhood.training.pipeline import Parts
-from underhood.training.settings import NetworkSettings, TrainingSettings
+from underhood.training.settings import NetworkSettings, OptimizerSettings, TrainingSettings
 
 Array = np.ndarray
 
 
-def template_mlp(nn: None, hidden: Sequence[int] = (256,), activation: str = "ReLU") -> None:
+def template_mlp(nn: None, hidden: Sequence[int] = (512,), activation: str = "Sigmoid") -> None:
     """The arguments of `network = {name = "template", …}`: it is made of no `nn`, but of arrays."""
 
 
@@ -46,10 +46,49 @@ class Network(NetworkSettings):
         return {**super().pages(), "template": template_mlp}
 
 
-class MnistMlpSettings(TrainingSettings):
-    """Training settings whose network may be the template's."""
+FOR_MLP: dict[str, dict[str, Any]] = {
+    "network": {"name": "mlp", "hidden": [512]},
+    "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
+}
+# Standard-normal weights saturate the sigmoids less on pixels in [0, 1]; their small gradients bear a large rate.
+FOR_TEMPLATE: dict[str, dict[str, Any]] = {
+    "network": {"name": "template", "hidden": [512]},
+    "data": {"name": "mnist", "scaling": "unit"},
+    "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9},
+}
 
-    network: Network = Field(default_factory=Network)
+
+class MnistMlpSettings(TrainingSettings):
+    """Training settings whose network may be the template's; what is not given follows the network."""
+
+    network: Network = Field(default_factory=lambda: Network(**FOR_MLP["network"]))
+    optimizer: OptimizerSettings = Field(default_factory=lambda: OptimizerSettings(**FOR_MLP["optimizer"]))
+    epochs: int = Field(default=12, ge=1)
+    test_curve: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_network(cls, given: dict[str, Any]) -> dict[str, Any]:
+        tables = {key: {"name": value} if isinstance(value, str) else value for key, value in given.items()}
+        own = FOR_TEMPLATE if dict(tables.get("network", {})).get("name") == "template" else FOR_MLP
+        return {**given, **{key: _completed(table, tables.get(key, {})) for key, table in own.items()}}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.network.name != "template":
+            return self
+        if self.optimizer.name != "sgd" or set(self.optimizer.arguments) - {"momentum"}:
+            raise ValueError("the template's MLP learns by sgd with momentum alone")
+        if self.backend != "underhood" or self.initialisation != "pytorch":
+            raise ValueError("the template's MLP is NumPy alone, with standard-normal weights; leave both as they are")
+        return self
+
+
+def _completed(own: dict[str, Any], given: Any) -> Any:
+    """`given` over `own`, unless it names something else or is no table at all."""
+    if not isinstance(given, dict) or given.get("name", own["name"]) != own["name"]:
+        return given
+    return own | given
 
 
 class TemplateLearner:
@@ -58,7 +97,7 @@ class TemplateLearner:
     file = "model.npz"
 
     def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
-        wanted = {"hidden": [256], "activation": "ReLU"} | settings.network.arguments
+        wanted = {"hidden": [512], "activation": "Sigmoid"} | settings.network.arguments
         rng = stream("init", seed, name="template")
         self.mlp = template.MLP(
             int(np.prod(parts.train.images.images.shape[1:])),
@@ -164,7 +203,7 @@ def _answer(results: Results) -> str:
 
 def _hyperparameters(group: Any) -> Table:
     s = group.settings
-    network = {"hidden": {"mlp": [256], "template": [256]}.get(s["network"]["name"]), **s["network"]}
+    network = {"hidden": {"mlp": [256], "template": [512]}.get(s["network"]["name"]), **s["network"]}
     optimizer = ", ".join(f"{key} {value}" for key, value in s["optimizer"].items() if key != "name")
     rows = [
         {"what": "Network", "value": f"{network['name']}, hidden layers {network['hidden']}"},
@@ -186,14 +225,6 @@ study = Study(
     source="LeCun et al. 1998; course 24-789, CMU 2021",
     settings=MnistMlpSettings,
     trial=trial,
-    base={
-        "network": {"name": "mlp", "hidden": [512]},
-        "data": {"name": "mnist"},
-        "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
-        "batch_size": 64,
-        "epochs": 12,
-        "test_curve": True,
-    },
     scales={
         "smoke": Scale(
             "2,000 digits, 2 epochs, 1 seed", seeds=1, time="5 s",
