@@ -1,0 +1,39 @@
+"""Signals are counted while somebody counts, and mean what they meant before and after."""
+
+import signal
+import threading
+
+import pytest
+
+from underhood.lab.signals import Stop, stop_signals
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_are_counted(number, code):
+    before = signal.getsignal(number)
+    with stop_signals() as stop:
+        assert (stop.times, stop.exit_code) == (0, 0)
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+    assert (stop.times, stop.exit_code) == (2, code)
+    assert signal.getsignal(number) is before
+
+
+def test_the_old_meaning_comes_back_after_an_error():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyError), stop_signals():
+        raise KeyError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_off_the_main_thread_none_are_heard():
+    before, found = signal.getsignal(signal.SIGINT), []
+
+    def count():
+        with stop_signals() as stop:
+            found.extend([stop, signal.getsignal(signal.SIGINT)])
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    thread.join()
+    assert found == [Stop(), before]
