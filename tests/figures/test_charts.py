@@ -107,6 +107,13 @@ class TestLines:
         steps = [b - a for a, b in pairwise(heights)]
         assert steps == pytest.approx([steps[0]] * 3, abs=0.02)  # a straight line
 
+    def test_a_band_that_reaches_zero_goes_to_the_foot_of_a_log_axis(self):
+        rows = [{"step": s, "loss": 1.0, "low": -1.0 if s == 2 else 0.5, "high": 2.0} for s in range(5)]
+        svg = drawn(lines("Loss", rows, x="step", y="loss", band=("low", "high"), log_y=True))
+        (area,) = marks(svg, "area")
+        assert area.get("d").count("M") == 1
+        assert max(numbers(area.get("d"))[1::2]) == pytest.approx(300)
+
     def test_titles_and_formats_are_the_callers(self):
         svg = drawn(self.figure(curves(2), x_title="iteration", y_title="loss (nats)", y_format=".1%"))
         assert titles(svg) == ["iteration", "loss (nats)"]

@@ -4,6 +4,7 @@ Titles of axes carry the units; formats are d3's (".0%", ",d"). What is not fini
 logarithmic axis, is left out: a gap in a curve.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def lines(
         encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
     told = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
     told += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
-    layers = [_band(band)] if band else []
+    layers = [_band(band, y_axis)] if band else []
     layers += [{"mark": {"type": "line", "clip": True}}, _hover(kinds, told)]
     if kinds.direct:
         layers += at_ends(groups, x_axis, y_axis, encoding["color"], height)
@@ -237,10 +238,19 @@ def _with_room(spec: dict[str, Any], right: float, left: float = 0.0) -> dict[st
     }
 
 
-def _band(band: tuple[str, str]) -> Row:
-    low, high = map(escaped, band)
-    mark = {"type": "area", "opacity": 0.16, "clip": True}
-    return {"mark": mark, "encoding": {"y": {"field": low}, "y2": {"field": high}, "strokeDash": {"value": [1, 0]}}}
+def _band(band: tuple[str, str], axis: Axis) -> Row:
+    """The area between two fields; an edge below what a logarithmic axis shows lies at its foot."""
+    low, high = band
+    edge = f"datum[{json.dumps(low)}]"
+    return {
+        "transform": [{"calculate": f"isValid({edge}) ? {edge} : {axis.low!r}", "as": "foot"}] if axis.log else [],
+        "mark": {"type": "area", "opacity": 0.16, "clip": True},
+        "encoding": {
+            "y": {"field": "foot" if axis.log else escaped(low)},
+            "y2": {"field": escaped(high)},
+            "strokeDash": {"value": [1, 0]},
+        },
+    }
 
 
 def _hover(kinds: Series, told: Sequence[Row]) -> Row:
