@@ -85,6 +85,7 @@ from underhood.engine.ops.expand import repeat_interleave, tile
 from underhood.engine.ops.extremes import amax, amin, argmax, argmin, max, min
 from underhood.engine.ops.gather import argsort, gather, sort, topk
 from underhood.engine.ops.gelu import gelu
+from underhood.engine.ops.glu import glu
 from underhood.engine.ops.group_norm import group_norm
 from underhood.engine.ops.index import index, index_select, masked_select, narrow, select
 from underhood.engine.ops.instance_norm import instance_norm
@@ -110,6 +111,7 @@ from underhood.engine.ops.piecewise import (
     softshrink,
     threshold,
 )
+from underhood.engine.ops.prelu import prelu
 from underhood.engine.ops.reductions import mean, sum
 from underhood.engine.ops.reshape import flatten, reshape, squeeze, unflatten, unsqueeze
 from underhood.engine.ops.rms_norm import rms_norm
@@ -176,6 +178,7 @@ __all__ = [
     "gather",
     "ge",
     "gelu",
+    "glu",
     "group_norm",
     "gt",
     "hardshrink",
@@ -233,6 +236,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "prelu",
     "reciprocal",
     "relu",
     "relu6",

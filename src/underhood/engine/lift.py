@@ -95,16 +95,18 @@ def _function(f: Callable[..., Number], name: str, inplace: bool, integers: bool
     last = [inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool)]
     first = inspect.Parameter("input", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Tensor)
     signature = inspect.Signature([first, *settings, *(last if inplace else [])], return_annotation=Tensor)
-
     defaults = _defaults(f)
+    names = [p.name for p in signature.parameters.values()][1:]
+    required = {p.name for p in settings} - defaults.keys()
 
     def function(input: Tensor, *args: Any, **options: Any) -> Tensor:
         constants, in_place = defaults, False
         if args or options or len(defaults) < len(settings):
-            bound = signature.bind(input, *args, **options)
-            bound.apply_defaults()
-            in_place = bound.arguments.pop("inplace", False)
-            constants = {p.name: float(bound.arguments[p.name]) for p in settings}
+            given = dict(zip(names, args, strict=False)) | options
+            if len(given) < len(args) + len(options) or not required <= given.keys() <= set(names):
+                signature.bind(input, *args, **options)  # which says what is wrong
+            in_place = given.pop("inplace", False)
+            constants = {p.name: float(given.get(p.name, p.default)) for p in settings}
         x = input if integers or input.array.dtype.kind == "f" else cast(input, float32)
         return maybe_in_place(function.operation, in_place, x, **constants)  # type: ignore[attr-defined]
 
