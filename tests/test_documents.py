@@ -62,6 +62,12 @@ def test_every_file_that_a_document_names_exists(document):
     assert not [path for path in named if "<" not in path and not (ROOT / path).exists()]
 
 
+@pytest.mark.parametrize("source", blocks(ROOT / "README.md", "python"))
+def test_every_example_of_the_readme_runs(source, tmp_path):
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_study_of_the_documents_runs(tmp_path, runs):
     source, use = blocks(ROOT / "docs" / "own-study.md", "python")
     (tmp_path / "parabola.py").write_text(source)
