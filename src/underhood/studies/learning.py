@@ -30,10 +30,17 @@ def named(results: Results, key: str, titles: Mapping[str, str]) -> Results:
 
 def results_table(title: str, results: Results, names: Sequence[str], label: str = "Setting") -> Table:
     """A row a setting: the named values of its results, over its seeds."""
-    rows = [{"setting": group.label, **{name: group.summary(name) for name in names}} for group in results.groups]
-    return Table(
-        title, [Column("setting", label, align="left"), *(COLUMNS[name] for name in names)], rows, name="results"
-    )
+    rows = [{"setting": group.label, **{name: _value(group, name) for name in names}} for group in results.groups]
+    columns = [Column("setting", label, align="left"), *(COLUMNS[name] for name in names)]
+    if not results.varying:
+        columns, rows = columns[1:], [{name: row[name] for name in names} for row in rows]
+    return Table(title, columns, rows, name="results")
+
+
+def _value(group: Group, name: str) -> Any:
+    """The summary over the seeds; a count that is the same for all is no estimate."""
+    summary = group.summary(name)
+    return summary.mean if summary is not None and name == "parameters" else summary
 
 
 def against_epochs(
