@@ -38,8 +38,8 @@ Arguments = Annotated[
 ]
 
 
-def _flag(name: str, help: str, group: Group | None = None) -> Any:
-    return Parameter(name=name, negative="", show_default=False, help=help, group=group)
+def _flag(name: str, help: str, **options: Any) -> Any:
+    return Parameter(name=name, negative="", show_default=False, help=help, **options)
 
 
 def cost(
@@ -60,9 +60,9 @@ def cost(
     verify: Annotated[
         bool, _flag("--verify", "Check receptive fields by gradients and the total by FlopCounterMode (slow).")
     ] = False,
-    brief: Annotated[bool, _flag("--brief", "Leave the sums out.", OUTPUT)] = False,
-    csv: Annotated[bool, _flag("--csv", "Print the layers as CSV.", OUTPUT)] = False,
-    markdown: Annotated[bool, _flag("--markdown", "Print the tables as Markdown.", OUTPUT)] = False,
+    brief: Annotated[bool, _flag("--brief", "Leave the sums out.", group=OUTPUT)] = False,
+    csv: Annotated[bool, _flag("--csv", "Print the layers as CSV.", group=OUTPUT)] = False,
+    markdown: Annotated[bool, _flag("--markdown", "Print the tables as Markdown.", group=OUTPUT)] = False,
     html: Annotated[
         Path | None, Parameter(name="--html", show_default=False, help="Write a page with a chart.", group=OUTPUT)
     ] = None,

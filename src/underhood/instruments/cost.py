@@ -42,6 +42,7 @@ class Cost:
     """
 
     name: str
+    target: Target
     inputs: Inputs
     rows: list[Layer]
     counts: Counts
@@ -58,6 +59,7 @@ class Cost:
     lost: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     convention: str = "parameters"
+    training: bool = False
     depth: int | None = None
 
     @property
@@ -158,8 +160,9 @@ def cost(
         raise BadInput(f'convention: unknown "{convention}": {nearest(convention, list(CONVENTIONS))}')
     target = resolve(network, arguments)
     inputs = as_inputs(input, target.input)
-    module, found, notes = _pass(target, inputs, training)
-    return replace(_read(target.name, inputs, module, found, notes), convention=convention, depth=depth)
+    with load_torch("cost").random.fork_rng(devices=[]):
+        module, found, notes = _pass(target, inputs, training)
+    return replace(_read(target, inputs, module, found, notes), convention=convention, training=training, depth=depth)
 
 
 @dataclass
@@ -172,7 +175,7 @@ class _Attempt:
     notes: list[str] = field(default_factory=list)
 
     def build(self, meta: bool) -> Any:
-        torch = load_torch("cost")
+        torch = load_torch()
         if self.target.built is not None:
             return self.target.built
         if not meta:
@@ -206,7 +209,7 @@ def _pass(target: Target, inputs: Inputs, training: bool) -> tuple[Any, Record, 
             found = attempt.run(module, meta=False)
     except PassError as error:
         raise BadInput(f"{target.name}, input {inputs}: {error}") from error
-    attempt.notes.append(f"Run on real tensors, random input: on meta {_short(reason.error)} in {reason.path}.")
+    attempt.notes.append(f"Run on real tensors, random input: on meta {reason.path} raised {_short(reason.error)}.")
     return *found, attempt.notes
 
 
@@ -229,8 +232,9 @@ def _plain_kernels() -> Any:
 
     torch = load_torch()
     stack = ExitStack()
-    stack.enter_context(torch.random.fork_rng())
-    stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+    # not backends.mkldnn.flags, which warns of Intel's GPUs on every machine without one
+    stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
+    torch._C._set_mkldnn_enabled(False)
     stack.enter_context(torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH))
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -248,7 +252,7 @@ def _short(error: BaseException) -> str:
     return f"{type(error).__name__}" + (f' ("{text[:90]}…")' if len(text) > 90 else f' ("{text}")' if text else "")
 
 
-def _read(name: str, inputs: Inputs, module: Any, found: Record, notes: list[str]) -> Cost:
+def _read(target: Target, inputs: Inputs, module: Any, found: Record, notes: list[str]) -> Cost:
     fields = receptive_field.follow(found)
     rows = layers(found, fields, module)
     leaves = [row for row in rows if not row.group]
@@ -262,7 +266,8 @@ def _read(name: str, inputs: Inputs, module: Any, found: Record, notes: list[str
     if idle:
         notes = [*notes, f"Did not run in this pass, counted among the parameters: {', '.join(idle)}."]
     return Cost(
-        name=name,
+        name=target.name,
+        target=target,
         inputs=inputs,
         rows=rows,
         counts=sum((row.counts for row in leaves), Counts()),

@@ -253,9 +253,10 @@ def _loose(operation: Operation, parent: Call) -> Call:
 
 
 def _only_looks(call: Call) -> bool:
-    """Whether a function makes nothing but views of as many dimensions, or constants: not worth a row."""
+    """Whether a function makes nothing but views of as many dimensions, constants or Python numbers."""
     operations = list(call.operations())
-    if not all(o.overload.is_view or not o.inputs for o in operations):
+    looks = all(o.overload.is_view or not o.inputs or o.name == "_local_scalar_dense" for o in operations)
+    if not looks:
         return False
     before = max((len(value.shape) for value in call.inputs), default=0)
     return not call.outputs or not call.inputs or all(len(value.shape) >= before for value in call.outputs)

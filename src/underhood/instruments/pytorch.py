@@ -13,8 +13,8 @@ def load_torch(what: str = "this") -> Any:
     Its import makes a million objects that live as long as the process; the garbage collector, which would
     look through them again and again, rests meanwhile (a fifth of the two seconds).
     """
-    if "torch" in sys.modules:
-        return sys.modules["torch"]
+    if loaded := sys.modules.get("torch"):
+        return loaded
     resting = gc.isenabled()
     gc.disable()
     try:

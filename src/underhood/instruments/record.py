@@ -118,19 +118,11 @@ def record(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> R
     """Run the module (a twin: hooks are put on it) and write the pass down. Gradients are off."""
     torch = load_torch()
     tape = _Tape(type(module).__name__)
-    owned = {
-        "parameters": list(module.named_parameters(remove_duplicate=False)),
-        "buffers": list(module.named_buffers(remove_duplicate=False)),
-    }
-    numbers: dict[str, dict[int, list[str]]] = {kind: {} for kind in owned}
-    for kind, tensors in owned.items():
-        for name, tensor in tensors:
-            if not torch.nn.parameter.is_lazy(tensor):
-                numbers[kind].setdefault(tape.value(tensor).number, []).append(name)
-    inputs = [tape.value(x) for x in torch.utils._pytree.tree_leaves((positional, named)) if torch.is_tensor(x)]
+    given = [x for x in torch.utils._pytree.tree_leaves((positional, named)) if torch.is_tensor(x)]
+    inputs = [tape.value(x) for x in given]
     for path, member in module.named_modules():
         tape.watch(path, member)
-    on_meta = any(tensor.device.type == "meta" for tensor in tape.tensors)
+    on_meta = any(tensor.device.type == "meta" for tensor in (*given, *module.parameters()))
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         if on_meta:
@@ -140,8 +132,10 @@ def record(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> R
         try:
             module(*positional, **named)
         except Exception as error:
-            raise PassError(tape.stack[-1].path or type(module).__name__, error) from error
-    return Record(tape.root.calls[0], inputs, numbers["parameters"], numbers["buffers"])
+            raise PassError(tape.place(), error) from error
+    # named now, not before: a Lazy module's parameters have got their shapes meanwhile
+    parameters = tape.names(module.named_parameters(remove_duplicate=False))
+    return Record(tape.root.calls[0], inputs, parameters, tape.names(module.named_buffers(remove_duplicate=False)))
 
 
 def values(tree: Any) -> list[Value]:
@@ -170,15 +164,16 @@ class _Tape:
 
     def value(self, tensor: Any) -> Value:
         """The tensor's Value; a tensor that was resized in place gets a new one."""
+        shape = tuple(tensor.size())  # not .shape, which Lazy parameters refuse
         known = self.tensors.get(tensor)
-        if known is not None and known.shape == tuple(tensor.shape):
+        if known is not None and known.shape == shape:
             return known
         storage = tensor.untyped_storage()
         if storage._cdata not in self.storages:
             self.storages[storage._cdata] = len(self.storages)
             self.kept.append(storage)
         self.count += 1
-        value = Value(self.count, tuple(tensor.shape), tensor.dtype, self.storages[storage._cdata])
+        value = Value(self.count, shape, tensor.dtype, self.storages[storage._cdata])
         self.tensors[tensor] = value
         return value
 
@@ -187,6 +182,21 @@ class _Tape:
         torch = load_torch()
         with torch._C.DisableTorchFunction():  # looking at tensors is no part of the pass
             return torch.utils._pytree.tree_map_only(torch.Tensor, self.value, tree)
+
+    def names(self, tensors: Any) -> dict[int, list[str]]:
+        """The names of tensors by their values' numbers; one that never got a shape has none."""
+        found: dict[int, list[str]] = {}
+        for name, tensor in tensors:
+            if not load_torch().nn.parameter.is_lazy(tensor):
+                found.setdefault(self.value(tensor).number, []).append(name)
+        return found
+
+    def place(self) -> str:
+        """The innermost module that is running."""
+        running = [call for call in self.stack if call.module is not None]
+        if not running or not running[-1].path:
+            return self.root.kind
+        return f"{running[-1].path} ({running[-1].kind})"
 
     @contextmanager
     def call(self, path: str, kind: str, module: Any = None) -> Iterator[Call]:

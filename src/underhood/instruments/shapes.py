@@ -164,9 +164,9 @@ def _pooled(x: Any, geometry: tuple[Any, ...], average: bool) -> tuple[int, ...]
     return (*x.shape[: -len(axes)], *sizes)
 
 
-def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *rest: Any) -> Any:
-    saved = x.shape[1] if training else 0
-    return _like(x), _new(x, (saved,)), _new(x, (saved,))
+def _batch_norm(x: Any, *rest: Any) -> Any:
+    statistics = x.shape[1:2]
+    return _like(x), _new(x, statistics), _new(x, statistics)
 
 
 def _addmm(bias: Any, a: Any, b: Any) -> Any:

@@ -42,8 +42,10 @@ class Target:
 
 
 def resolve(what: Any, arguments: Mapping[str, Any] | None = None) -> Target:
-    """The target that `what` means: a text as above, a module, or something that makes one."""
+    """The target that `what` means: a text as above, a module, something that makes one, or a target."""
     arguments = dict(arguments or {})
+    if isinstance(what, Target):
+        return what
     if not isinstance(what, str):
         return _from_object(what, getattr(what, "__name__", type(what).__name__), arguments)
     if what in NETWORKS:

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from underhood.instruments.inputs import make
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.target import resolve
 from underhood.instruments.twin import twin
 from underhood.tables import Column, Table
 
 if TYPE_CHECKING:
     from underhood.instruments.cost import Cost
     from underhood.instruments.layers import Layer
+    from underhood.instruments.receptive_field import Along
 
 
 @dataclass(frozen=True)
 class Box:
-    """One layer's middle unit: the pixels that it sees along each axis, as worked out and as the gradient says."""
+    """One unit of a layer: the pixels that it sees along each axis, as worked out and as the gradient says."""
 
     layer: str
     unit: tuple[int, ...]
@@ -37,15 +37,17 @@ class Box:
         return self.expected == self.found
 
 
-def boxes(network: Any, cost: "Cost", arguments: Any = None) -> list[Box]:
+def boxes(cost: "Cost") -> list[Box]:
     """A Box for each layer whose field differs from the one before it. Runs the network on real tensors."""
     torch = load_torch()
     rows = list(_changing(cost))
     if not rows:
         return []
-    # the default number type stays the user's: everything here is double because the twin is
-    other = _positive(twin(resolve(network, arguments).build(torch.nn), meta=False).eval().double())
+    other = twin(cost.target.build(torch.nn), meta=False).eval().double()
     positional, named = make(cost.inputs, torch.float64, "cpu")
+    if any(map(torch.nn.parameter.is_lazy, other.parameters())):
+        other(*positional, **named)  # Lazy modules learn their shapes
+    _positive(other)
     image = next(x for x in torch.utils._pytree.tree_leaves((positional, named)) if _is_image(x, cost.extent))
     with torch.no_grad():
         image.uniform_(0.5, 1.5)
@@ -69,7 +71,7 @@ def _is_image(x: Any, extent: tuple[int, ...]) -> bool:
     return load_torch().is_tensor(x) and x.is_floating_point() and tuple(x.shape[2:]) == extent
 
 
-def _positive(module: Any) -> Any:
+def _positive(module: Any) -> None:
     """Weights that average, scales of one, no biases: every sum is positive and of the size of its terms."""
     torch = load_torch()
     with torch.no_grad():
@@ -81,7 +83,7 @@ def _positive(module: Any) -> Any:
         for name, buffer in module.named_buffers():
             if buffer.is_floating_point():
                 buffer.fill_(0.0 if name.endswith("mean") else 1.0)
-    return module.requires_grad_(False)
+    module.requires_grad_(False)
 
 
 def _outputs(module: Any, positional: Any, named: Any, names: set[str]) -> dict[str, Any]:
@@ -95,7 +97,8 @@ def _outputs(module: Any, positional: Any, named: Any, names: set[str]) -> dict[
 
         return hook
 
-    for name, member in module.named_modules():
+    for path, member in module.named_modules():
+        name = path or type(module).__name__
         if name in names:
             member.register_forward_hook(keep(name))
         if hasattr(member, "inplace"):
@@ -130,7 +133,9 @@ def _average_pools() -> Any:
 def _box(row: "Layer", image: Any, output: Any, extent: tuple[int, ...]) -> Box:
     torch = load_torch()
     alongs = [(seen.dims[0], seen.along) for seen in row.seen or () if seen.along]
-    unit = tuple(int(output.shape[dim]) // 2 for dim, _ in alongs)
+    unit = tuple(
+        _telling(along, int(output.shape[dim]), size) for (dim, along), size in zip(alongs, extent, strict=True)
+    )
     place: list[Any] = [slice(None)] * output.dim()
     for (dim, _), position in zip(alongs, unit, strict=True):
         place[dim] = position
@@ -142,6 +147,12 @@ def _box(row: "Layer", image: Any, output: Any, extent: tuple[int, ...]) -> Box:
         low, high = along.at(position)
         expected.append((max(low, 0), min(high, size - 1)))
     return Box(row.name, unit, tuple(expected), found)
+
+
+def _telling(along: "Along", units: int, pixels: int) -> int:
+    """The middle unit; the first one where the middle one sees the whole image, which would tell nothing."""
+    low, high = along.at(units // 2)
+    return 0 if low <= 0 and high >= pixels - 1 else units // 2
 
 
 def _bounds(touched: Any, axis: int) -> tuple[int, int] | None:
@@ -156,7 +167,7 @@ def boxes_table(name: str, found: list[Box]) -> Table:
     """Every checked layer: unit, the pixels worked out, the pixels of the gradient."""
     columns = [
         Column("layer", "Layer", align="left"),
-        Column("unit", "Unit", align="left", help="the middle one"),
+        Column("unit", "Unit", align="left", help="the middle one, or the first where that sees all"),
         Column("expected", "Pixels, worked out", align="left"),
         Column("found", "Pixels, gradient", align="left"),
         Column("agrees", "Equal", align="left"),
@@ -181,14 +192,14 @@ def _pixels(box: Any) -> str:
     return " × ".join("none" if interval is None else f"{interval[0]}–{interval[1]}" for interval in box)
 
 
-def flop_counter_macs(network: Any, cost: "Cost", arguments: Any = None, training: bool = False) -> int:
+def flop_counter_macs(cost: "Cost") -> int:
     """Multiply–adds by torch's FlopCounterMode itself, on meta, in a pass of its own."""
     torch = load_torch()
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
-        module = resolve(network, arguments).build(torch.nn)
-    other = twin(module).train(training)
+        module = cost.target.build(torch.nn)
+    other = twin(module).train(cost.training)
     dtype = next((p.dtype for p in other.parameters() if p.is_floating_point()), torch.float32)
     positional, named = make(cost.inputs, dtype, "meta")
     counter = FlopCounterMode(display=False)
