@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from underhood.report.document import Document, Section
-from underhood.report.html import render_html
+from underhood.report.html import _vega, render_html
 
 VOID = {"meta", "link", "br"}
 
@@ -113,6 +113,13 @@ def test_the_live_figure_knows_how_to_read_its_data(html):
 def test_vega_is_inside(html):
     packed = re.search(r'<script type="application/gzip" id="vega">([^<]+)</script>', html)[1]
     assert "window.vegaEmbed" in gzip.decompress(base64.b64decode(packed)).decode()
+
+
+def test_vega_is_bundled_once_and_kept(monkeypatch):
+    first = _vega()
+    _vega.cache_clear()  # as in the next process
+    monkeypatch.setattr("vl_convert.javascript_bundle", None)
+    assert _vega() == first
 
 
 def test_a_report_without_figures_carries_no_library(facts):

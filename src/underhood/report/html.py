@@ -5,10 +5,12 @@ under the pointer; tables become sortable. The library travels compressed: 0.4 M
 """
 
 import base64
+import contextlib
 import gzip
 import json
 import re
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from underhood import __version__
+from underhood.data import cache_root
 from underhood.figures import Figure
+from underhood.lab.files import replace
 from underhood.report import mathematics, prose
 from underhood.report.document import Document, Equation
 from underhood.report.facts import Facts
@@ -107,9 +111,16 @@ def _download(block: Table | Figure) -> Markup:
 
 @cache
 def _vega() -> str:
-    """Vega's runtime, gzipped and in base64."""
+    """Vega's runtime, gzipped and in base64; bundling it takes a second or two, so it is kept for the next page."""
+    kept = cache_root() / f"vega-embed-{version('vl-convert-python')}.gz"
+    if kept.is_file():
+        return base64.b64encode(kept.read_bytes()).decode()
     import vl_convert
 
     # Through vega-embed, for the name `vega` itself is null in the bundles of vl-convert 1.9.
     script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
-    return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode()
+    packed = gzip.compress(script.encode(), 9, mtime=0)
+    with contextlib.suppress(OSError):  # a page can do without
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        replace(kept, packed)
+    return base64.b64encode(packed).decode()
