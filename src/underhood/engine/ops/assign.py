@@ -139,10 +139,8 @@ def samples(rng: np.random.Generator) -> list[Sample]:
 
 
 def _by_torch(index_put: Any, x: Any, v: Any, index: Any, accumulate: bool) -> Any:
-    import torch
-
     if accumulate:
-        return index_put(x, tuple(torch.as_tensor(i) for i in index), v, accumulate=True)
+        return index_put(x, tuple(x.new_tensor(i).long() for i in index), v, accumulate=True)
     z = x.clone()
     z[index] = v
     return z

@@ -7,6 +7,7 @@
 PyTorch: torch.Tensor.to(dtype). Between floats the gradient passes; integers have none.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -83,9 +84,7 @@ def samples(rng: np.random.Generator) -> list[Sample]:
 
 
 def _by_torch(to: Any, x: Any, dtype: DType) -> Any:
-    import torch
-
-    return to(x, getattr(torch, dtype.name))
+    return to(x, getattr(sys.modules["torch"], dtype.name))  # x is a tensor of torch's, so torch is loaded
 
 
 operation = Operation(
