@@ -5,6 +5,7 @@ traceback (``--debug`` shows it), and exits with its code.
 """
 
 from difflib import get_close_matches
+from typing import NamedTuple
 
 
 class UnderhoodError(Exception):
@@ -33,15 +34,25 @@ def nearest(word: str, choices: list[str]) -> str:
     return "there is " + ", ".join(choices)
 
 
-# What an extra brings: the module, and how to ask for it.
-EXTRAS = {"torch": "torch", "ray": "ray", "mlflow": "mlflow", "typst": "pdf"}
+class Extra(NamedTuple):
+    """What can be had in addition: `pip install 'underhood[name]'`."""
+
+    name: str
+    brings: str
+    distribution: str
 
 
-def missing_extra(module: str, what: str = "this") -> MissingPiece | None:
-    """The error for a module that comes with an extra, with the line to type; None for any other module."""
-    module = module.partition(".")[0]
-    if module not in EXTRAS:
-        return None
-    return MissingPiece(
-        f"{what} needs {module}, which is not installed.\n    pip install 'underhood[{EXTRAS[module]}]'"
-    )
+# By the module that an extra brings.
+EXTRAS = {
+    "torch": Extra("torch", "PyTorch", "torch"),
+    "ray": Extra("ray", "Ray", "ray"),
+    "mlflow": Extra("mlflow", "MLflow", "mlflow-skinny"),
+    "typst": Extra("pdf", "Typst", "typst"),
+    "PIL": Extra("images", "Pillow", "pillow"),
+}
+
+
+def missing_extra(module: str, what: str = "This") -> MissingPiece:
+    """The error for a module of EXTRAS that isn't installed: what wants it, and the line to type."""
+    extra = EXTRAS[module]
+    return MissingPiece(f"{what} needs {extra.brings}: pip install 'underhood[{extra.name}]'")

@@ -95,7 +95,7 @@ def test_a_mistake_names_the_nearest_right_word_and_exits_with_2(underhood, word
         (
             ModuleNotFoundError("No module named 'torch'", name="torch.nn"),
             3,
-            "this needs torch, which is not installed.\n    pip install 'underhood[torch]'\n",
+            "This needs PyTorch: pip install 'underhood[torch]'\n",
         ),
         (OSError(errno.ENOSPC, "No space left on device", "runs/x"), 3, "runs/x: No space left on device\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),

@@ -106,7 +106,7 @@ def test_the_converted_copy_needs_no_pillow(photos: Path, monkeypatch: pytest.Mo
         patched.setattr(builtins, "__import__", no_pillow)
         with pytest.raises(MissingPiece) as error:
             load(str(photos))
-    assert str(error.value) == 'Image folders are read by Pillow: pip install "underhood[images]"'
+    assert str(error.value) == "Reading pictures needs Pillow: pip install 'underhood[images]'"
     fingerprint = load(str(photos)).fingerprint
     monkeypatch.setattr(builtins, "__import__", no_pillow)
     assert load(str(photos)).fingerprint == fingerprint

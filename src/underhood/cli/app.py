@@ -16,7 +16,7 @@ from underhood.cli.mistakes import explain
 from underhood.cli.report import report
 from underhood.cli.run import run
 from underhood.cli.studies import show, studies
-from underhood.errors import UnderhoodError, missing_extra
+from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, missing_extra
 
 DESCRIPTION = """\
 Deep learning with the lid off: networks you can read, measure and trust.
@@ -96,8 +96,8 @@ def _said(error: Exception) -> tuple[str, int]:
     """What to tell the user about an error, and the exit code."""
     if isinstance(error, UnderhoodError):
         return str(error), error.exit_code
-    if isinstance(error, ModuleNotFoundError) and (lack := missing_extra(error.name or "")):
-        return str(lack), lack.exit_code
+    if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").partition(".")[0]) in EXTRAS:
+        return str(missing_extra(module)), MissingPiece.exit_code
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), 3
     if isinstance(error, CycloptsError):

@@ -83,10 +83,10 @@ def extras() -> Iterator[Check]:
     """What can be had in addition, with the line to type."""
     for module, extra in EXTRAS.items():
         if find_spec(module):
-            distribution = "mlflow-skinny" if module == "mlflow" else module
-            yield Check(f"extra {extra}", "ok", f"{module} {version(distribution)}")
+            yield Check(f"extra {extra.name}", "ok", f"{extra.brings} {version(extra.distribution)}")
         else:
-            yield Check(f"extra {extra}", "absent", "not installed", f"pip install 'underhood[{extra}]'")
+            mend = f"pip install 'underhood[{extra.name}]'"
+            yield Check(f"extra {extra.name}", "absent", f"{extra.brings} is not installed", mend)
 
 
 def blas() -> Iterator[Check]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from underhood.data.registry import Chunk, Part
 from underhood.data.split import holdout
-from underhood.errors import BadInput, MissingPiece
+from underhood.errors import BadInput, missing_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,7 +119,7 @@ def _picture(file: Path) -> Iterator["Image"]:
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingPiece('Image folders are read by Pillow: pip install "underhood[images]"') from error
+        raise missing_extra("PIL", "Reading pictures") from error
     try:
         with Image.open(file) as picture:
             yield picture

@@ -22,7 +22,7 @@ def load_torch(what: str = "this") -> Any:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise missing_extra("torch", what) from None  # type: ignore[misc]
+        raise missing_extra("torch", what) from None
     finally:
         if resting:
             gc.enable()

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from underhood.errors import MissingPiece
+from underhood.errors import missing_extra
 from underhood.figures import Figure
 from underhood.report import mathematics, prose
 from underhood.report.document import Block, Document, Equation
@@ -21,7 +21,7 @@ def write_pdf(document: Document, facts: Facts, path: Path) -> Path:
     try:
         import typst
     except ImportError:
-        raise MissingPiece("A PDF needs Typst: pip install 'underhood[pdf]'") from None
+        raise missing_extra("typst", "A PDF") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "report.typ"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from underhood.errors import MissingPiece
+from underhood.errors import missing_extra
 
 Array = np.ndarray
 
@@ -58,7 +58,7 @@ def backend(name: str, precision: str) -> Backend:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise MissingPiece('The torch back end needs PyTorch: pip install "underhood[torch]"') from None
+        raise missing_extra("torch", "The torch back end") from None
     return Torch(precision)
 
 
