@@ -39,7 +39,7 @@ def check(input: Tensor, pad: tuple[int, ...], mode: str, value: float | None) -
         raise RuntimeError(f"pad: {pad} should be pairs, at most one for each axis of input {tuple(input.shape)}.")
     if mode != "constant":
         if value:
-            raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+            raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
         if input.ndim - len(pad) // 2 not in (1, 2):
             raise NotImplementedError(
                 f"pad: mode {mode!r} pads all but the batch and the channel axis; {pad} does not fit input "
