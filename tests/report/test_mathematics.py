@@ -74,3 +74,8 @@ def test_brackets_of_a_matrix_grow():
     root = ElementTree.fromstring(to_mathml(r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"))
     fences = [operator for operator in root.iter(f"{M}mo") if operator.get("stretchy") == "true"]
     assert [fence.text for fence in fences] == ["(", ")"]
+
+
+def test_brackets_around_a_matrix_at_the_end_of_a_sum_grow_too():
+    drawn = to_mathml(r"a + b = \begin{pmatrix} 1 & -1 \\ 0 & 2 \end{pmatrix}")
+    assert drawn.count('stretchy="true"') == 2

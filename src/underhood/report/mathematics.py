@@ -130,6 +130,8 @@ def _join(parent: Element) -> None:
 def _stretch(parent: Element) -> None:
     """Brackets directly around a matrix or a binomial grow with it."""
     for i in range(len(parent) - 3, -1, -1):
+        if i + 3 > len(parent):
+            continue  # the matrix that stood here has been fenced
         left, inside, right = parent[i : i + 3]
         tall = inside.tag == "mtable" or inside.get("linethickness") == "0"
         if tall and (left.text or "") in tuple(OPENING) and (right.text or "") in tuple(CLOSING):
