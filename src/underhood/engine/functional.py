@@ -55,6 +55,7 @@ from underhood.engine.ops.conv_transpose1d import conv_transpose1d
 from underhood.engine.ops.conv_transpose2d import conv_transpose2d
 from underhood.engine.ops.cross_entropy import cross_entropy
 from underhood.engine.ops.cumsum import cumsum
+from underhood.engine.ops.distance import cosine_similarity, pairwise_distance
 from underhood.engine.ops.dropout import dropout, dropout1d, dropout2d
 from underhood.engine.ops.elementwise import abs_ as abs
 from underhood.engine.ops.elementwise import (
@@ -92,9 +93,17 @@ from underhood.engine.ops.instance_norm import instance_norm
 from underhood.engine.ops.layer_norm import layer_norm
 from underhood.engine.ops.linear import linear
 from underhood.engine.ops.local_response_norm import local_response_norm
+from underhood.engine.ops.margin_losses import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    triplet_margin_loss,
+)
 from underhood.engine.ops.matmul import bmm, dot, matmul, mm, mv, outer
 from underhood.engine.ops.max_pool1d import max_pool1d
 from underhood.engine.ops.max_pool2d import max_pool2d
+from underhood.engine.ops.nll_loss import nll_loss
 from underhood.engine.ops.norm import norm
 from underhood.engine.ops.one_hot import one_hot
 from underhood.engine.ops.pad import pad
@@ -112,7 +121,14 @@ from underhood.engine.ops.piecewise import (
     threshold,
 )
 from underhood.engine.ops.prelu import prelu
+from underhood.engine.ops.probability_losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    kl_div,
+    soft_margin_loss,
+)
 from underhood.engine.ops.reductions import mean, sum
+from underhood.engine.ops.regression_losses import huber_loss, l1_loss, mse_loss, poisson_nll_loss, smooth_l1_loss
 from underhood.engine.ops.reshape import flatten, reshape, squeeze, unflatten, unsqueeze
 from underhood.engine.ops.rms_norm import rms_norm
 from underhood.engine.ops.softmax import log_softmax, logsumexp, softmax, softmin
@@ -141,6 +157,8 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "bilinear",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "bmm",
     "broadcast_to",
     "cat",
@@ -156,6 +174,8 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "cos",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
     "cumsum",
@@ -185,6 +205,8 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
     "index",
     "index_put",
     "index_put_",
@@ -194,6 +216,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kl_div",
+    "l1_loss",
     "layer_norm",
     "le",
     "leaky_relu",
@@ -211,6 +235,7 @@ __all__ = [
     "logsigmoid",
     "logsumexp",
     "lt",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_select",
     "matmul",
@@ -224,17 +249,22 @@ __all__ = [
     "mish",
     "mm",
     "movedim",
+    "mse_loss",
     "mul",
+    "multi_margin_loss",
     "mv",
     "narrow",
     "ne",
     "neg",
+    "nll_loss",
     "nonzero",
     "norm",
     "one_hot",
     "outer",
     "pad",
+    "pairwise_distance",
     "permute",
+    "poisson_nll_loss",
     "pow",
     "prelu",
     "reciprocal",
@@ -255,6 +285,8 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -277,6 +309,7 @@ __all__ = [
     "topk",
     "transpose",
     "tril",
+    "triplet_margin_loss",
     "triu",
     "unbind",
     "unflatten",
