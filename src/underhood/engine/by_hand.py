@@ -22,7 +22,7 @@ import numpy as np
 from underhood.engine import functional as F
 from underhood.engine.forms import form
 from underhood.engine.ops.conv2d import conv2d_by_channel
-from underhood.engine.tensor import Tensor, apply, check_device
+from underhood.engine.tensor import Tensor, check_device
 
 
 def conv2d_scalar(x_in: Any, conv_weight: Any, conv_bias: Any = None, device: Any = None) -> Any:
@@ -36,12 +36,8 @@ def conv2d_vector(
     """The same as matrix products: one with columns of `C·K·K` numbers, or one a channel with columns of `K·K`."""
     if columns not in ("C·K·K", "K·K"):
         raise ValueError(f"columns hold C·K·K or K·K numbers, not {columns!r}")
-    function = F.conv2d if columns == "C·K·K" else _conv2d_by_channel
+    function = F.conv2d if columns == "C·K·K" else conv2d_by_channel
     return _run("vector", function, x_in, conv_weight, conv_bias, device=device)
-
-
-def _conv2d_by_channel(x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
-    return apply(conv2d_by_channel, x, weight, bias)
 
 
 def pool2d_scalar(a: Any, device: Any = None) -> Any:

@@ -16,6 +16,12 @@ def manual_seed(seed: int) -> np.random.Generator:
     return _stream
 
 
+def use(generator: np.random.Generator) -> None:
+    """Draw from `generator` from now on: the laboratory has one for every purpose, seed and epoch."""
+    global _stream
+    _stream = generator
+
+
 def stream(generator: np.random.Generator | None = None) -> np.random.Generator:
     """`generator` if there is one, else the engine's own."""
     return _stream if generator is None else generator

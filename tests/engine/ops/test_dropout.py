@@ -36,6 +36,28 @@ def test_the_same_seed_draws_the_same_masks():
     assert F.dropout(ones(4, 5)).tolist() == second
 
 
+def test_a_stream_can_be_handed_in():
+    random.use(np.random.Generator(np.random.Philox(5)))
+    first = F.dropout(ones(4, 5)).tolist()
+    random.use(np.random.Generator(np.random.Philox(5)))
+    assert F.dropout(ones(4, 5)).tolist() == first
+
+
+def test_in_place_the_memory_stays():
+    random.manual_seed(0)
+    x = engine.tensor(np.ones((20, 5), np.float32))
+    memory = x.numpy()
+    assert nn.Dropout(0.5, inplace=True)(x) is x
+    assert x.numpy() is memory
+    assert set(memory.ravel().tolist()) == {0, 2}
+    leaf = ones(2, 3)
+    with pytest.raises(RuntimeError, match="leaf Variable that requires grad"):
+        F.dropout(leaf, inplace=True)
+    z = leaf * 1
+    F.dropout(z, inplace=True).backward(engine.tensor(np.ones((2, 3), np.float32)))
+    np.testing.assert_array_equal(leaf.grad.numpy(), z.detach().numpy())
+
+
 @pytest.mark.parametrize(
     ("function", "shape"), [(F.dropout1d, (20, 30, 4)), (F.dropout1d, (30, 4)), (F.dropout2d, (20, 30, 2, 3))]
 )

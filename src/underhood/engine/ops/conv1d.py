@@ -51,9 +51,9 @@ def samples(rng: np.random.Generator) -> list[Sample]:
 operation = Operation(
     "conv1d",
     conv1d,
-    definition=on_lines(as_form(conv2d.DEFINITION)),
-    vector=on_lines(as_form(conv2d.VECTOR)),
-    fast=on_lines(as_form(conv2d.FAST)),
+    definition=on_lines(as_form(conv2d.definition_sums)),
+    vector=on_lines(as_form(conv2d.vector_sums)),
+    fast=on_lines(as_form(conv2d.fast_sums)),
     twin="torch.nn.functional.conv1d",
     ask=quietly,
     saves=("a", "w"),

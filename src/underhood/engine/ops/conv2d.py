@@ -16,6 +16,8 @@ As matrices: with each window of a laid out as a column of X, (C·K·K, H'·W') 
 
     z = w X + b        ∂E/∂X = wᵀ δ, added back to where the columns came from        ∂E/∂w = Σ_n δ Xᵀ
 
+`conv2d_by_channel` makes a product for every channel instead, with columns of K·K numbers, and adds them up.
+
 Source: LeCun et al. 1998; as matrices: Chellapilla et al. 2006 ("im2col").
 PyTorch: torch.nn.functional.conv2d, same layout and meaning.
 """
@@ -45,7 +47,23 @@ def conv2d(
     """`weight` (O, C/groups, K, K) slid over `input` (N, C, H, W) or (C, H, W); `bias` (O,)."""
     check("conv2d", input, weight, bias, groups)
     settings = sliding("conv2d", input, weight, stride, padding, dilation)
-    return apply(operation, input, weight, bias, **settings, groups=groups)
+    return apply(CONV2D, input, weight, bias, **settings, groups=groups)
+
+
+@batched(4)
+def conv2d_by_channel(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """The same, channel by channel."""
+    check("conv2d_by_channel", input, weight, bias, groups)
+    settings = sliding("conv2d_by_channel", input, weight, stride, padding, dilation)
+    return apply(BY_CHANNEL, input, weight, bias, **settings, groups=groups)
 
 
 # -- definition: the equations, one number after the other --
@@ -300,27 +318,26 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-DEFINITION = Sums(definition, definition_to_input, definition_to_weight, definition_to_bias)
-VECTOR = Sums(vector, vector_to_input, vector_to_weight, vector_to_bias)
-BY_CHANNEL = Sums(by_channel, by_channel_to_input, by_channel_to_weight, vector_to_bias)
-FAST = Sums(fast, fast_to_input, fast_to_weight, vector_to_bias)
+definition_sums = Sums(definition, definition_to_input, definition_to_weight, definition_to_bias)
+vector_sums = Sums(vector, vector_to_input, vector_to_weight, vector_to_bias)
+by_channel_sums = Sums(by_channel, by_channel_to_input, by_channel_to_weight, vector_to_bias)
+fast_sums = Sums(fast, fast_to_input, fast_to_weight, vector_to_bias)
 
-operation = Operation(
+CONV2D = Operation(
     "conv2d",
     conv2d,
-    definition=as_form(DEFINITION),
-    vector=as_form(VECTOR),
-    fast=as_form(FAST),
+    definition=as_form(definition_sums),
+    vector=as_form(vector_sums),
+    fast=as_form(fast_sums),
     twin="torch.nn.functional.conv2d",
     ask=quietly,
     saves=("a", "w"),
     samples=samples,
 )
-# The other vector form, in a row of its own so that it is held against everything too.
-conv2d_by_channel = Operation(
+BY_CHANNEL = Operation(  # a row of its own, so that it too is held against everything
     "conv2d_by_channel",
-    conv2d,
-    vector=as_form(BY_CHANNEL),
+    conv2d_by_channel,
+    vector=as_form(by_channel_sums),
     twin="torch.nn.functional.conv2d",
     ask=quietly,
     saves=("a", "w"),

@@ -138,9 +138,9 @@ def samples(rng: np.random.Generator) -> list[Sample]:
 operation = Operation(
     "conv_transpose2d",
     conv_transpose2d,
-    definition=transposed(conv2d.DEFINITION),
-    vector=transposed(conv2d.VECTOR),
-    fast=transposed(conv2d.FAST),
+    definition=transposed(conv2d.definition_sums),
+    vector=transposed(conv2d.vector_sums),
+    fast=transposed(conv2d.fast_sums),
     twin="torch.nn.functional.conv_transpose2d",
     saves=("a", "w"),
     samples=samples,

@@ -20,7 +20,8 @@ import numpy as np
 from underhood.engine import random
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.tensor import Tensor, apply
+from underhood.engine.inplace import maybe_in_place
+from underhood.engine.tensor import Tensor
 
 
 def dropout(
@@ -35,7 +36,7 @@ def dropout(
 
     The mask is drawn from `generator`, or from the engine's own stream.
     """
-    return drop(input, input.shape, p, training, generator)
+    return drop(input, input.shape, p, training, inplace, generator)
 
 
 def dropout1d(
@@ -49,7 +50,7 @@ def dropout1d(
     """Drop whole channels of `input` (N, C, L) or (C, L)."""
     if input.ndim not in (2, 3):
         raise RuntimeError(f"dropout1d: expected (N, C, L) or (C, L), got {tuple(input.shape)}.")
-    return drop(input, (*input.shape[:-1], 1), p, training, generator)
+    return drop(input, (*input.shape[:-1], 1), p, training, inplace, generator)
 
 
 def dropout2d(
@@ -68,11 +69,16 @@ def dropout2d(
         raise RuntimeError(f"dropout2d: input {tuple(input.shape)} should have a batch and a channel axis.")
     if input.ndim == 3:
         warnings.warn("dropout2d: a 3-D input is read as (N, C, L); its channels are dropped", stacklevel=2)
-    return drop(input, (*input.shape[:2], *(1,) * (input.ndim - 2)), p, training, generator)
+    return drop(input, (*input.shape[:2], *(1,) * (input.ndim - 2)), p, training, inplace, generator)
 
 
 def drop(
-    input: Tensor, shape: tuple[int, ...], p: float, training: bool, generator: np.random.Generator | None
+    input: Tensor,
+    shape: tuple[int, ...],
+    p: float,
+    training: bool,
+    inplace: bool,
+    generator: np.random.Generator | None,
 ) -> Tensor:
     """Draw a mask of `shape` and apply it."""
     if not 0 <= p <= 1:
@@ -80,7 +86,7 @@ def drop(
     if not training or p == 0:
         return input
     mask = random.stream(generator).random(shape, np.float32) >= p
-    return apply(operation, input, Tensor(mask), p=p)
+    return maybe_in_place(operation, inplace, input, Tensor(mask), p=p)
 
 
 def scale(p: float) -> float:
