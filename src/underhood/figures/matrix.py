@@ -1,0 +1,73 @@
+"""A matrix of numbers, a coloured square each with its number in it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from underhood.figures.figure import Figure
+from underhood.figures.pictures import WIDEST
+from underhood.figures.theme import INK, theme
+
+
+def matrix(
+    title: str,
+    values: NDArray[Any],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    caption: str = "",
+    low: float = 0.0,
+    high: float = 1.0,
+    format: str = ".2f",  # noqa: A002 (a d3 format, as everywhere)
+    cell: int = 46,
+    name: str = "",
+) -> Figure:
+    """`values` (rows, columns) as coloured squares, white at `low` and blue at `high`."""
+    data = [
+        {"row": row, "column": column, "value": round(float(values[i, j]), 6)}
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
+    middle = (low + high) / 2
+    cell = min(cell, (WIDEST - 60) // len(columns))
+    side: dict[str, Any] = {"type": "nominal", "sort": None}
+    axis: dict[str, Any] = {"title": None, "ticks": False, "domain": False, "grid": False}
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "description": f"A matrix of {len(rows)} rows and {len(columns)} columns",
+        "width": cell * len(columns),
+        "height": round(0.62 * cell) * len(rows),
+        "autosize": {"type": "pad"},
+        "padding": {**theme()["padding"], "right": max(10, WIDEST - 60 - cell * len(columns))},
+        "usermeta": {"narrowest": cell * len(columns) + 60},
+        "data": {"values": data},
+        "encoding": {
+            "y": {"field": "row", **side, "axis": axis},
+            "x": {"field": "column", **side, "axis": {**axis, "orient": "top", "labelAngle": 0}},
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": INK, "strokeOpacity": 0.15},
+                "encoding": {
+                    "color": {
+                        "field": "value",
+                        "type": "quantitative",
+                        "scale": {"domain": [low, high], "range": ["#ffffff", "#0072B2"], "clamp": True},
+                        "legend": None,
+                    }
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": 11},
+                "encoding": {
+                    "text": {"field": "value", "type": "quantitative", "format": format},
+                    "color": {
+                        "condition": {"test": f"datum.value > {middle!r}", "value": "#fefefe"},
+                        "value": "#1f2327",
+                    },
+                },
+            },
+        ],
+    }
+    return Figure(title, caption, spec, name)

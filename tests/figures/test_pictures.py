@@ -1,0 +1,56 @@
+"""Pictures and matrices: the PNG read back by Pillow, boxes where they belong."""
+
+import base64
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from underhood.figures.matrix import matrix
+from underhood.figures.pictures import WIDEST, Box, Picture, data_url, pictures, png, shaded
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 1), (4, 3, 3)])
+def test_a_png_is_what_was_written(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(png(pixels)))), pixels)
+
+
+def test_pixels_are_enlarged_whole():
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    packed = base64.b64decode(data_url(pixels, 4).partition(",")[2])
+    large = np.asarray(Image.open(BytesIO(packed)))
+    np.testing.assert_array_equal(large, np.kron(pixels, np.ones((4, 4), np.uint8)))
+
+
+def test_boxes_lie_where_the_pixels_are():
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    shown = [Picture("a", pixels), Picture("b", pixels, [Box(8, 16, 32, 32, "0.9", "object")])]
+    figure = pictures("Two", shown, columns=2, largest=128)
+    rows = figure.spec["data"]["values"]
+    picture, box = rows[1], rows[2]
+    assert picture["x2"] - picture["x"] == 128
+    assert (box["x"], box["y"]) == (picture["x"] + 32, picture["y"] + 64)
+    assert (box["x2"], box["y2"]) == (picture["x2"], picture["y2"])
+    assert "0.9" in figure.svg()
+    assert figure.svg().count("<image") == 2
+
+
+def test_rows_of_pictures_do_not_overlap():
+    pixels = np.zeros((20, 10), np.uint8)
+    rows = pictures("Five", [Picture(str(i), pixels) for i in range(5)], columns=2).spec["data"]["values"]
+    assert rows[2]["y"] > rows[0]["y2"]
+    assert max(row["x2"] for row in rows) <= WIDEST
+
+
+def test_shades_run_from_white_to_dark():
+    shades = shaded(np.array([[0.0, 0.5, 1.0]])).astype(int).sum(-1)[0]
+    assert shades[0] == 3 * 255 > shades[1] > shades[2]
+    assert (shaded(np.zeros((2, 2))) == 255).all()
+
+
+def test_a_matrix_has_its_numbers():
+    svg = matrix("IoU", np.array([[1.0, 0.25], [0.25, 1.0]]), ["a", "b"], ["a", "b"]).svg()
+    assert svg.count(">0.25<") == 2
+    assert svg.count(">1.00<") == 2
