@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from underhood.lab.study import Study
 
 # In the order in which a newcomer should meet them. The page `mnist_mlp` holds the study `mnist-mlp`.
-PAGES: tuple[str, ...] = ("quickstart", "mnist_mlp")
+PAGES: tuple[str, ...] = (
+    "quickstart",
+    "mnist_mlp",
+    "cutout",
+)
 
 
 def names() -> list[str]:
