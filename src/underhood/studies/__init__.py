@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 PAGES: tuple[str, ...] = (
     "quickstart",
     "mnist_mlp",
+    "simple_conv_net_forward",
+    "simple_conv_net_backward",
+    "gelu_descent",
+    "simple_nn_sanity",
+    "alexnet_parameters",
+    "vgg19_table",
+    "receptive_field",
+    "inception",
     "cutout",
 )
 

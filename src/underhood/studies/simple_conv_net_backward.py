@@ -1,0 +1,196 @@
+r"""SimpleConvNet backward by the delta rule: every local gradient, number by number, as matrices, and by PyTorch.
+
+A local gradient δ = ∂E/∂z says how the loss moves with one number of a layer. The output's is what the network said
+less what was true; each layer hands it down, and every weight's gradient is a sum of δ times what the weight saw.
+
+    δ(fc2) = y − t      ∂E/∂w = Σ δ · a      ∂E/∂b = Σ δ
+
+Source: A. Chernodub, "Homework for the deep learning class", 2019, equation (6) and task 3.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from underhood.figures import bars
+from underhood.lab import Results, Scale, Study
+from underhood.report.document import Document, Section
+from underhood.studies.convnet_by_hand import (
+    WAYS,
+    ByHandSettings,
+    Pass,
+    by_pytorch,
+    differences,
+    digits,
+    equations,
+    figure,
+    forward,
+    matrix,
+    simple_conv_net,
+    size,
+)
+from underhood.training.events import Context, Event, Result
+
+Array = np.ndarray
+
+DELTAS = ("fc2", "relu", "fc1", "reshape", "pool", "conv", "input")  # from the loss down
+WEIGHTS = ("fc2.weight", "fc2.bias", "fc1.weight", "fc1.bias", "conv.weight", "conv.bias")
+
+RULES = [
+    (r"\delta^{(\mathrm{fc2})}_{n,k} = y_{n,k} - t_{n,k}",
+     "Softmax and cross-entropy together: $t$ is 1 for the right class, else 0."),
+    (r"\frac{\partial E}{\partial w^{(\mathrm{fc2})}_{k,j}} = \sum_n \delta^{(\mathrm{fc2})}_{n,k}\,"
+     r" a^{(\mathrm{relu})}_{n,j}, \qquad \frac{\partial E}{\partial b^{(\mathrm{fc2})}_k} = "
+     r"\sum_n \delta^{(\mathrm{fc2})}_{n,k}",
+     "As matrices: $\\delta^{\\top} A$, and the sum of the rows of $\\delta$."),
+    (r"\delta^{(\mathrm{relu})}_{n,j} = \sum_k \delta^{(\mathrm{fc2})}_{n,k}\, w^{(\mathrm{fc2})}_{k,j}",
+     "Back along the same weights: $\\delta W$."),
+    (r"\delta^{(\mathrm{fc1})}_{n,j} = \begin{cases} \delta^{(\mathrm{relu})}_{n,j} & z^{(\mathrm{fc1})}_{n,j} > 0 \\"
+     r" 0 & \mathrm{else} \end{cases}",
+     "ReLU lets through what it let through on the way up. The weights of fc1 follow as those of fc2 did."),
+    (r"\delta^{(\mathrm{reshape})}_{n,i} = \sum_j \delta^{(\mathrm{fc1})}_{n,j}\, w^{(\mathrm{fc1})}_{j,i}, \qquad "
+     r"\delta^{(\mathrm{pool})}_{n,c,m,l} = \delta^{(\mathrm{reshape})}_{n,i}",
+     "$i = (c-1)SS + (m-1)S + l$: the row is folded back into maps."),
+    (r"\delta^{(\mathrm{conv})}_{n,c,p,q} = \begin{cases} \delta^{(\mathrm{pool})}_{n,c,m,l} & (p,q)\ \mathrm{maximum}"
+     r" \\ 0 & \mathrm{else} \end{cases}",
+     "Only the largest number of a 2×2 square moved the pool, so it alone gets its gradient (the first of equals)."),
+    (r"\frac{\partial E}{\partial w^{(\mathrm{conv})}_{o,c,i,j}} = \sum_n \sum_m \sum_l "
+     r"\delta^{(\mathrm{conv})}_{n,o,m,l}\, a_{n,c,m+i-1,l+j-1}",
+     "A weight of a filter met every window, so its gradient is a sum over all of them: itself a convolution of the "
+     "image with $\\delta$. As matrices: $\\sum_n \\delta_n X_n^{\\top}$, with the columns $X$ of the forward pass."),
+    (r"\frac{\partial E}{\partial b^{(\mathrm{conv})}_o} = \sum_n \sum_m \sum_l \delta^{(\mathrm{conv})}_{n,o,m,l}",
+     "The bias was added everywhere, so it gathers everything."),
+]  # fmt: skip
+
+
+def trial(settings: ByHandSettings, seed: int, context: Context) -> Iterator[Event]:
+    """The worked example's gradients in scalar form, and the whole network's three ways beside PyTorch."""
+    example = settings.example
+    small = forward("scalar", example.image_array(), example.weights())
+    small_gradients = gradients(small, np.array([example.target]))
+    x, t = digits(settings, seed, context.data)
+    weights = simple_conv_net(seed)
+    found = {way: gradients(forward(way, x, weights), t) for way in WAYS}
+    reference = by_pytorch(x, weights, t)
+    expected = {n: reference[f"∂{n}"] for n in (*DELTAS, *WEIGHTS)} if reference else found["scalar"]
+    differ = {
+        name: {way: float(np.mean((found[way][name] - expected[name]) ** 2)) for way in WAYS}
+        for name in (*DELTAS, *WEIGHTS)
+    }
+    yield Result(
+        {
+            "values": {name: z.tolist() for name, z in small.layers.items()},
+            "example": {name: g.tolist() for name, g in small_gradients.items()},
+            "sizes": {name: size(g.shape) for name, g in found["scalar"].items()},
+            "norms": {name: float(np.linalg.norm(found["scalar"][name])) for name in DELTAS},
+            "differences": differ,
+            "largest": max(max(row.values()) for row in differ.values()),
+            "by": "PyTorch" if reference else "the scalar form, for PyTorch is not installed",
+        }
+    )
+
+
+def gradients(net: Pass, t: Array) -> dict[str, Array]:
+    """δ at every layer and the gradient of every weight, by the backward pages of the form that ran forward.
+
+    The loss is the batch's mean, so the output's δ is (y − t)/N.
+    """
+    from underhood import engine
+
+    kept = [net.layers[name] for name in DELTAS]
+    for z in kept[:-1]:
+        z.retain_grad()
+    y = net.layers["softmax"].detach().numpy()
+    onehot = np.eye(y.shape[1])[t]
+    net.layers["fc2"].backward(engine.from_numpy((y - onehot) / len(t)))
+    found = {name: z.grad.numpy() for name, z in zip(DELTAS, kept, strict=True)}
+    return found | {name: p.grad.numpy() for name, p in net.parameters.items()}
+
+
+def report(results: Results) -> Document:
+    """The rules, the worked example with its numbers, the differences."""
+    group = results.groups[0]
+    values = group.counted[0].result
+    return Document(
+        title=study.title,
+        question=study.question,
+        answer=(
+            "The output's δ is what the network said less what was true; each layer hands it down, and a weight's "
+            f"gradient is the sum of δ times what the weight saw. All {len(DELTAS)} local gradients and {len(WEIGHTS)} "
+            "weight gradients of SimpleConvNet, in scalar form and both vector forms, are within a mean squared "
+            f"difference of **{values['largest']:.1e}** of {values['by']}, over {group.settings['images']} digits."
+        ),
+        sections=[
+            Section("The delta rule, from the loss down", equations(RULES)),
+            Section("The same with numbers", _example(values, group.settings["example"])),
+            Section(
+                "How far apart the ways are",
+                [
+                    _table("Local gradients δ, from the loss down", values, DELTAS, "δ of"),
+                    _table("Gradients of the weights", values, WEIGHTS, "∂E/∂"),
+                    "Sizes are those of the whole network. A gradient has the size of what it belongs to.",
+                ],
+            ),
+            Section(
+                "How the gradient fares on its way",
+                [
+                    bars(
+                        "Length of δ at each layer",
+                        [{"layer": name, "norm": values["norms"][name]} for name in DELTAS],
+                        x="layer", y="norm", y_title="Euclidean norm of δ", name="norms",
+                        caption="Of the whole network, before training: from the loss (top) down to the pixels.",
+                    ),
+                ],
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _table(title: str, values: dict[str, Any], names: tuple[str, ...], first: str) -> Any:
+    rows = [{"name": name, "size": values["sizes"][name], **values["differences"][name]} for name in names]
+    return differences(title, rows, first)
+
+
+def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
+    z, d = values["values"], values["example"]
+    target = [float(k == numbers["target"]) for k in range(len(z["fc2"][0]))]
+    delta, image = np.array(d["conv"][0][0]), np.array(z["input"][0][0])
+    terms = " + ".join(
+        rf"({figure(delta[m, l])}) \cdot {figure(image[m, l])}" for m, l in zip(*np.nonzero(delta), strict=True)
+    )
+    pairs = [
+        (rf"\delta^{{(\mathrm{{fc2}})}} = {matrix(z['softmax'])} - {matrix([target])} = {matrix(d['fc2'])}",
+         "What the network said less what was true, on the example of `simple-conv-net-forward`."),
+        (rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc2}})}}}} = \delta^{{\top}} \mathbf{{a}} = "
+         rf"{matrix(d['fc2.weight'])}", rf"with $\mathbf{{a}} = {matrix(z['relu'])}$, what ReLU let through"),
+        (rf"\delta^{{(\mathrm{{relu}})}} = \delta^{{(\mathrm{{fc2}})}} \mathbf{{W}} = {matrix(d['relu'])}", ""),
+        (rf"\delta^{{(\mathrm{{fc1}})}} = {matrix(d['fc1'])}",
+         rf"0 where $\mathbf{{z}}^{{(\mathrm{{fc1}})}} = {matrix(z['fc1'])}$ is not positive"),
+        (rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc1}})}}}} = {matrix(d['fc1.weight'])}", ""),
+        (rf"\delta^{{(\mathrm{{pool}})}} = {matrix(d['pool'][0][0])}", "The row, folded back."),
+        (rf"\delta^{{(\mathrm{{conv}})}} = {matrix(delta)}", "Each goes to the place of its maximum."),
+        (rf"\frac{{\partial E}}{{\partial w_{{1,1}}}} = {terms} = {figure(d['conv.weight'][0][0][0][0])}",
+         "Each δ times the pixel that the filter's first weight saw there."),
+        (rf"\frac{{\partial E}}{{\partial \mathbf{{w}}}} = {matrix(d['conv.weight'][0][0])}, \qquad "
+         rf"\frac{{\partial E}}{{\partial b}} = {figure(d['conv.bias'][0])}", "The whole filter, and its bias."),
+    ]  # fmt: skip
+    return equations(pairs)
+
+
+study = Study(
+    name="simple-conv-net-backward",
+    title="SimpleConvNet backward, every gradient shown",
+    question="How does the loss find its way back to every weight of a small convolutional network?",
+    theme="By hand",
+    source="Chernodub, homework for the deep learning class, 2019",
+    settings=ByHandSettings,
+    trial=trial,
+    scales={
+        "smoke": Scale("1 digit", seeds=1, set={"images": 1}, time="5 s"),
+        "quick": Scale("2 digits", seeds=1, time="5 s"),
+        "full": Scale("64 digits of MNIST", seeds=1, set={"images": 64, "source": "mnist"}, time="30 s"),
+    },
+    report=report,
+    data=lambda settings: settings.source,
+)
