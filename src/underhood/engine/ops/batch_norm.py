@@ -29,6 +29,7 @@ import numpy as np
 
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.checks import one_a_channel
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -46,7 +47,8 @@ def batch_norm(
 
     Training moves `running_mean` and `running_var`, where given, towards the batch's.
     """
-    check(input, {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias})
+    parameters = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    one_a_channel("batch_norm", input, parameters)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm: running_mean and running_var must be given outside training.")
     if not training:
@@ -61,17 +63,6 @@ def batch_norm(
     move(running_mean, mean.array, momentum)
     move(running_var, var.array * (count / (count - 1)), momentum)
     return z
-
-
-def check(input: Tensor, others: dict[str, Tensor | None]) -> None:
-    if input.ndim < 2:
-        raise RuntimeError(f"batch_norm: input {tuple(input.shape)} should have a batch and a channel axis.")
-    for name, x in others.items():
-        if x is not None and x.shape != input.shape[1:2]:
-            raise RuntimeError(
-                f"batch_norm: {name} {tuple(x.shape)} should contain {input.shape[1]} elements, one for each "
-                f"channel of input {tuple(input.shape)}."
-            )
 
 
 def move(running: Tensor | None, batch: Array, momentum: float) -> None:

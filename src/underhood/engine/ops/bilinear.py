@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.checks import same_dtype
 from underhood.engine.ops.linear import rows
 from underhood.engine.tensor import Tensor, apply
 
@@ -30,6 +31,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(f"bilinear: weight should be (outputs, numbers of input1, numbers of input2): {shapes}.")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"bilinear: bias {tuple(bias.shape)} should be ({len(weight)},): {shapes}.")
+    same_dtype("bilinear", input1, {"input2": input2, "weight": weight, "bias": bias})
     return apply(operation, input1, input2, weight, bias)
 
 

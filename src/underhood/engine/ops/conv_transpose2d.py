@@ -22,7 +22,8 @@ import numpy as np
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops import conv2d
 from underhood.engine.ops.batch import batched
-from underhood.engine.ops.convolutions import Sums, same_dtype
+from underhood.engine.ops.checks import same_dtype
+from underhood.engine.ops.convolutions import Sums
 from underhood.engine.ops.windows import Pair, Windows, numbers, windows
 from underhood.engine.tensor import Tensor, apply
 
@@ -60,7 +61,7 @@ def check(
         raise RuntimeError(f"{name}: weight {tuple(weight.shape)} does not divide into groups={groups}.")
     if bias is not None and bias.shape != (weight.shape[1] * groups,):
         raise RuntimeError(f"{name}: bias {tuple(bias.shape)} should be ({weight.shape[1] * groups},).")
-    same_dtype(name, input, weight, bias)
+    same_dtype(name, input, {"weight": weight, "bias": bias})
     steps, gaps = numbers(stride, axes), numbers(dilation, axes)
     pads, extra = numbers(padding, axes), numbers(output_padding, axes)
     if min(steps) < 1 or min(gaps) < 1 or min(pads) < 0:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from underhood.engine.forms import Array, Form
+from underhood.engine.ops.checks import same_dtype
 from underhood.engine.ops.windows import Windows, numbers, windows
 from underhood.engine.tensor import Tensor
 
@@ -23,13 +24,7 @@ def check(name: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"{name}: bias {tuple(bias.shape)} should be ({weight.shape[0]},), one number a filter.")
-    same_dtype(name, input, weight, bias)
-
-
-def same_dtype(name: str, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    for what, x in (("weight", weight), ("bias", bias)):
-        if x is not None and x.dtype != input.dtype:
-            raise RuntimeError(f"{name}: input is {input.dtype}, {what} is {x.dtype}; they must be the same.")
+    same_dtype(name, input, {"weight": weight, "bias": bias})
 
 
 def sliding(name: str, input: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.checks import one_a_channel
 from underhood.engine.ops.layer_norm import standardise, standardise_backward
 from underhood.engine.tensor import Tensor, apply
 
@@ -24,26 +25,14 @@ def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalise the channels of `input` (N, C, …) in `num_groups` groups; `weight` and `bias` (C,)."""
-    if input.ndim < 2:
-        raise RuntimeError(f"group_norm: input {tuple(input.shape)} should have a batch and a channel axis.")
+    one_a_channel("group_norm", input, {"weight": weight, "bias": bias})
     if num_groups < 1 or input.shape[1] % num_groups:
         raise RuntimeError(
             f"group_norm: the channels of input {tuple(input.shape)} do not divide into {num_groups} groups."
         )
     if input.numel() == num_groups:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    check_channels("group_norm", input, {"weight": weight, "bias": bias})
     return apply(operation, input, weight, bias, num_groups=num_groups, eps=eps)[0]
-
-
-def check_channels(name: str, input: Tensor, others: dict[str, Tensor | None]) -> None:
-    """Refuse parameters that are not one number a channel."""
-    for what, x in others.items():
-        if x is not None and x.shape != input.shape[1:2]:
-            raise RuntimeError(
-                f"{name}: {what} {tuple(x.shape)} should be ({input.shape[1]},), one number for each channel of "
-                f"input {tuple(input.shape)}."
-            )
 
 
 def vector(

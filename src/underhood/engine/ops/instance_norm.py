@@ -17,6 +17,7 @@ import numpy as np
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops import group_norm
 from underhood.engine.ops.batch_norm import batch_norm, move
+from underhood.engine.ops.checks import one_a_channel
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -39,7 +40,7 @@ def instance_norm(
     if places == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     parameters = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    group_norm.check_channels("instance_norm", input, parameters)
+    one_a_channel("instance_norm", input, parameters)
     z, mean, scale = apply(operation, input, weight, bias, eps=eps)
     if len(input) and places:
         variance = 1 / scale.array**2 - eps

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.checks import same_dtype
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -48,6 +49,7 @@ def check(
     for what, x in others.items():
         if x is not None and x.shape != shape:
             raise RuntimeError(f"{name}: {what} {tuple(x.shape)} should have normalized_shape {shape}.")
+    same_dtype(name, input, others)
     return shape
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.batch import batched
-from underhood.engine.ops.windows import Pair, Windows, numbers, window_count, windows
+from underhood.engine.ops.windows import Pair, numbers, window_count, windows
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -62,15 +62,11 @@ def pooling(
     return {"kernel_size": kernel, "stride": steps, "padding": pads, "dilation": gaps, "ceil_mode": ceil_mode}
 
 
-def _place(a: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> Windows:
-    return windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-
-
 def definition(
     a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
     ceil_mode: bool = False,
 ) -> tuple[Array, Array]:  # fmt: skip
-    place = _place(a, kernel_size, stride, padding, dilation, ceil_mode)
+    place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     shape = (*a.shape[:2], *place.out)
     z, k = np.empty(shape, a.dtype), np.empty(shape, np.int64)
     _definition(np.ascontiguousarray(a), z, k, kernel_size, stride, padding, dilation)
@@ -115,7 +111,7 @@ def vector(
     a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
     ceil_mode: bool = False,
 ) -> tuple[Array, Array]:  # fmt: skip
-    place = _place(a, kernel_size, stride, padding, dilation, ceil_mode)
+    place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     # Each tap reads one number of every window: K·K arrays (N, C, H', W'), the largest of which is sought.
     taps = place.taps(place.pad(a, -np.inf))
     flat = taps.reshape(*taps.shape[:2], place.kernel[0] * place.kernel[1], *place.out)
