@@ -8,7 +8,8 @@
     run = underhood.run("quickstart", scale="smoke")
 
 The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`) has PyTorch's
-names; the laboratory is `run` and `open_run`. Every name is loaded when it is first used, so that
+names, as have the functions that torch has at its top (`cat`, `zeros`, …); `save` and `load` keep weights; the
+laboratory is `run` and `open_run`. Every name is loaded when it is first used, so that
 `import underhood` costs nothing.
 """
 
@@ -20,37 +21,73 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from underhood import nn, optim
     from underhood.engine import Tensor, form, from_numpy, functional, no_grad, tensor
+    from underhood.instruments.check import check
     from underhood.instruments.cost import cost
+    from underhood.instruments.memory import memory
+    from underhood.instruments.profile import profile
     from underhood.lab.results import open_run
     from underhood.studies.running import run
+    from underhood.weights import load, save
 
 # Where each name of the face lives; a module stands for itself.
 _FACE = {
     "Tensor": "underhood.engine",
+    "check": "underhood.instruments.check",
     "cost": "underhood.instruments.cost",
     "form": "underhood.engine",
     "from_numpy": "underhood.engine",
     "functional": "underhood.engine",
+    "load": "underhood.weights",
+    "memory": "underhood.instruments.memory",
     "nn": "underhood.nn",
     "no_grad": "underhood.engine",
     "open_run": "underhood.lab.results",
     "optim": "underhood.optim",
+    "profile": "underhood.instruments.profile",
     "run": "underhood.studies.running",
+    "save": "underhood.weights",
     "tensor": "underhood.engine",
 }
+
+# Functions that torch has at its top, so that `torch.cat` becomes `underhood.cat`.
+_OF_TORCH = {
+    "underhood.engine": "autograd enable_grad is_grad_enabled manual_seed set_grad_enabled",
+    "underhood.engine.dtypes": """
+        bool double float float32 float64 int int16 int32 int64 int8 long result_type short uint8
+        """,
+    "underhood.engine.creation": """
+        arange as_tensor empty empty_like eye full full_like linspace ones ones_like rand rand_like randint
+        randn randn_like randperm zeros zeros_like
+        """,
+    "underhood.engine.functional": """
+        abs add all allclose amax amin any argmax argmin argsort bmm broadcast_to cat ceil chunk clamp clone cos
+        count_nonzero cumsum div dot eq equal erf exp expm1 flatten floor floor_divide gather ge gt index_put
+        index_select isclose isfinite isinf isnan le log log10 log1p log2 log_softmax logical_and logical_not
+        logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean min minimum mm
+        movedim mul mv narrow ne neg nonzero norm outer permute pow reciprocal relu remainder repeat_interleave
+        reshape round rsqrt scatter scatter_add select sigmoid sign sin softmax sort split sqrt square squeeze
+        stack std sub sum t tanh tile topk transpose tril triu unbind unflatten unsqueeze var where
+        """,
+}
+_FACE |= {name: home for home, names in _OF_TORCH.items() for name in names.split()}
 
 __all__ = [
     "Tensor",
     "__version__",
+    "check",
     "cost",
     "form",
     "from_numpy",
     "functional",
+    "load",
+    "memory",
     "nn",
     "no_grad",
     "open_run",
     "optim",
+    "profile",
     "run",
+    "save",
     "tensor",
 ]
 
@@ -65,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_FACE})

@@ -32,7 +32,7 @@ from underhood.engine.nn.activation import (
     Threshold,
 )
 from underhood.engine.nn.batch_norm import BatchNorm1d, BatchNorm2d
-from underhood.engine.nn.containers import ModuleDict, ModuleList, Sequential
+from underhood.engine.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from underhood.engine.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from underhood.engine.nn.dropout import Dropout, Dropout1d, Dropout2d
 from underhood.engine.nn.embedding import Embedding
@@ -145,6 +145,8 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",

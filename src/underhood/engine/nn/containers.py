@@ -1,102 +1,217 @@
-"""Modules made of modules: Sequential, ModuleList, ModuleDict."""
+"""Modules and parameters in lists and dictionaries, registered so that the owner finds them.
+
+Sequential calls its modules one after the other; the other four only hold: ModuleList, ModuleDict, ParameterList,
+ParameterDict.
+"""
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
-from underhood.engine.nn.module import Module
+from underhood.engine.nn.module import Module, Parameter
+from underhood.engine.tensor import Tensor
 
 
-class Sequential(Module):
+class Numbered(Module):
+    """What the lists have in common: items that are attributes named "0", "1", …"""
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        super().__init__()
+        self.extend(items)
+
+    def _items(self) -> dict[str, Any]:
+        return self._modules
+
+    def _put(self, name: str, item: Any) -> None:
+        self.add_module(name, item)
+
+    def _renew(self, items: Iterable[Any]) -> None:
+        """Number the items anew."""
+        items = list(items)
+        self._items().clear()
+        for i, item in enumerate(items):
+            self._put(str(i), item)
+
+    def _place(self, index: int) -> str:
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"index {i} is out of range")
+        return list(self._items())[i]
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self._items().values()))
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return self._items()[self._place(index)]
+
+    def __setitem__(self, index: int, item: Any) -> None:
+        self._put(self._place(index), item)
+
+    def __delitem__(self, index: int | slice) -> None:
+        items = list(self)
+        del items[index]
+        self._renew(items)
+
+    def append(self, item: Any) -> Self:
+        self._put(str(len(self)), item)
+        return self
+
+    def extend(self, items: Iterable[Any]) -> Self:
+        for item in list(items):
+            self.append(item)
+        return self
+
+    def insert(self, index: int, item: Any) -> Self:
+        items = list(self)
+        items.insert(index, item)
+        self._renew(items)
+        return self
+
+    def pop(self, index: int = -1) -> Any:
+        item = self[index]
+        del self[index]
+        return item
+
+    def __iadd__(self, items: Iterable[Any]) -> Self:
+        return self.extend(items)
+
+    def __add__(self, items: Iterable[Any]) -> Self:
+        return type(self)([*self, *items])
+
+
+class Sequential(Numbered):
     """The modules one after the other: z = m_k(… m₂(m₁(x)))."""
 
     def __init__(self, *modules: Any) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], OrderedDict):
-            named: dict[str, Any] = modules[0]
+            for name, module in modules[0].items():
+                self.add_module(name, module)
         else:
-            named = {str(i): module for i, module in enumerate(modules)}
-        for name, module in named.items():
-            self.add_module(name, module)
+            self.extend(modules)
 
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
             input = module(input)  # type: ignore[misc]
         return input
 
-    def append(self, module: Module) -> Sequential:
-        self.add_module(str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
-
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return Sequential(OrderedDict(list(self._modules.items())[index]))
-        return list(self._modules.values())[index]
+        return super().__getitem__(index)
+
+    def __delitem__(self, index: int | slice) -> None:
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self._place(index)]:
+            del self._modules[name]
+        if all(name.isdecimal() for name in self._modules):
+            self._renew(self)
+
+    def __add__(self, items: Iterable[Any]) -> Sequential:
+        return Sequential(*self, *items)
 
 
-class ModuleList(Module):
+class ModuleList(Numbered):
     """A list of modules that the owner calls as it likes."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__()
-        self.extend(modules)
 
-    def append(self, module: Module) -> ModuleList:
-        self.add_module(str(len(self)), module)
-        return self
+class ParameterList(Numbered):
+    """A list of parameters; a tensor becomes one."""
 
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        for module in modules:
-            self.append(module)
-        return self
+    def _items(self) -> dict[str, Any]:
+        return self._parameters
+
+    def _put(self, name: str, item: Any) -> None:
+        self._parameters[name] = _parameter(item)
+
+    def extra_repr(self) -> str:
+        return _listed(self._parameters)
+
+
+class Named(Module):
+    """What the dictionaries have in common: items under names of their own."""
+
+    def _items(self) -> dict[str, Any]:
+        return self._modules
+
+    def __setitem__(self, name: str, item: Any) -> None:
+        self.add_module(name, item)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._items()[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self._items()[name]
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._items())
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items())
 
-    def __getitem__(self, index: int | slice) -> Any:
-        found = list(self._modules.values())[index]
-        return ModuleList(found) if isinstance(found, list) else found  # type: ignore[arg-type]
+    def __contains__(self, name: str) -> bool:
+        return name in self._items()
+
+    def clear(self) -> None:
+        self._items().clear()
+
+    def pop(self, name: str) -> Any:
+        return self._items().pop(name)
+
+    def keys(self) -> Iterable[str]:
+        return self._items().keys()
+
+    def values(self) -> Iterable[Any]:
+        return self._items().values()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        return self._items().items()
+
+    def update(self, items: Mapping[str, Any] | Named | Iterable[tuple[str, Any]]) -> None:
+        """Add all of them, or put them in the place of those that have their names."""
+        for name, item in items.items() if isinstance(items, Mapping | Named) else items:
+            self[name] = item
 
 
-class ModuleDict(Module):
+class ModuleDict(Named):
     """Modules by name."""
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
-        for name, module in (modules or {}).items():
-            self.add_module(name, module)
+        self.update(modules or {})
 
-    def __getitem__(self, name: str) -> Any:
-        return self._modules[name]
 
-    def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, module)
+class ParameterDict(Named):
+    """Parameters by name; a tensor becomes one."""
 
-    def __len__(self) -> int:
-        return len(self._modules)
+    def __init__(self, parameters: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__()
+        self.update(parameters or {})
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+    def _items(self) -> dict[str, Any]:
+        return self._parameters
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._modules
+    def __setitem__(self, name: str, item: Any) -> None:
+        self._parameters[name] = _parameter(item)
 
-    def keys(self) -> Iterable[str]:
-        return self._modules.keys()
+    def extra_repr(self) -> str:
+        return _listed(self._parameters)
 
-    def values(self) -> Iterable[Any]:
-        return self._modules.values()
 
-    def items(self) -> Iterable[tuple[str, Any]]:
-        return self._modules.items()
+def _parameter(item: Any) -> Parameter:
+    if not isinstance(item, Tensor):
+        raise TypeError(f"cannot assign {type(item).__name__} as a parameter (Tensor or Parameter required)")
+    return item if isinstance(item, Parameter) else Parameter(item)
+
+
+def _listed(parameters: Mapping[str, Any]) -> str:
+    """The parameters, one a line."""
+    sizes = {name: f"[{p.dtype.name} of size {'x'.join(map(str, p.shape))}]" for name, p in parameters.items()}
+    return "\n  ".join(f"({name}): Parameter containing: {size}" for name, size in sizes.items())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from underhood.engine.nn import hooks
 from underhood.engine.tape import no_grad
 from underhood.engine.tensor import Handle, Tensor, check_device
 
@@ -39,6 +40,7 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
+    _unsaved: set[str]  # the buffers that are not in the state_dict
 
     def __init__(self) -> None:
         own = object.__setattr__
@@ -47,23 +49,17 @@ class Module:
         own(self, "_buffers", {})
         own(self, "_unsaved", set())
         own(self, "_modules", {})
-        own(self, "_before", [])
-        own(self, "_after", [])
+        for kind in ("_before", "_after", "_before_backward", "_backward"):
+            own(self, kind, [])
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes; every subclass says it."""
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        for hook in tuple(self._before):
-            changed = hook(self, inputs)
-            if changed is not None:
-                inputs = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*inputs, **options)
-        for hook in tuple(self._after):
-            changed = hook(self, inputs, output)
-            output = output if changed is None else changed
-        return output
+        if not (self._before or self._after or self._backward or self._before_backward):
+            return self.forward(*inputs, **options)
+        return hooks.call(self, inputs, options)
 
     # -- registering --
 
@@ -76,8 +72,9 @@ class Module:
             home = self._parameters
         elif isinstance(value, Module):
             home = self._modules
-        elif home is self._parameters and value is not None:
-            raise TypeError(f"cannot assign {type(value).__name__} as parameter {name!r} (Parameter or None expected)")
+        elif value is not None and home in (self._parameters, self._modules):
+            kind = "parameter" if home is self._parameters else "child module"
+            raise TypeError(f"cannot assign {type(value).__name__} as {kind} {name!r}")
         for other in homes:
             if other is not home:
                 other.pop(name, None)
@@ -101,18 +98,34 @@ class Module:
         object.__delattr__(self, name)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
+        self._check_name(name, self._parameters)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"cannot assign {type(param).__name__} to parameter {name!r} (Parameter or None required)")
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that is kept but not learnt; only persistent ones are in the state_dict."""
+        self._check_name(name, self._buffers)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"cannot assign {type(tensor).__name__} to buffer {name!r} (Tensor or None required)")
         self._buffers[name] = tensor
-        if not persistent:
-            self._unsaved.add(name)
+        (self._unsaved.discard if persistent else self._unsaved.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
+        self._check_name(name, self._modules)
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._modules[name] = module
 
     register_module = add_module
+
+    def _check_name(self, name: str, home: Mapping[str, Any]) -> None:
+        if "_modules" not in self.__dict__:
+            raise AttributeError(f"cannot assign {name!r} before Module.__init__() call")
+        if "." in name or not name:
+            raise KeyError(f'a name is not empty and has no "." in it, got: {name!r}')
+        if name not in home and (name in self.__dict__ or hasattr(type(self), name)):
+            raise KeyError(f"attribute {name!r} already exists")
 
     # -- walking --
 
@@ -159,10 +172,29 @@ class Module:
         return (b for _, b in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
+        """The module of that path, `features.0.conv`."""
         module = self
         for part in target.split(".") if target else ():
-            module = getattr(module, part)
+            if part not in module._modules:
+                raise AttributeError(f"{type(module).__name__} has no attribute `{part}`")
+            module = module._modules[part]  # type: ignore[assignment]
         return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of that path, `features.0.conv.weight`."""
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path)._parameters.get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no parameter `{target}`")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of that path."""
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path)._buffers.get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no buffer `{target}`")
+        return found
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Call `fn` on every module below, then on this one."""
@@ -215,6 +247,9 @@ class Module:
     def float(self) -> Self:
         return self.to(np.float32)
 
+    def type(self, dst_type: Any) -> Self:
+        return self.to(dst_type)
+
     def cpu(self) -> Self:
         return self
 
@@ -229,9 +264,9 @@ class Module:
             if module is not None:
                 yield from module._state(f"{prefix}{name}.")
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
         """Parameters and persistent buffers by name, sharing memory, in torch's order and with torch's keys."""
-        return OrderedDict((key, tensor.detach()) for key, tensor in self._state())
+        return OrderedDict((key, tensor if keep_vars else tensor.detach()) for key, tensor in self._state(prefix))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Incompatible:
         """Copy values in: tensors of either library, or arrays. All mistakes are told at once."""
@@ -258,25 +293,43 @@ class Module:
 
     # -- hooks, printing --
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, inputs)` before every forward; what it returns takes the inputs' place."""
-        self._before.append(hook)
-        return Handle(self._before, hook)
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
+        """Call `hook(module, inputs)` before every forward; what it returns takes the inputs' place.
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, inputs, output)` after every forward; what it returns takes the output's place."""
-        self._after.append(hook)
-        return Handle(self._after, hook)
+        `with_kwargs` hands over the keyword arguments too, and takes back the pair of both.
+        """
+        return hooks.register(self._before, hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
+        """Call `hook(module, inputs, output)` after every forward; what it returns takes the output's place.
+
+        `with_kwargs` hands over the keyword arguments too, before the output.
+        """
+        return hooks.register(self._after, hook, prepend, with_kwargs)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_output)` when backward reaches the module; what it returns takes its place."""
+        return hooks.register(self._before_backward, hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when backward has passed; what it returns is the new
+        grad_input.
+        """
+        return hooks.register(self._backward, hook, prepend)
 
     def extra_repr(self) -> str:
         return ""
 
     def __repr__(self) -> str:
-        lines = [self.extra_repr()] if self.extra_repr() else []
+        extra = self.extra_repr()
         children = [f"({name}): " + repr(m).replace("\n", "\n  ") for name, m in self._modules.items()]
-        if not children:
-            return f"{type(self).__name__}({', '.join(lines)})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
+        if not children and "\n" not in extra:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join([extra] * bool(extra) + children) + "\n)"
 
 
 def _as_array(value: Any) -> np.ndarray:
