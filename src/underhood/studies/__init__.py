@@ -24,6 +24,7 @@ PAGES: tuple[str, ...] = (
     "simple_conv_net_backward",
     "gelu_descent",
     "simple_nn_sanity",
+    "layer_profile",
     "alexnet_parameters",
     "vgg19_table",
     "receptive_field",
