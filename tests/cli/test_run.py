@@ -92,7 +92,7 @@ def test_a_failed_trial_is_told_and_the_others_are_reported(underhood, study, ru
     said = underhood("run", study, "--set", "breaks=true", "--set", "lr=0.1")
     assert said.status == 1
     assert "ArithmeticError: it was told to break" in said.err
-    assert "1 of 2 trials failed" in said.out
+    assert "1 of 2 trials: all, seed 1 (ArithmeticError: it was told to break)" in said.out
     assert (runs / "descent-quick" / "report.html").is_file()
 
 
