@@ -28,12 +28,14 @@ def studies(*, json: Json = False) -> None:
     known = every()
     if json:
         return print_json("studies", studies=[_summary(study) for study in known])
+    width = max(len(study.name) for study in known)
     for theme in dict.fromkeys(study.theme for study in known):
         print(theme)
         for study in known:
             if study.theme == theme:
                 times = ", ".join(f"{name} {scale.time}" for name, scale in study.scales.items() if scale.time)
-                print(f"  {study.name:<20} {study.title}" + (f"\n{'':23}{times}" if times else ""))
+                print(f"  {study.name:<{width}}  {study.title}")
+                print(f"  {'':<{width}}  {times}")
         print()
     print("`underhood show STUDY` says what one does, `underhood run STUDY` runs it.")
     return None
