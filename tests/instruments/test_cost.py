@@ -390,7 +390,7 @@ def test_json_is_versioned_and_whole():
     leaves = [layer for layer in data["layers"] if not layer["group"]]
     assert sum(layer["macs"] for layer in leaves) == data["totals"]["macs"]
     assert leaves[0]["arithmetic"]["output"] == "⌊(224 + 2·3 − 7)/2⌋ + 1 = 112"
-    assert leaves[0]["field"] == [{"size": 7, "whole": False, "stride": "2", "offset": -3}] * 2
+    assert leaves[0]["field"] == [{"size": 7, "whole": False, "stride": 2, "offset": -3}] * 2
 
 
 def test_every_form_says_the_same_total():

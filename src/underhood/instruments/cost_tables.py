@@ -6,6 +6,8 @@ from underhood.instruments.layers import Layer, collapsed
 from underhood.tables import Column, Table, number
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from underhood.figures import Figure
     from underhood.instruments.cost import Cost
 
@@ -73,9 +75,14 @@ def field_cells(row: Layer) -> dict[str, Any]:
     if all(seen.along is not None for seen in row.seen):
         alongs = [seen.along for seen in row.seen if seen.along]
         jumps = [along.jump for along in alongs]
-        cells["jump"] = _agreed([int(jump) if jump.denominator == 1 else str(jump) for jump in jumps])
+        cells["jump"] = _agreed([whole_or_text(jump) for jump in jumps])
         cells["offset"] = _agreed([along.low[0] for along in alongs])
     return cells
+
+
+def whole_or_text(jump: "Fraction") -> int | str:
+    """A stride as a number, and as "1/2" behind an upsampling."""
+    return int(jump) if jump.denominator == 1 else str(jump)
 
 
 def _agreed(values: list[Any]) -> Any:
@@ -281,6 +288,9 @@ def _layer_json(cost: "Cost", row: Layer) -> dict[str, Any]:
         "group": row.group,
         "outputs": [list(shape) for shape in row.outputs],
         "parameters": row.counts.by(cost.convention),
+        "weights": row.counts.weights,
+        "biases": row.counts.biases,
+        "buffers": row.counts.buffers,
         "macs": row.macs,
         "not_counted": list(row.unknown),
         "activations": row.elements,
@@ -289,7 +299,7 @@ def _layer_json(cost: "Cost", row: Layer) -> dict[str, Any]:
             {
                 "size": seen.size,
                 "whole": whole,
-                "stride": str(seen.along.jump) if seen.along else None,
+                "stride": whole_or_text(seen.along.jump) if seen.along else None,
                 "offset": seen.along.low[0] if seen.along else None,
             }
             for seen, whole in zip(row.seen or (), row.whole, strict=True)

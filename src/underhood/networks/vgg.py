@@ -15,6 +15,7 @@ between. With BatchNorm a norm follows each convolution (the biases stay, though
 Source: Simonyan & Zisserman 2015, "Very deep convolutional networks for large-scale image recognition", table 1.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -33,13 +34,17 @@ def vgg(
     image: int = 224,
     hidden: int = 4096,
     dropout: float = 0.5,
+    stages: Sequence[int] | None = None,
 ) -> Any:
-    """`depth` layers with weights; `image` is the side in pixels, a multiple of 32."""
+    """`depth` layers with weights; `image` is the side in pixels, a multiple of 32.
+
+    `stages` says how many convolutions stand before each of the five pools, in place of `depth`'s.
+    """
     if depth not in STAGES:
         raise BadInput(f"depth: VGG has {', '.join(map(str, STAGES))} layers, not {depth}")
     layers: list[Any] = []
     inputs = 3
-    for repeats, outputs in zip(STAGES[depth], (64, 128, 256, 512, 512), strict=True):
+    for repeats, outputs in zip(stages or STAGES[depth], (64, 128, 256, 512, 512), strict=True):
         for _ in range(repeats):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
             layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
