@@ -14,7 +14,7 @@ Differs from `mlp` in how it is written (no tape: each layer keeps what backward
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,20 +78,22 @@ class ReLU(Activation):
 class SoftmaxCrossEntropy:
     """E = −log softmax(x)[label], for each row."""
 
+    settings: ClassVar = {"ignore_index": -100, "reduction": "none", "label_smoothing": 0.0}
+
     def __call__(self, x: Array, labels: Array) -> Array:
         return self.forward(x, labels)
 
     def forward(self, x: Array, labels: Array) -> Array:
         """The loss of each row, (N,)."""
         self.logits, self.labels = x, classes(labels)
-        self.loss, self.softmax = _vector("cross_entropy").forward(x, self.labels, reduction="none")
+        self.loss, self.softmax = _vector("cross_entropy").forward(x, self.labels, None, **self.settings)
         return self.loss
 
     def derivative(self) -> Array:
         """∂E/∂x = softmax(x) − one-hot(label), (N, C)."""
         d = np.ones_like(self.loss)
         backward = _vector("cross_entropy").backward
-        gradient: Array = backward(d, self.loss, self.softmax, self.logits, self.labels, reduction="none")[0]
+        gradient: Array = backward(d, self.loss, self.softmax, self.logits, self.labels, None, **self.settings)[0]
         return gradient
 
 
