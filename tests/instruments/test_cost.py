@@ -182,7 +182,7 @@ def test_a_product_that_torch_does_not_count_is_reported():
 
     found = cost(MatrixVector, (7,))
     assert (found.macs, found.torch_macs) == (35, 0)
-    assert "differs in mv: 35 here, 0 there" in found.layers.foot[1]
+    assert "differ in mv: 35 here, 0 there" in found.layers.foot[1]
 
 
 def test_not_run_modules_are_named_and_counted():
@@ -363,6 +363,8 @@ def test_mistakes_are_bad_input():
         cost(lambda: "no network", (1, 2))
     with pytest.raises(BadInput, match="could not be built: ZeroDivisionError"):
         cost(lambda: nn.Linear(1 // 0, 2), (1, 2))
+    with pytest.raises(BadInput, match="a module of the engine"):
+        cost(underhood.nn.Linear(2, 3), (1, 2))
     with pytest.raises(KeyError, match='did you mean "7"'):
         cost("listing1")["77"]
 
@@ -410,6 +412,10 @@ def test_the_figure_draws_shares_that_add_up():
 def test_columns_of_fields_are_left_out_where_there_is_no_image():
     assert "field" not in {column.name for column in cost("mlp").layers.columns}
     assert "field" in {column.name for column in cost("listing1").layers.columns}
+
+
+def test_its_repr_is_one_line():
+    assert repr(cost("vgg19")) == "<cost of vgg19: 143,667,240 parameters, 19,632,062,464 MACs>"
 
 
 def test_the_face_has_it():

@@ -32,7 +32,7 @@ SCHEMA = "underhood.cost/1"
 CONVENTIONS = ("parameters", "weights", "buffers")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cost:
     """What was found. `rows` are all layers, groups before their parts; the numbers of the whole stand apart.
 
@@ -78,6 +78,9 @@ class Cost:
             if row.name == name:
                 return row
         raise KeyError(f"{self.name} has no layer {name!r}: {nearest(name, [row.name for row in self.rows])}")
+
+    def __repr__(self) -> str:
+        return f"<cost of {self.name}: {self.parameters:,} {self.convention}, {self.macs:,} MACs>"
 
     def without(self) -> Counter[str]:
         """How often operations without dot products ran, by name: they are left out of the multiply–adds."""

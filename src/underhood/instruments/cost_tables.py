@@ -191,9 +191,9 @@ def reconciliation(cost: "Cost") -> str:
 def held(cost: "Cost") -> str:
     """The total against torch's own."""
     if not cost.differing:
-        return "Equal to torch's FlopCounterMode, operation by operation."
+        return "Equal, operation by operation, to the formulas of torch's FlopCounterMode."
     parts = [f"{name}: {ours:,} here, {theirs:,} there" for name, (ours, theirs) in cost.differing.items()]
-    return f"torch's FlopCounterMode finds {cost.torch_macs:,}: it differs in {'; '.join(parts)}."
+    return f"By the formulas of torch's FlopCounterMode {cost.torch_macs:,}: they differ in {'; '.join(parts)}."
 
 
 def _left_out(cost: "Cost") -> list[str]:

@@ -51,13 +51,24 @@ def resolve(what: Any, arguments: Mapping[str, Any] | None = None) -> Target:
     if what in NETWORKS:
         row = NETWORKS[what]
         return Target(what, _checked(what, row.build, arguments, pages=True), row.input, pages=True)
-    place, _, attribute = what.partition(":")
-    is_file = place.endswith(".py") or Path(place).is_file()
-    if not is_file and not attribute:
+    if not is_place(what):
         raise BadInput(f'there is no network "{what}": {nearest(what, list(NETWORKS))} (or FILE.py:Class)')
-    home = load_file(Path(place)) if is_file else _import(place)
+    thing, name, _ = locate(what)
+    return _from_object(thing, name, arguments)
+
+
+def is_place(what: str) -> bool:
+    """Whether a text names a file or a module rather than something of ours."""
+    place, _, attribute = what.partition(":")
+    return bool(attribute) or place.endswith(".py") or Path(place).is_file()
+
+
+def locate(what: str) -> tuple[Any, str, ModuleType]:
+    """What `FILE.py:thing` or `package.module:thing` is, its name in full, and the module that it stands in."""
+    place, _, attribute = what.partition(":")
+    home = load_file(Path(place)) if place.endswith(".py") or Path(place).is_file() else _import(place)
     name = attribute.removesuffix("()") or _only_network(home, place)
-    return _from_object(_attribute(home, place, name), f"{place}:{name}", arguments)
+    return _attribute(home, place, name), f"{place}:{name}", home
 
 
 def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
@@ -87,6 +98,8 @@ def _from_object(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
         if arguments:
             raise BadInput(f"{name} is built already: --args would change nothing")
         return Target(name, lambda _: thing, built=thing)
+    if any(base.__module__.startswith("underhood.engine") for base in type(thing).__mro__):
+        raise BadInput(f"{name} is a module of the engine: give a function of `nn` that builds it on either back end")
     if not callable(thing):
         raise BadInput(f"{name} is a {type(thing).__name__}, not a network or something that builds one")
     pages = next(iter(_parameters(thing)), "") == "nn"
