@@ -5,14 +5,18 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cyclopts import App, CycloptsError, Group
 
 import underhood
+from underhood.cli.check import check
 from underhood.cli.cost import cost
 from underhood.cli.data import data
 from underhood.cli.doctor import doctor
+from underhood.cli.memory import memory
 from underhood.cli.mistakes import explain
+from underhood.cli.profile import profile
 from underhood.cli.report import report
 from underhood.cli.run import run
 from underhood.cli.studies import show, studies
@@ -37,7 +41,11 @@ HOUSE = Group("Data and machine", sort_key=2)
 HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
-COMMANDS = {STUDIES: (run, studies, show, report), INSTRUMENTS: (cost,), HOUSE: (data, doctor)}
+COMMANDS: dict[Group, tuple[Any, ...]] = {
+    STUDIES: (run, studies, show, report),
+    INSTRUMENTS: (cost, check, profile, memory),
+    HOUSE: (data, doctor),
+}
 
 # The disk is full, or the place is not ours to write: the environment's fault, not the user's words'.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

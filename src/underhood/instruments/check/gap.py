@@ -28,8 +28,12 @@ class Gap:
 NONE, ENDLESS = Gap(0.0, 0.0), Gap(float("inf"), float("inf"))
 
 
-def gap(found: Array, expected: Array) -> Gap:
-    """The gap between two arrays; an infinite or undefined number has to stand where it is expected."""
+def gap(found: Array, expected: Array, scale: float = 0.0) -> Gap:
+    """The gap between two arrays; an infinite or undefined number has to stand where it is expected.
+
+    A sum that cancels to nothing has no norm to compare with: `scale` is the size of what was summed, and a
+    thousandth of it is the least that the distance is divided by.
+    """
     if found.shape != expected.shape:
         return ENDLESS
     finite = np.isfinite(expected)
@@ -42,10 +46,11 @@ def gap(found: Array, expected: Array) -> Gap:
         return NONE
     distance, largest = np.abs(a - b), np.abs(b).max()
     precision = found.dtype if found.dtype.kind == "f" else np.dtype(np.float64)
-    size = float(np.linalg.norm(b))
+    size = max(float(np.linalg.norm(b)), 1e-3 * scale)
+    unit = float(np.spacing(precision.type(max(largest, 1e-3 * scale / b.size**0.5))))
     return Gap(
         float(np.linalg.norm(distance)) / size if size else float("inf"),
-        float(distance.max() / np.spacing(largest.astype(precision))),
+        float(distance.max()) / unit if size else float("inf"),
         tuple(int(i) for i in np.argwhere(finite)[distance.argmax()]),
     )
 

@@ -27,7 +27,9 @@ OUTPUT = "z"
 
 @dataclass(frozen=True)
 class Question:
-    """`names` are the inputs' names, "a", "w", "b"."""
+    """`names` are the inputs' names, "a", "w", "b"; `extras` what a layer keeps beside its weights, by name;
+    `defaults` the settings that go without saying.
+    """
 
     inputs: tuple[Any, ...]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -35,10 +37,14 @@ class Question:
     note: str = ""
     seed: int = 1
     delta: Array | None = None  # the cotangent, where it is not drawn
+    extras: dict[str, Array] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
 
     def cotangent(self, shape: tuple[int, ...]) -> Array:
-        """δ: random normal numbers."""
-        return np.random.default_rng(self.seed).normal(size=shape) if self.delta is None else self.delta
+        """δ: the one that was given, where it fits, else random normal numbers."""
+        if self.delta is not None and self.delta.shape == shape:
+            return self.delta
+        return np.random.default_rng(self.seed).normal(size=shape)
 
     def rounded(self, dtype: Any) -> "Question":
         """The same with every number as `dtype` rounds it, in float64 again: what that precision can know."""
@@ -130,7 +136,7 @@ def by_torch(call: Callable[..., Any], dtype: str = "float64") -> Answerer:
     torch = load_torch("this check")
 
     def answer(question: Question) -> Answer:
-        inputs = [torch.tensor(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x for x in question.inputs]
+        inputs = [torch.tensor(x.copy()) if isinstance(x, np.ndarray) else x for x in question.inputs]
         inputs = [x.to(getattr(torch, dtype)).requires_grad_() if _is_real_tensor(x) else x for x in inputs]
         z = _first(call(*inputs, **question.settings))
         if z.requires_grad:
@@ -151,21 +157,29 @@ def _is_real_tensor(x: Any) -> bool:
 
 
 def numerically(forward: Callable[..., Any]) -> Answerer:
-    """The answer of a forward function on arrays, with gradients by numerical differentiation."""
+    """The answer of a forward function on arrays, with gradients by numerical differentiation; none at a kink.
+
+    Derivatives are kept for the last inputs, so that asking again with another cotangent is cheap.
+    """
+    known: dict[int, Array | None] = {}
+    last: list[Any] = [None]
 
     def answer(question: Question) -> Answer:
         def f(*inputs: Any) -> Array:
             return np.asarray(_first(forward(*inputs, **question.settings)))
 
+        asked = (*map(id, question.inputs), str(question.settings))
+        if last[0] is None or last[0][0] != asked:
+            known.clear()
+            last[0] = asked, question.inputs  # the inputs too, so that no other array gets their ids
         z = f(*question.inputs)
         delta = question.cotangent(z.shape)
-        return Answer(
-            z,
-            tuple(
-                derivative.gradient(f, question.inputs, i, delta) if is_real(x) else None
-                for i, x in enumerate(question.inputs)
-            ),
-        )
+        for i, x in enumerate(question.inputs):
+            if i not in known:
+                smooth = is_real(x) and derivative.is_smooth(f, question.inputs, i)
+                known[i] = derivative.jacobian(f, question.inputs, i) if smooth else None
+        slopes = [known[i] for i in range(len(question.inputs))]
+        return Answer(z, tuple(None if slope is None else derivative.contracted(delta, slope) for slope in slopes))
 
     return answer
 
@@ -173,26 +187,27 @@ def numerically(forward: Callable[..., Any]) -> Answerer:
 def by_pair(forward: Callable[..., Any], backward: Callable[..., Any] | None, dtype: Any = np.float64) -> Answerer:
     """The answer of a user's functions on arrays.
 
-    `forward(*inputs)` returns z, or z and something to remember; `backward(δ, *inputs)`, `backward(δ, z, *inputs)` or
-    `backward(δ, remembered)` returns the gradients. Settings reach the parameters that have their names.
+    `forward(*inputs)` returns z, or z and something to remember; `backward` takes (δ, *inputs), (δ, z, *inputs),
+    (δ, what was remembered) or δ alone and returns the gradients. Settings reach the parameters of their names, and
+    inputs that are None at the end are left out where forward has no place for them.
     """
 
     def answer(question: Question) -> Answer:
-        inputs = [np.array(x, dtype) if is_real(x) else x for x in question.inputs]
+        inputs = [np.array(x, dtype) if is_real(x) else x for x in fitting(forward, question)]
         made = forward(*inputs, **taken(forward, question.settings))
         z = np.asarray(_first(made))
         if backward is None:
-            return Answer(z, (None,) * len(inputs))
+            return Answer(z, (None,) * len(question.inputs))
         delta = question.cotangent(z.shape).astype(z.dtype)
         settings = taken(backward, question.settings)
-        places = _places(backward, settings)
-        if isinstance(made, tuple) and places == len(made):
-            gradients = backward(delta, *made[1:], **settings)
+        room = places(backward, settings)
+        if room == 1 or (isinstance(made, tuple) and room == len(made)):
+            gradients = backward(delta, *made[1:] if room > 1 else (), **settings)
         else:
-            middle = [z] if places == len(inputs) + 2 else []
+            middle = [z] if room == len(inputs) + 2 else []
             gradients = backward(delta, *middle, *inputs, **settings)
         gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
-        padded = [*gradients, *[None] * len(inputs)][: len(inputs)]
+        padded = [*gradients, *[None] * len(question.inputs)][: len(question.inputs)]
         return Answer(z, tuple(None if g is None else np.asarray(g) for g in padded))
 
     return answer
@@ -206,7 +221,15 @@ def taken(function: Callable[..., Any], settings: dict[str, Any]) -> dict[str, A
     return {name: value for name, value in settings.items() if name in parameters}
 
 
-def _places(function: Callable[..., Any], settings: dict[str, Any]) -> int:
+def places(function: Callable[..., Any], settings: dict[str, Any]) -> int:
     """How many arguments a function takes by position, beside the settings."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in kinds and name not in settings for name, p in inspect.signature(function).parameters.items())
+
+
+def fitting(forward: Callable[..., Any], question: Question) -> tuple[Any, ...]:
+    """The inputs without those at the end that are None and that the function has no place for."""
+    inputs = question.inputs
+    while inputs and inputs[-1] is None and len(inputs) > places(forward, question.settings):
+        inputs = inputs[:-1]
+    return inputs

@@ -1,0 +1,159 @@
+"""A network of ours on the engine, in each of its forms, against PyTorch with the same weights: layer by layer.
+
+Without PyTorch the forms are held against the vector form.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from underhood import engine
+from underhood.engine.forms import NAMES
+from underhood.instruments.check.faults import Diagnosis
+from underhood.instruments.check.findings import DOUBLE, Findings, Verdict, error, findings, size, text
+from underhood.instruments.check.gap import Array, Gap, gap, worst
+from underhood.instruments.check.operations import which
+from underhood.instruments.check.question import OUTPUT
+from underhood.instruments.check.recording import Call, Recording, no_inplace, record
+from underhood.instruments.pytorch import load_torch
+
+DELTA = "δ"
+COLUMNS = [
+    text("layer", "Layer"),
+    text("kind", "Kind"),
+    text("shape", "Output"),
+    error("output", "Output"),
+    error("delta", "∂E/∂output"),
+    error("weights", "∂E/∂weights"),
+    error("buffers", "Buffers"),
+]
+SINGLE_COLUMN = error("single", "float32", "the worst of all parts in float32")
+
+
+def prepared(net: Any) -> Any:
+    """A copy to be recorded: in float64, nothing in place, no dropout (its masks would differ)."""
+    net = deepcopy(net).double()
+    no_inplace(net)
+    for module in net.modules():
+        if "Dropout" in type(module).__name__:
+            module.eval()
+    return net
+
+
+def inputs_for(shape: tuple[int, ...], dtype: str = "", seed: int = 0) -> Array:
+    """Random normal numbers of a shape; 0 and 1 where whole numbers are asked."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 2, shape) if dtype.startswith(("int", "uint")) else rng.normal(size=shape)
+
+
+def check_page(build: Callable[[Any], Any], name: str, x: Array, oracle: str | None = None) -> Findings:
+    """A network that builds on either library, on the engine."""
+    ours = prepared(build(engine.nn))
+    right, rounded, forms, who = _right(build, ours, x, which(oracle) == "torch")
+    double = {form: _in_form(form, ours, x) for form in forms}
+    single = [_in_form(form, deepcopy(ours).float(), x) for form in forms]
+    rows, verdicts = [], []
+    for i, call in enumerate(right.calls):
+        found = {form: layer_gaps(right, recording, i) for form, recording in double.items()}
+        in_single = [g for recording in single for g in layer_gaps(rounded, recording, i).values()]
+        rows.append(layer_row(call, list(found.values())) | {"single": size(worst(in_single))})
+        verdicts.append(_judged(found))
+    if right.input_gradient is not None:
+        theirs = {form: recording.input_gradient for form, recording in double.items()}
+        gaps = {form: gap(np.zeros(()) if g is None else g, right.input_gradient) for form, g in theirs.items()}
+        off = worst(list(gaps.values()))
+        rows.append({"layer": "input", "kind": "", "shape": times(x.shape), "delta": size(off)})
+        verdicts.append(_judged({form: {DELTA: g} for form, g in gaps.items()}))
+    title = f"{name} on the engine ({', '.join(forms)}) against {who}, {times(x.shape)}"
+    foot = ["The same weights and input; E = ⟨δ, output⟩ with a random δ. Dropout is off. The worst of all forms."]
+    columns = [*COLUMNS, SINGLE_COLUMN]
+    return findings(title, columns, rows, verdicts, [*foot, *remarks(ours, right)], f"check-{name}")
+
+
+def _right(build: Any, ours: Any, x: Array, by_torch: bool) -> tuple[Recording, Recording, tuple[str, ...], str]:
+    """The right recordings, on the input and on the input as float32 rounds it; the forms to hold against them."""
+    single = x.astype(np.float32).astype(np.float64) if x.dtype.kind == "f" else x
+    if not by_torch:
+        return _in_form("vector", ours, x), _in_form("vector", ours, single), ("definition", "fast"), "its vector form"
+    torch = load_torch()
+    theirs = prepared(build(torch.nn))
+    theirs.load_state_dict({key: torch.tensor(value.numpy()) for key, value in ours.state_dict().items()})
+    return record(deepcopy(theirs), x), record(deepcopy(theirs), single), NAMES, "PyTorch"
+
+
+def _in_form(form: str, net: Any, x: Array) -> Recording:
+    with engine.form(form):
+        return record(deepcopy(net), x)
+
+
+def times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "1"
+
+
+def far(g: Gap) -> bool:
+    return not g.relative <= DOUBLE
+
+
+# -- one layer of two recordings --
+
+
+def layer_gaps(right: Recording, found: Recording, i: int) -> dict[str, Gap]:
+    """The output, its gradient δ, the weights' gradients and the buffers of layer i."""
+    one, other = right.calls[i], found.calls[i]
+    made = {OUTPUT: gap(other.output, one.output)}
+    scale = 0.0
+    if one.delta is not None:
+        made[DELTA] = gap(np.zeros(()) if other.delta is None else other.delta, one.delta)
+        scale = float(np.linalg.norm(one.delta))
+    for prefix, home in (("∂", "gradients"), ("", "buffers")):
+        theirs = other.own(getattr(found, home))
+        for name, expected in one.own(getattr(right, home)).items():
+            if expected.dtype.kind == "f":
+                made[prefix + name] = gap(theirs.get(name, np.zeros(())), expected, scale)
+    return made
+
+
+def layer_row(call: Call, gaps: list[dict[str, Gap]]) -> dict[str, Any]:
+    """The worst gap of each kind, as a row."""
+
+    def of(test: Callable[[str], bool]) -> float | None:
+        return size(worst([g for one in gaps for part, g in one.items() if test(part)]))
+
+    return {
+        "layer": call.name,
+        "kind": call.kind,
+        "shape": times(call.output.shape),
+        "output": of(lambda part: part == OUTPUT),
+        "delta": of(lambda part: part == DELTA),
+        "weights": of(lambda part: part.startswith("∂")),
+        "buffers": of(lambda part: part not in (OUTPUT, DELTA) and not part.startswith("∂")),
+    }
+
+
+def _judged(gaps: dict[str, dict[str, Gap]]) -> Verdict:
+    """The parts of a layer that are off, and in which form."""
+    return Verdict(
+        {
+            f"{part} ({form})": Diagnosis("differs", f"off by {g.relative:.2g} of its norm")
+            for form, found in gaps.items()
+            for part, g in found.items()
+            if far(g)
+        }
+    )
+
+
+def remarks(net: Any, recording: Recording) -> list[str]:
+    """What a reviewer would notice without any number being wrong."""
+    said = []
+    z = recording.output
+    if z is not None and z.ndim == 2 and z.shape[1] > 1 and (z >= 0).all() and np.allclose(z.sum(1), 1, atol=1e-6):
+        said.append("Its outputs are probabilities already: cross-entropy would take the softmax a second time.")
+    strayed = [
+        name for name, m in net.named_modules() if "BatchNorm" in type(m).__name__ and m.training != net.training
+    ]
+    if strayed:
+        mode = "train" if net.training else "eval"
+        said.append(f"Stale BatchNorm mode: the network is in {mode} mode, {', '.join(strayed)} is not.")
+    return said
