@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from math import ceil, isqrt
 from typing import TYPE_CHECKING, Any
 
+from underhood.errors import BadInput
 from underhood.instruments.inputs import Inputs
 from underhood.instruments.pytorch import load_torch
 
@@ -63,17 +64,21 @@ def choices(
         ("recompute in segments, update inside backward", True, True),
     ):
         step = _Steps(target, inputs, rule, recomputed, in_backward, reordered)
-        largest = largest_batch(step.bytes, room)
-        peak = step.bytes(largest) if largest else step.bytes(1)
+        least = step.least()
+        largest = largest_batch(step.bytes, room, least)
+        peak = step.bytes(largest or least)
         found.append(Choice(name, AGAIN if recomputed else 1.0, largest, peak, not in_backward, batch))
     return tuple(sorted(found, key=lambda choice: choice.cost))
 
 
-def largest_batch(bytes_of: Callable[[int], int], room: int) -> int:
-    """The largest batch whose peak is within `room`: by the straight line through two batches, then step by step."""
-    if bytes_of(1) > room:
+def largest_batch(bytes_of: Callable[[int], int], room: int, least: int = 1) -> int:
+    """The largest batch whose peak is within `room`, from `least` on; 0 where there is none.
+
+    By the straight line through two batches, then by halves.
+    """
+    if bytes_of(least) > room:
         return 0
-    low, high = 1, 2
+    low, high = least, least + 1
     while high <= LARGEST and bytes_of(high) <= room:
         slope = (bytes_of(high) - bytes_of(low)) / (high - low)
         ahead = int((room - bytes_of(high)) / slope) + high if slope > 0 else LARGEST
@@ -94,6 +99,14 @@ class _Steps:
         self.target, self.inputs, self.rule = target, inputs, rule
         self.recomputed, self.in_backward, self.reordered = recomputed, in_backward, reordered
         self.known: dict[int, int] = {}
+
+    def least(self) -> int:
+        """The smallest batch that the network can be trained with: a norm over single numbers wants two."""
+        try:
+            self.bytes(1)
+        except BadInput:
+            return 2
+        return 1
 
     def bytes(self, batch: int) -> int:
         if batch not in self.known:

@@ -7,7 +7,6 @@ runtime itself takes: Python, torch and the kernels of a tiny network.
 
 import json
 import re
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ def peak() -> int:
         found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
         if found:
             return int(found[1]) * 1024
+    import resource
+
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024
 

@@ -128,6 +128,9 @@ def foot(profile: "Profile", runs: list["Run"]) -> list[str]:
             else "."
         ),
     ]
+    forwards = [timing for run in runs for timing in (run.forward, *(row.forward for row in run.leaves)) if timing]
+    if disturbed := sum(timing.disturbed for timing in forwards):
+        lines.append(f"{disturbed} calls, during which the system ran somebody else, are left out.")
     lines += [about_sum(run) for run in runs]
     lines.append(
         f"Roofline of this machine, measured in the same run: {number(roof.flops / 1e9, '.3g')} GFLOP/s in a matrix "
@@ -328,4 +331,11 @@ def _layer_json(row: "LayerTime") -> dict[str, Any]:
 def _timing_json(timing: Timing | None) -> dict[str, Any] | None:
     if timing is None:
         return None
-    return {"median": timing.median, "q1": timing.low, "q3": timing.high, "calls": timing.n, "settled": timing.settled}
+    return {
+        "median": timing.median,
+        "q1": timing.low,
+        "q3": timing.high,
+        "calls": timing.n,
+        "settled": timing.settled,
+        "disturbed": timing.disturbed,
+    }

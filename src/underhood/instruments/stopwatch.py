@@ -2,7 +2,9 @@
 
 The median of n calls with quartiles q₁, q₃ is uncertain by about ±1.57·(q₃ − q₁)/√n (the notch of a box plot).
 Jobs are repeated until that is a small share of the median, or the time is up. They take turns: each round calls
-every job for a moment, so that a slow minute of the machine slows all of them alike and their ratios survive it.
+every job for a moment, so that a slow minute of the machine slows all of them alike and their ratios survive it. A call
+during which the system gave the processor to somebody else (an involuntary context switch) tells of the others'
+work; such calls are left out as long as enough others are there.
 
 Source: McGill, Tukey & Larsen 1978, "Variations of box plots".
 """
@@ -23,13 +25,16 @@ MOST_IN_A_BURST = 20
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: the median of `n` calls and their quartiles. `settled` says that the median is known well enough."""
+    """Seconds: the median of `n` calls and their quartiles. `settled` says that the median is known well enough,
+    `disturbed` how many calls more were left out.
+    """
 
     median: float
     low: float
     high: float
     n: int
     settled: bool = True
+    disturbed: int = 0
 
     @property
     def spread(self) -> float:
@@ -55,9 +60,9 @@ class Rule:
         low, median, high = quartiles(times)
         return NOTCH * (high - low) / len(times) ** 0.5 <= self.within * median
 
-    def timing(self, times: Sequence[float]) -> Timing:
+    def timing(self, times: Sequence[float], disturbed: int = 0) -> Timing:
         low, median, high = quartiles(times)
-        return Timing(median, low, high, len(times), self.settled(times))
+        return Timing(median, low, high, len(times), self.settled(times), disturbed)
 
 
 class Clock(Protocol):
@@ -89,17 +94,30 @@ def gpu_clock(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, before.elapsed_time(after) * 1e-3
 
 
+def interruptions() -> int:
+    """How often the system has taken the processor away from this process; 0 where it doesn't tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
 def measure(
-    jobs: Sequence[Job], rule: Rule, clock: Clock = wall_clock, now: Callable[[], float] = time.perf_counter
+    jobs: Sequence[Job],
+    rule: Rule,
+    clock: Clock = wall_clock,
+    now: Callable[[], float] = time.perf_counter,
+    interrupted: Callable[[], int] = interruptions,
 ) -> list[tuple[Timing | None, ...]]:
     """The timings of every job's phases. Jobs take turns until all of them are settled or the time is up."""
     with _no_collector():
         start = now()
-        samples = [_Samples(job, rule, clock) for job in jobs]
+        samples = [_Samples(job, rule, clock, interrupted) for job in jobs]
         while any(not one.settled() for one in samples):
             for one in samples:
                 one.burst()
-            if now() - start > rule.seconds and all(len(one.calls) > 1 for one in samples):
+            if now() - start > rule.seconds and all(one.count > 1 for one in samples):
                 break
     return [one.timings() for one in samples]
 
@@ -107,28 +125,41 @@ def measure(
 class _Samples:
     """What one job's calls took so far."""
 
-    def __init__(self, job: Job, rule: Rule, clock: Clock) -> None:
-        self.job, self.rule, self.clock = job, rule, clock
+    def __init__(self, job: Job, rule: Rule, clock: Clock, interrupted: Callable[[], int]) -> None:
+        self.job, self.rule, self.clock, self.interrupted = job, rule, clock, interrupted
         warm = [_whole(job(clock)) for _ in range(max(1, rule.warmup))]
         self.size = max(1, min(MOST_IN_A_BURST, int(BURST / max(min(warm), 1e-9))))
         self.calls: list[tuple[float | None, ...]] = []
+        self.disturbed: list[tuple[float | None, ...]] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.calls) + len(self.disturbed)
 
     def burst(self) -> None:
         """One turn: a call that does not count, since the others have emptied the caches, then those that do."""
-        if len(self.calls) < self.rule.most:
-            self.job(self.clock)
-            self.calls += [self.job(self.clock) for _ in range(self.size)]
+        if self.count >= self.rule.most:
+            return
+        self.job(self.clock)
+        for _ in range(self.size):
+            before = self.interrupted()
+            phases = self.job(self.clock)
+            (self.calls if self.interrupted() == before else self.disturbed).append(phases)
 
     def settled(self) -> bool:
-        if len(self.calls) >= self.rule.most:
+        if self.count >= self.rule.most:
             return True
-        return all(self.rule.settled(times) for times in self._phases() if times) and len(self.calls) > 0
+        return self.count > 0 and all(self.rule.settled(times) for times in self._phases() if times)
 
     def timings(self) -> tuple[Timing | None, ...]:
-        return tuple(self.rule.timing(times) if times else None for times in self._phases())
+        left_out = self.count - len(self._kept())
+        return tuple(self.rule.timing(times, left_out) if times else None for times in self._phases())
+
+    def _kept(self) -> list[tuple[float | None, ...]]:
+        return self.calls if len(self.calls) >= self.rule.least // 2 else self.calls + self.disturbed
 
     def _phases(self) -> list[list[float]]:
-        return [[time for time in phase if time is not None] for phase in zip(*self.calls, strict=True)]
+        return [[time for time in phase if time is not None] for phase in zip(*self._kept(), strict=True)]
 
 
 def _whole(phases: tuple[float | None, ...]) -> float:
