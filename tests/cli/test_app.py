@@ -99,7 +99,6 @@ def test_a_mistake_names_the_nearest_right_word_and_exits_with_2(underhood, word
         ),
         (OSError(errno.ENOSPC, "No space left on device", "runs/x"), 3, "runs/x: No space left on device\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
-        (ZeroDivisionError("0/0"), 1, "underhood broke down: ZeroDivisionError: 0/0\n--debug shows the traceback.\n"),
     ],
 )
 def test_errors_become_a_message_and_an_exit_code(underhood, monkeypatch, error, status, message):
@@ -112,6 +111,14 @@ def test_errors_become_a_message_and_an_exit_code(underhood, monkeypatch, error,
     monkeypatch.setattr(app, "make_app", broken)
     said = underhood("studies")
     assert (said.status, said.out, said.err) == (status, "", message)
+
+
+def test_a_fault_of_ours_says_where_and_how_to_see_more(underhood, monkeypatch):
+    monkeypatch.setattr(app, "make_app", lambda: lambda words: 1 // 0)
+    said = underhood("studies")
+    assert said.status == 1
+    assert f"{__file__}:" in said.err
+    assert said.err.endswith("ZeroDivisionError: integer division or modulo by zero\n--debug shows the traceback.\n")
 
 
 def test_debug_shows_the_traceback(underhood):

@@ -92,3 +92,23 @@ def test_one_of_several_is_named(file):
 def test_a_file_without_a_study_says_what_it_lacks(file):
     with pytest.raises(BadInput, match=r"holds no study; it should end in `study = Study\(...\)`"):
         studies.find(str(file()))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import = 1", "mine.py:17: invalid syntax"),
+        ("1 / 0", "mine.py:17: ZeroDivisionError: division by zero"),
+        ("import nowhere", "mine.py:17: No module named 'nowhere'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(file, line, said):
+    path = file(line)
+    with pytest.raises(BadInput) as caught:
+        studies.find(str(path))
+    assert str(caught.value) == f"{path.parent}/{said}"
+
+
+def test_a_file_that_wants_an_extra_keeps_its_error(file):
+    with pytest.raises(ModuleNotFoundError, match="nor here"):
+        studies.find(str(file("raise ModuleNotFoundError('nor here', name='torch.nn')")))

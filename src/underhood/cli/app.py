@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,4 +111,6 @@ def _said(error: Exception) -> tuple[str, int]:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), 3
     if isinstance(error, CycloptsError):
         return explain(error), 2
-    return f"underhood broke down: {type(error).__name__}: {error}\n--debug shows the traceback.", 1
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{where.filename}:{where.lineno}: {type(error).__name__}: {error}"
+    return f"underhood broke down. {what}\n--debug shows the traceback.", 1

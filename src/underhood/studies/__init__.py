@@ -5,11 +5,12 @@ A page is a module of this folder that ends in `study = Study(...)`; its name he
 Nothing is imported before it is asked for.
 """
 
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from underhood.errors import BadInput, nearest
+from underhood.errors import EXTRAS, BadInput, UnderhoodError, nearest
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -64,9 +65,7 @@ def every() -> "list[Study]":
 
 def in_file(path: Path, name: str = "") -> "Study":
     """The study in a user's file: the one called `name`, or the only one there is."""
-    from underhood.lab.trial import load_file
-
-    found = _studies_of(load_file(path.expanduser()))
+    found = _studies_of(_loaded(path.expanduser()))
     if name and name not in found:
         raise BadInput(f'{path}: no study "{name}"; {nearest(name, list(found))}')
     if name:
@@ -76,6 +75,31 @@ def in_file(path: Path, name: str = "") -> "Study":
     if len(found) > 1:
         raise BadInput(f"{path}: holds {len(found)} studies; name one: " + ", ".join(f"{path}:{n}" for n in found))
     return next(iter(found.values()))
+
+
+def _loaded(path: Path) -> "ModuleType":
+    """The module of a user's file; what goes wrong in it is told with its line."""
+    from underhood.lab.trial import load_file
+
+    try:
+        return load_file(path)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in EXTRAS:
+            raise
+        raise BadInput(f"{path}:{_line_in(error, path)}: {error}") from error
+    except UnderhoodError:
+        raise
+    except SyntaxError as error:
+        raise BadInput(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise BadInput(f"{path}:{_line_in(error, path)}: {type(error).__name__}: {error}") from error
+
+
+def _line_in(error: Exception, path: Path) -> int:
+    """The last line of a file that an error came through; 0 when it didn't."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno or 0 for frame in frames if Path(frame.filename) == path.resolve()]
+    return lines[-1] if lines else 0
 
 
 def _studies_of(module: "ModuleType") -> "dict[str, Study]":
