@@ -37,6 +37,19 @@ def test_boxes_lie_where_the_pixels_are():
     assert figure.svg().count("<image") == 2
 
 
+def test_labels_of_boxes_do_not_cover_each_other():
+    boxes = [Box(5, 5, 20 + i, 20 + i, label=str(i)) for i in range(4)]
+    rows = pictures("One", [Picture("a", np.zeros((32, 32), np.uint8), boxes)]).spec["data"]["values"][1:]
+    places = [(row["at_x"], row["at_y"]) for row in rows]
+    assert all(abs(a[0] - b[0]) >= 7 or abs(a[1] - b[1]) >= 11 for i, a in enumerate(places) for b in places[:i])
+
+
+def test_what_reaches_below_a_picture_has_room():
+    pixels = np.zeros((32, 32), np.uint8)
+    plain = pictures("One", [Picture("a", pixels)], largest=96).spec["height"]
+    assert pictures("One", [Picture("a", pixels, [Box(0, 0, 9, 40)])], largest=96).spec["height"] == plain + 24
+
+
 def test_rows_of_pictures_do_not_overlap():
     pixels = np.zeros((20, 10), np.uint8)
     rows = pictures("Five", [Picture(str(i), pixels) for i in range(5)], columns=2).spec["data"]["values"]

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from underhood.figures.figure import Figure
 from underhood.figures.pictures import WIDEST
-from underhood.figures.theme import INK, theme
+from underhood.figures.theme import COLOURS, INK, theme
+
+BLUE = COLOURS[0]
 
 
 def matrix(
@@ -29,7 +31,7 @@ def matrix(
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
-    middle = (low + high) / 2
+    dark = low + 0.6 * (high - low)
     cell = min(cell, (WIDEST - 60) // len(columns))
     side: dict[str, Any] = {"type": "nominal", "sort": None}
     axis: dict[str, Any] = {"title": None, "ticks": False, "domain": False, "grid": False}
@@ -53,7 +55,12 @@ def matrix(
                     "color": {
                         "field": "value",
                         "type": "quantitative",
-                        "scale": {"domain": [low, high], "range": ["#ffffff", "#0072B2"], "clamp": True},
+                        "scale": {
+                            "domain": [low, high],
+                            "range": ["#fefefe", "#0072B2"],
+                            "interpolate": "rgb",
+                            "clamp": True,
+                        },
                         "legend": None,
                     }
                 },
@@ -63,7 +70,7 @@ def matrix(
                 "encoding": {
                     "text": {"field": "value", "type": "quantitative", "format": format},
                     "color": {
-                        "condition": {"test": f"datum.value > {middle!r}", "value": "#fefefe"},
+                        "condition": {"test": f"datum.value > {dark!r}", "value": "#fefefe"},
                         "value": "#1f2327",
                     },
                 },

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underhood.figures.figure import Figure
-from underhood.figures.theme import COLOURS, DASHES, INK, PAPER
+from underhood.figures.theme import COLOURS, DASHES, INK, LETTER, PAPER
 
 WIDEST = 620  # pixels of a drawing, filled or not, so that pages show all of them at one scale
 GAP = 16
@@ -61,6 +61,7 @@ def pictures(
     columns = min(columns, len(shown))
     side = _side(shown[0], min(largest, (WIDEST - GAP * (columns - 1)) // columns))
     heights = [round(side * each.pixels.shape[0] / each.pixels.shape[1]) for each in shown]
+    below = [_below(each) * side / each.pixels.shape[1] for each in shown]
     kinds = list(dict.fromkeys(box.kind for each in shown for box in each.boxes))
     rows: list[dict[str, Any]] = []
     top = 0
@@ -68,14 +69,19 @@ def pictures(
         line = heights[start : start + columns]
         for column, (each, height) in enumerate(zip(shown[start : start + columns], line, strict=True)):
             rows += _rows(each, column * (side + GAP), top + NAME, side, height)
-        top += NAME + max(line) + GAP
+        top += NAME + max(line) + GAP + round(max(below[start : start + columns]))
     return Figure(title, caption, _spec(rows, top - GAP, kinds), name)
 
 
 def _side(first: Picture, most: int) -> int:
-    """The width on paper: a whole multiple of the picture's pixels when it is small enough for one."""
+    """The width on paper: a whole multiple of the picture's pixels when they are large enough to be told apart."""
     own = first.pixels.shape[1]
-    return most // own * own if own <= most else most
+    return most // own * own if 3 * own <= most else most
+
+
+def _below(picture: Picture) -> float:
+    """How far its boxes reach below the picture, in its pixels."""
+    return max([0.0, *(box.bottom - picture.pixels.shape[0] for box in picture.boxes)])
 
 
 def _rows(picture: Picture, left: int, top: int, width: int, height: int) -> list[dict[str, Any]]:
@@ -84,13 +90,28 @@ def _rows(picture: Picture, left: int, top: int, width: int, height: int) -> lis
     at = {"x": left, "y": top, "x2": left + width, "y2": top + height}
     rows: list[dict[str, Any]] = [{"what": "picture", "name": picture.name, **at}]
     rows[0]["url"] = data_url(picture.pixels, max(1, -(-width // pixels_wide)))
+    across, down = width / pixels_wide, height / pixels_high
+    taken: list[tuple[float, float, float, float]] = []
     for box in picture.boxes:
-        across, down = width / pixels_wide, height / pixels_high
         edges = {"x": left + across * box.left, "x2": left + across * box.right}
         edges |= {"y": top + down * box.top, "y2": top + down * box.bottom}
-        rounded = {key: round(float(value), 1) for key, value in edges.items()}
+        at_x, at_y = _label_place(edges, LETTER * len(box.label), taken)
+        rounded = {key: round(float(value), 1) for key, value in {**edges, "at_x": at_x, "at_y": at_y}.items()}
         rows.append({"what": "box", "name": box.label, "kind": box.kind, **rounded})
     return rows
+
+
+def _label_place(
+    box: dict[str, float], long: float, taken: list[tuple[float, float, float, float]]
+) -> tuple[float, float]:
+    """Where the label's base line begins: at the first corner of the box where it covers no other label."""
+    corners = [(x, y) for y in (box["y"] - 3, box["y2"] + 12) for x in (box["x"], box["x2"] - long)]
+    for x, y in corners:
+        room = (x, y - 11, x + long, y)
+        if not any(x < r and left < room[2] and room[1] < bottom and top < y for left, top, r, bottom in taken):
+            taken.append(room)
+            return x, y
+    return corners[0]
 
 
 def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str, Any]:
@@ -101,9 +122,11 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
     colour = {"field": "kind", "type": "nominal", "scale": {"domain": kinds, "range": _turns(COLOURS, kinds)}}
     colour["legend"] = {"symbolType": "stroke"} if len(kinds) > 1 else None  # type: ignore[assignment]
     dash = {**colour, "scale": {"domain": kinds, "range": _turns(DASHES, kinds)}}
-    text: dict[str, Any] = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3}
-    halo = {**text, "fontSize": 11, "stroke": PAPER, "strokeWidth": 3, "strokeJoin": "round"}
+    text: dict[str, Any] = {"type": "text", "align": "left", "baseline": "bottom"}
+    small = {**text, "fontSize": 11, "baseline": "alphabetic"}
+    halo = {**small, "stroke": PAPER, "strokeWidth": 3, "strokeJoin": "round"}
     label = {"text": {"field": "name"}}
+    beside = {**label, "x": {**x, "field": "at_x"}, "y": {**y, "field": "at_y"}}
     layers: list[dict[str, Any]] = [
         {
             "transform": [{"filter": "datum.what == 'picture'"}],
@@ -122,15 +145,15 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
             "mark": {"type": "rect", "fillOpacity": 0, "stroke": INK, "strokeOpacity": 0.3},
             "encoding": ends,
         },
-        {"transform": [{"filter": "datum.what == 'picture'"}], "mark": text, "encoding": label},
+        {"transform": [{"filter": "datum.what == 'picture'"}], "mark": {**text, "dy": -3}, "encoding": label},
     ]
     if kinds:
         only = [{"filter": "datum.what == 'box'"}]
         edge = {"type": "rect", "fillOpacity": 0, "strokeWidth": 2}
         layers += [
             {"transform": only, "mark": edge, "encoding": {**ends, "stroke": colour, "strokeDash": dash}},
-            {"transform": only, "mark": halo, "encoding": label},
-            {"transform": only, "mark": {**text, "fontSize": 11, "color": INK}, "encoding": label},
+            {"transform": only, "mark": halo, "encoding": beside},
+            {"transform": only, "mark": {**small, "color": INK}, "encoding": beside},
         ]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -173,9 +196,11 @@ def png(pixels: Pixels) -> bytes:
     height, width = pixels.shape[:2]
     colour = 2 if pixels.ndim == 3 else 0
     lines = np.ascontiguousarray(pixels).reshape(height, -1)
-    unfiltered = np.concatenate([np.zeros((height, 1), np.uint8), lines], axis=1)  # filter 0 begins every line
+    # Filter 2 at the head of a line: it holds the difference from the line above, 0 where pixels were enlarged.
+    filtered = np.full((height, 1 + lines.shape[1]), 2, np.uint8)
+    filtered[:, 1:] = np.diff(lines, axis=0, prepend=np.zeros_like(lines[:1]))
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(unfiltered.tobytes(), 9)), (b"IEND", b"")]
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in parts)
 
 
