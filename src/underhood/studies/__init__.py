@@ -31,6 +31,7 @@ PAGES: tuple[str, ...] = (
     "receptive_field",
     "inception",
     "cutout",
+    "region_proposals",
 )
 
 

@@ -1,0 +1,238 @@
+"""region-proposals: boxes against published numbers, counted pixels and loops; the loss against PyTorch."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import underhood
+from underhood.errors import BadInput
+from underhood.studies import find, selective_search
+from underhood.studies.boxes import clip, decode, encode, iou, nms, suppression
+from underhood.studies.region_proposals import RegionProposalsSettings
+from underhood.studies.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
+from underhood.studies.scenes import scene
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return underhood.run("region-proposals", "smoke", runs=tmp_path_factory.mktemp("runs"), parallel=1)
+
+
+def whole_boxes(rng, count, side=30):
+    corners = rng.integers(0, side, (count, 2))
+    return np.concatenate([corners, corners + rng.integers(1, side, (count, 2))], axis=1).astype(float)
+
+
+# Boxes
+
+
+def test_the_coding_is_the_published_one():
+    coded = encode(np.array([[0.0, 0, 10, 20]]), np.array([[2.0, 3, 14, 18]]), (10, 10, 5, 5))[0]
+    assert coded == pytest.approx([3, 0.25, 0.91160778, -1.43841036], abs=1e-8)
+
+
+def test_decoding_undoes_coding():
+    rng = np.random.default_rng(0)
+    anchors, truths = whole_boxes(rng, 50), whole_boxes(rng, 50)
+    for weights in ((1, 1, 1, 1), (10, 10, 5, 5)):
+        np.testing.assert_allclose(decode(anchors, encode(anchors, truths, weights), weights), truths, atol=1e-9)
+
+
+def test_no_box_explodes():
+    (box,) = decode(np.array([[0.0, 0, 16, 16]]), np.array([[0.0, 0, 100, 100]]))
+    assert box == pytest.approx([8 - 500, 8 - 500, 8 + 500, 8 + 500])
+
+
+def test_iou_is_the_count_of_shared_pixels():
+    rng = np.random.default_rng(1)
+    a, b = whole_boxes(rng, 12), whole_boxes(rng, 9)
+
+    def pixels(box):
+        grid = np.zeros((64, 64), bool)
+        left, top, right, bottom = box.astype(int)
+        grid[top:bottom, left:right] = True
+        return grid
+
+    counted = [[(pixels(p) & pixels(q)).sum() / (pixels(p) | pixels(q)).sum() for q in b] for p in a]
+    np.testing.assert_allclose(iou(a, b), counted)
+    assert iou(a, a).diagonal() == pytest.approx(1)
+    empty = np.array([[3.0, 3, 3, 3]])
+    assert iou(empty, empty) == 0
+
+
+def test_suppression_by_hand():
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 7], [0, 0, 10, 5], [20, 20, 30, 30]])
+    # of 0 with 1: 70/100, with 2: 50/100; of 1 with 2: 50/70
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    assert [step.kept for step in suppression(boxes, scores, 0.7)] == [0, 1, 3]  # 0.7 is not greater than 0.7
+    assert [step.kept for step in suppression(boxes, scores, 0.69)] == [0, 2, 3]
+    ((_, share),) = suppression(boxes, scores, 0.69)[0].removed
+    assert share == pytest.approx(0.7)
+    assert nms(boxes, np.array([0.5, 0.5, 0.9, 0.5]), 0.45).tolist() == [2, 3]
+
+
+def test_of_equal_scores_the_first_stays():
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 9]])
+    assert nms(boxes, np.array([0.5, 0.5]), 0.5).tolist() == [0]
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.9])
+def test_both_forms_of_suppression_agree(threshold):
+    rng = np.random.default_rng(2)
+    boxes, scores = whole_boxes(rng, 200), rng.integers(0, 30, 200) / 30
+    assert nms(boxes, scores, threshold).tolist() == [s.kept for s in suppression(boxes, scores, threshold)]
+    assert len(nms(boxes[:0], scores[:0], threshold)) == 0
+
+
+def test_clipping_cuts_at_the_border():
+    assert clip(np.array([[-3.0, 5, 140, 200]]), 96, 128).tolist() == [[0, 5, 128, 96]]
+
+
+# Anchors and what they are taught
+
+
+def test_anchors_have_the_area_and_the_ratio():
+    sizes = anchor_sizes([16, 26], [0.5, 1, 2])
+    np.testing.assert_allclose(sizes.prod(1), [256] * 3 + [676] * 3)
+    np.testing.assert_allclose(sizes[:, 1] / sizes[:, 0], [0.5, 1, 2] * 2)
+    boxes = anchor_boxes(2, 3, sizes)
+    assert len(boxes) == 36
+    assert (boxes[6 * 4 + 1] == [12 - 8, 12 - 8, 12 + 8, 12 + 8]).all()  # row 1, column 1, scale 16, square
+
+
+def test_the_paper_s_picture_counted_by_loops():
+    count = 0
+    for s in (128, 256, 512):
+        for r in (0.5, 1, 2):
+            w, h = s / math.sqrt(r), s * math.sqrt(r)
+            columns = sum(8 + 16 * j - w / 2 >= 0 and 8 + 16 * j + w / 2 <= 1000 for j in range(62))
+            rows = sum(8 + 16 * i - h / 2 >= 0 and 8 + 16 * i + h / 2 <= 600 for i in range(37))
+            count += rows * columns
+    anchors = anchor_boxes(37, 62, anchor_sizes([128, 256, 512], [0.5, 1, 2]), 16)
+    assert (len(anchors), inside(anchors, 600, 1000).sum()) == (20_646, count)
+
+
+def test_maps_and_lists_are_the_same_numbers():
+    rng = np.random.default_rng(3)
+    objectness, deltas = rng.standard_normal((3, 4, 5)), rng.standard_normal((12, 4, 5))
+    logits, steps = in_order(objectness, deltas)
+    assert logits[(2 * 5 + 3) * 3 + 1] == objectness[1, 2, 3]
+    assert (steps[(2 * 5 + 3) * 3 + 1] == deltas[4:8, 2, 3]).all()
+    for ours, given in zip(as_maps(logits, steps, objectness.shape), (objectness, deltas), strict=True):
+        np.testing.assert_array_equal(ours, given)
+
+
+def test_labels_follow_the_overlap():
+    anchors = np.array([[0.0, 0, 10, 10], [0, 0, 10, 6], [0, 0, 10, 4], [50, 50, 60, 60], [-5, 0, 5, 10]])
+    truths = np.array([[0.0, 0, 10, 10], [52, 52, 70, 70]])
+    taught = labels(anchors, truths, (96, 128), (0.7, 0.3), 8, np.random.default_rng(0))
+    # 0 fits, 3 is the second truth's best though it hardly fits; 1 and 2 lie between, 4 crosses the border
+    assert sorted(taught.objects.tolist()) == [0, 3]
+    assert set(taught.sampled.tolist()) == {0, 3}
+    np.testing.assert_allclose(decode(anchors[taught.objects], taught.t), truths)
+
+
+def test_the_loss_and_its_gradient_are_pytorch_s():
+    rng = np.random.default_rng(4)
+    _, truths = scene(rng, 96, 128, 3)
+    anchors = anchor_boxes(12, 16, anchor_sizes([16, 26, 42], [0.5, 1, 2]))
+    taught = labels(anchors, truths, (96, 128), (0.5, 0.3), 64, rng)
+    assert 0 < len(taught.objects) <= 32 < len(taught.sampled) == 64
+    logits, deltas = rng.standard_normal(len(anchors)), rng.standard_normal((len(anchors), 4))
+    first, second, d_logits, d_deltas = loss(logits, deltas, taught)
+    z, t = (torch.tensor(values, requires_grad=True) for values in (logits, deltas))
+    y = torch.tensor(taught.y.astype(float))
+    objectness = torch.nn.functional.binary_cross_entropy_with_logits(z[taught.sampled], y)
+    target = torch.tensor(taught.t)
+    box = torch.nn.functional.smooth_l1_loss(t[taught.objects], target, reduction="sum", beta=BETA)
+    box = box / len(taught.objects)
+    (objectness + box).backward()
+    assert (first, second) == pytest.approx((objectness.item(), box.item()))
+    np.testing.assert_allclose(d_logits, z.grad.numpy(), atol=1e-12)
+    np.testing.assert_allclose(d_deltas, t.grad.numpy(), atol=1e-12)
+
+
+# Scenes and selective search
+
+
+def test_a_scene_s_boxes_hold_its_objects():
+    for seed in range(5):
+        pixels, boxes = scene(np.random.default_rng(seed), 96, 128, 3)
+        assert pixels.shape == (96, 128, 3)
+        assert len(boxes) == 3
+        assert inside(boxes, 96, 128).all()
+        overlap = iou(boxes, boxes)
+        assert (overlap[~np.eye(3, dtype=bool)] == 0).all()
+
+
+def test_selective_search_finds_plain_objects():
+    pixels = np.full((40, 50, 3), 200, np.uint8)
+    pixels[10:30, 5:20] = (200, 0, 0)
+    pixels[5:15, 30:45] = (0, 0, 200)
+    found = selective_search.proposals(pixels)
+    for box in ([5, 10, 20, 30], [30, 5, 45, 15], [0, 0, 50, 40]):
+        assert iou(np.array([box], float), found).max() == 1
+
+
+# The study
+
+
+def test_the_counts_shrink_and_the_checks_hold(run):
+    found = run.trials[0].result
+    c = found["counts"]
+    assert c["anchors"] == c["decoded"] == 12 * 16 * 9
+    assert c["anchors"] >= c["large"] >= c["best"] >= c["kept"] >= c["proposals"] >= c["sure"]
+    assert found["torch_gap"] < 1e-9
+    assert found["plain_nms"]
+    removed = [row for step in found["suppressed"]["steps"] for row, _ in step["removed"]]
+    kept = [step["kept"] for step in found["suppressed"]["steps"]]
+    assert sorted(kept + removed) == list(range(len(found["suppressed"]["boxes"])))
+
+
+def test_the_report_tells_the_numbers(run):
+    found = run.trials[0].result
+    document = find("region-proposals").report(run.results)
+    assert f"**{found['counts']['kept']}** come out" in document.answer
+    assert f"{found['times']['fast'][1]:.0f} ms" in document.answer
+    page = (run.path / "report.html").read_text()
+    assert "0.91160778" in page
+    assert "Step by step" in page
+    assert len(page) < 2_000_000
+
+
+def test_one_s_own_picture_and_the_engine(tmp_path):
+    pixels, _ = scene(np.random.default_rng(0), 60, 120, 2)
+    Image.fromarray(pixels).save(tmp_path / "own.png")
+    small = {"image": str(tmp_path / "own.png"), "backend": "underhood", "steps": 2, "batch": 1, "test_scenes": 1}
+    run = underhood.run("region-proposals", "smoke", set=small, runs=tmp_path, parallel=1)
+    found = run.trials[0].result
+    assert found["backend"] == "underhood"
+    assert found["map"] == [8, 15]  # 60 and 120 over 8, rounded up
+    assert found["torch_gap"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"image": "nowhere.png"}, 'there is no file "nowhere.png"'),
+        ({"background": 0.8}, "background: 0.8 is above foreground"),
+        ({"scales": [300]}, "no anchor fits"),
+        ({"scales": [0]}, "scales"),
+        ({"threshold": 1.5}, "threshold"),
+        ({"backend": "torhc"}, 'did you mean "torch"'),
+    ],
+)
+def test_bad_options_are_refused(settings, said, tmp_path):
+    with pytest.raises(BadInput, match=said):
+        underhood.run("region-proposals", "smoke", set=settings, runs=tmp_path)
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    from underhood.studies.region_proposals import _picture
+
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(BadInput, match=r"text\.png: not a picture"):
+        _picture(RegionProposalsSettings(image=str(tmp_path / "text.png")), 0)
