@@ -15,11 +15,11 @@ has (fast → vector), or vector when it has no definition. Backward uses the fo
 
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
@@ -58,8 +58,8 @@ class Operation:
 
     `call` is the function that users call with tensors. `twin` names PyTorch's function of the same meaning; the
     settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose
-    values backward reads ("z" is the output); the others reach it as hollow arrays, which have a shape but no
-    memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples in float64.
+    values backward reads ("z" is the output), for each input's gradient where they differ; the others reach it as
+    hollow arrays, which have a shape but no memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples in float64.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Operation:
     fast: Form | None = None
     twin: str = ""
     ask: Callable[..., Any] | None = None
-    saves: tuple[str, ...] | None = None
+    saves: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
     view: bool = False
     samples: Callable[[np.random.Generator], Iterable[Sample]] | None = None
     arguments: tuple[str, ...] = field(init=False)
@@ -92,9 +92,15 @@ class Operation:
         """The inputs' names, without end where their number is not fixed."""
         return chain(self.arguments, repeat(self.rest)) if self.rest else iter(self.arguments)
 
-    def reads(self, name: str) -> bool:
-        """Whether backward reads the values of that argument, or of the output, "z"."""
-        return self.saves is None or name in self.saves
+    @cache
+    def read(self, wants: tuple[bool, ...]) -> frozenset[str]:
+        """The names of the arguments whose values backward reads, when it is asked for those inputs' gradients."""
+        if self.saves is None:
+            return frozenset(("z", *self.arguments, self.rest))
+        if isinstance(self.saves, tuple):
+            return frozenset(self.saves)
+        wanted = [name for name, want in zip(self.names(), wants, strict=False) if want]
+        return frozenset(name for input in wanted for name in self.saves[input])
 
     def pytorch(self, *inputs: Any, **settings: Any) -> Any:
         """The same by PyTorch, on its tensors."""

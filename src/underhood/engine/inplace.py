@@ -59,7 +59,9 @@ def changing(
     inputs = (x, *others)
     wanted = wants_gradient(operation, inputs)
     if wanted:
-        inputs = tuple(_before(i, x, operation.reads(n)) for n, i in zip(operation.names(), inputs, strict=False))
+        wants = tuple(isinstance(i, Tensor) and i.requires_grad for i in inputs)
+        read = operation.read(wants)
+        inputs = tuple(_before(i, x, name in read) for name, i in zip(operation.names(), inputs, strict=False))
     node = x.node
     yield
     x.versions[0] += 1
@@ -79,13 +81,13 @@ def check(x: Tensor) -> None:
     if not tape.is_grad_enabled():
         return
     what, base = "a", x
-    while base.view is not None:
-        if not base.view.recorded:
+    while base.view_of is not None:
+        if not base.view_of.recorded:
             raise RuntimeError(
                 "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
                 "Make the view and change it both inside no_grad, or both outside."
             )
-        what, base = "a view of a", base.view.base
+        what, base = "a view of a", base.view_of.base
     if base.is_leaf and base.requires_grad:
         raise RuntimeError(
             f"{what} leaf Variable that requires grad is being used in an in-place operation; its shape is "
@@ -105,8 +107,8 @@ def _before(i: Any, x: Tensor, read: bool) -> Any:
 def rewrite(x: Tensor, node: tape.Node) -> None:
     """`node` made x; what x is a view of takes its new values from x."""
     x.node = node
-    while x.view is not None:
-        base, place = x.view.base, (x.view.operation, x.view.settings)
+    while x.view_of is not None:
+        base, place = x.view_of.base, (x.view_of.operation, x.view_of.settings)
         base.node = tape.record(operation, "vector", {"place": place}, (_before(base, base, False), x), base)
         x = base
 

@@ -13,7 +13,7 @@ number and for a whole array alike (`where` chooses in both), and they are lifte
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 @overload(where, strict=False)
 def _where_number(condition: Any, a: Any, b: Any) -> Any:
     return lambda condition, a, b: a if condition else b
+
+
+quiet = np.errstate(all="ignore")  # as a decorator: 1/0 is inf without a warning, as in torch and in the loops
 
 
 def shared(f: Callable[..., Number]) -> Callable[..., Number]:
@@ -139,9 +142,11 @@ def _with_settings(
 def unary_arrays(f: Callable[..., Number], slope: Callable[..., Number], of: str = "x") -> Form:
     """The vector form of z = f(x): f and its slope on whole arrays."""
 
+    @quiet
     def vector(x: Array, **settings: Any) -> Array:
         return np.asarray(f(x, **settings), x.dtype)
 
+    @quiet
     def vector_backward(dz: Array, z: Array, x: Array, **settings: Any) -> Array:
         return np.asarray(dz * slope(z if of == "z" else x, **settings), x.dtype)
 
@@ -196,7 +201,7 @@ def binary(
     twin: str,
     floats: bool = False,
     loops: bool = True,
-    saves: tuple[str, ...] = ("x", "y"),
+    saves: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("x", "y"),
     samples: Samples | None = None,
 ) -> Callable[..., Tensor]:
     """The operation z = f(x, y) with broadcasting; `back_x(dz, x, y)` is the gradient that reaches x.
@@ -211,9 +216,11 @@ def binary(
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f.__doc__
 
+    @quiet
     def vector(x: Array, y: Array) -> Array:
         return np.asarray(f(x, y))
 
+    @quiet
     def vector_backward(dz: Array, z: Array, x: Array, y: Array, needs: tuple[bool, ...] = (True, True)) -> Any:
         dx = unbroadcast(back_x(dz, x, y), x) if needs[0] else None
         dy = unbroadcast(back_y(dz, x, y), y) if needs[1] else None
@@ -274,14 +281,19 @@ def unbroadcast(gradient: Array, like: Any) -> Array:
 
 def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
     """Two operands, one of them perhaps a Python number, as tensors of the dtype that torch gives both together."""
-    dtype = result_type(*(v.array if isinstance(v, Tensor) else v for v in (x, y)))
-    if floats and dtype.kind != "f":
-        dtype = float32
+    kinds = {v.array.dtype for v in (x, y) if isinstance(v, Tensor)}
+    numbers = all(isinstance(v, Tensor | int | float) for v in (x, y))
+    if len(kinds) == 1 and numbers and (dtype := kinds.pop()).kind == "f":
+        pass  # nearly always: no question arises
+    else:
+        dtype = result_type(*(v.array if isinstance(v, Tensor) else v for v in (x, y)))
+        dtype = float32 if floats and dtype.kind != "f" else dtype
     x, y = (cast(v, dtype) if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype)) for v in (x, y))
-    try:
-        np.broadcast_shapes(x.shape, y.shape)
-    except ValueError:
-        raise RuntimeError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} do not broadcast together") from None
+    if x.array.shape != y.array.shape:
+        try:
+            np.broadcast_shapes(x.array.shape, y.array.shape)
+        except ValueError:
+            raise RuntimeError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} do not broadcast together") from None
     return x, y
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 import heapq
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _numbers = count()
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
+_keeping: ContextVar[bool] = ContextVar("keeping", default=False)
 
 Hook = Callable[[Array], Array | None]
 
@@ -108,13 +109,14 @@ def _wants_needs(backward: Callable[..., Any]) -> bool:
     return "needs" in inspect.signature(getattr(backward, "py_func", backward)).parameters
 
 
-_ZEROS = {np.dtype(d): np.zeros((), d) for d in (np.float32, np.float64)}
-
-
 def hollow(array: Array) -> Array:
     """An array of the same shape and dtype without memory of its own: what backward gets of an unsaved input."""
-    zero = _ZEROS.get(array.dtype)
-    return array if zero is None else np.ndarray(array.shape, array.dtype, zero, strides=(0,) * array.ndim)
+    return _hollow(array.shape, array.dtype) if array.dtype.kind == "f" else array
+
+
+@lru_cache(maxsize=1024)
+def _hollow(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    return np.ndarray(shape, dtype, np.zeros((), dtype), strides=(0,) * len(shape))
 
 
 def record(
@@ -126,26 +128,24 @@ def record(
     extras: Sequence[Array] = (),
 ) -> Node:
     """Write one line of the tape."""
-    from underhood.engine.tensor import Tensor
-
-    parents: list[Source | None] = []
-    saved: list[Any] = [*extras]
-    versions = []
-
-    def save(name: str, x: Tensor) -> Array:
-        if not operation.reads(name):
-            return hollow(x.array)
-        versions.append((x.versions, x.versions[0], name))
-        return x.array
-
+    parents = tuple([getattr(x, "source", None) for x in inputs])
+    read = operation.read(tuple([parent is not None for parent in parents]))
+    versions: list[tuple[list[int], int, str]] = []
+    values = [_saved("z", output, read, versions), *extras]
     for name, x in zip(operation.names(), inputs, strict=False):
-        if isinstance(x, Tensor):
-            parents.append(x.source)
-            saved.append(save(name, x))
-        else:
-            parents.append(None)
-            saved.append(x)
-    return Node(operation, form, settings, tuple(parents), (save("z", output), *saved), tuple(versions))
+        values.append(_saved(name, x, read, versions))
+    return Node(operation, form, settings, parents, tuple(values), tuple(versions))
+
+
+def _saved(name: str, x: Tensor | Any, read: frozenset[str], versions: list[tuple[list[int], int, str]]) -> Any:
+    """An argument as backward will be handed it: a tensor's values if they are read, and then their version too."""
+    cell = getattr(x, "versions", None)
+    if cell is None:
+        return x
+    if name not in read:
+        return hollow(x.array)
+    versions.append((cell, cell[0], name))
+    return x.array
 
 
 def propagate(

@@ -22,7 +22,7 @@ class Tensor:
 
     array: Array  # the values; private to the engine, users take .numpy()
     grad: Tensor | None
-    view: View | None  # how it was made of the tensor whose memory it shares
+    view_of: View | None  # the tensor whose memory it shares, and how it looks at it
     versions: list[int]  # counts in-place changes; a view shares its base's
     hooks: list[tape.Hook]
 
@@ -33,7 +33,7 @@ class Tensor:
             raise TypeError(f"underhood has no dtype {array.dtype}; it has {', '.join(map(str, DTYPES))}")
         self.array = array
         self.grad = None
-        self.view = None
+        self.view_of = None
         self.versions = [0]
         self.hooks = []
         self._node: Node | None = None
@@ -172,7 +172,7 @@ class Tensor:
 
         A view whose memory was changed since is read from its base once more: its history is the base's new one.
         """
-        view = self.view
+        view = self.view_of
         if view is not None and view.recorded and self._node_version != self.versions[0]:
             self.node = None
             if view.base.requires_grad:
@@ -334,7 +334,7 @@ def apply(operation: Operation, *inputs: Any, **settings: Any) -> Any:
     result = Tensor(np.asarray(z))
     if operation.view and np.may_share_memory(result.array, inputs[0].array):
         result.versions = inputs[0].versions
-        result.view = View(inputs[0], operation, settings, tape.is_grad_enabled())
+        result.view_of = View(inputs[0], operation, settings, tape.is_grad_enabled())
     if wants_gradient(operation, inputs):
         result.node = tape.record(operation, name, settings, inputs, result, extras)
     else:
@@ -349,11 +349,9 @@ def arrays(inputs: Iterable[Any]) -> list[Any]:
 
 def wants_gradient(operation: Operation, inputs: Iterable[Any]) -> bool:
     """Whether the tape is on, the operation has a gradient, and an input asks for one."""
-    return (
-        tape.is_grad_enabled()
-        and operation.vector.backward is not None
-        and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    )
+    if operation.vector.backward is None or not tape.is_grad_enabled():
+        return False
+    return any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
 
 
 def check_device(device: Any) -> None:

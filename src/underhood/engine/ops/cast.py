@@ -19,9 +19,9 @@ from underhood.engine.tensor import Tensor, apply, check_device
 
 def cast(input: Tensor, dtype: Any) -> Tensor:
     """`input` with numbers of `dtype`; itself if it has them already."""
-    dtype = np.dtype(dtype)
-    if dtype == input.dtype:
+    if dtype == input.array.dtype:
         return input
+    dtype = np.dtype(dtype)
     if dtype.kind != "f" or not input.is_floating_point():
         return Tensor(input.array.astype(dtype))
     return apply(operation, input, dtype=dtype)

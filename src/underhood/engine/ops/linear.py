@@ -109,6 +109,6 @@ operation = Operation(
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
     twin="torch.nn.functional.linear",
-    saves=("a", "w"),
+    saves={"a": ("w",), "w": ("a",), "b": ()},
     samples=samples,
 )

@@ -103,6 +103,6 @@ operation = Operation(
     matmul,
     vector=Form(vector, vector_backward),
     twin="torch.matmul",
-    saves=("x", "y"),
+    saves={"x": ("y",), "y": ("x",)},
     samples=samples,
 )
