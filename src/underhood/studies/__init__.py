@@ -24,6 +24,8 @@ PAGES: tuple[str, ...] = (
     "simple_conv_net_forward",
     "simple_conv_net_backward",
     "gelu_descent",
+    "logic_gates",
+    "conv_arithmetic",
     "simple_nn_sanity",
     "layer_profile",
     "alexnet_parameters",

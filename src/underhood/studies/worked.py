@@ -107,13 +107,14 @@ def drawing(title: str, caption: str, says: str, layers: list[Row], size: tuple[
     return Figure(title, caption, spec, name)
 
 
-def place(field: str, length: float, down: bool = False) -> Row:
-    """The encoding of a place in pixels along an axis of that length; `down` counts from above."""
+def place(field: str, length: float) -> Row:
+    """The encoding of a place in pixels along an axis of that length; y counts from above."""
     scale = {"domain": [0, length], "range": [0, length], "nice": False, "zero": False}
     return {"field": field, "type": "quantitative", "scale": scale, "axis": None}
 
 
-CELL = 44  # pixels of a matrix's cell
+LARGEST_CELL, SMALLEST_CELL = 42.0, 22.0  # pixels of a number's square
+ACROSS = 640  # pixels that a row of matrices may take before its squares shrink
 
 
 def matrices(
@@ -122,46 +123,45 @@ def matrices(
 ) -> Figure:  # fmt: skip
     """Matrices side by side, each under its name, a square a number and the larger the darker.
 
-    `frames` says for each matrix how many rows and columns around it are padding, drawn dashed.
+    `frames` says for each matrix how many rows and columns around it are padding, drawn faintly.
     """
     frames = frames or [0] * len(panels)
-    gap, top = 46, 34
-    width = sum(len(rows[0]) * CELL for _, rows in panels) + gap * (len(panels) - 1) + 4
-    height = max(len(rows) for _, rows in panels) * CELL + top + 4
+    gap, top = 40, 34
+    across = sum(len(rows[0]) for _, rows in panels)
+    cell = (ACROSS - gap * (len(panels) - 1) - 4) / across
+    cell = min(max(cell, SMALLEST_CELL), LARGEST_CELL)
+    width = max(ACROSS, across * cell + gap * (len(panels) - 1) + 4)
+    height = max(len(rows) for _, rows in panels) * cell + top + 4
     cells, names, x0 = [], [], 2.0
     for (called, rows), frame in zip(panels, frames, strict=True):
         largest = max((abs(value) for row in rows for value in row), default=1.0) or 1.0
-        names.append({"panel": called, "x": x0 + len(rows[0]) * CELL / 2, "y": 14.0})
+        names.append({"panel": called, "x": x0 + len(rows[0]) * cell / 2, "y": 14.0})
         for i, row in enumerate(rows):
             for j, value in enumerate(row):
                 padding = not (frame <= i < len(rows) - frame and frame <= j < len(row) - frame)
                 cells.append({
                     "matrix": called, "row": i, "column": j, "value": float(f"{value:.6g}"), "padding": padding,
-                    "left": x0 + j * CELL, "right": x0 + (j + 1) * CELL,
-                    "top": float(top + i * CELL), "bottom": float(top + (i + 1) * CELL),
+                    "left": x0 + j * cell, "right": x0 + (j + 1) * cell,
+                    "top": float(top + i * cell), "bottom": float(top + (i + 1) * cell),
                     "strength": 0.0 if padding else 0.45 * abs(value) / largest,
                 })  # fmt: skip
-        x0 += len(rows[0]) * CELL + gap
-    x, y = place("left", width), {**place("top", height)}
+        x0 += len(rows[0]) * cell + gap
+    x, y = place("left", width), place("top", height)
     box = {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"field": "bottom"}}
     colour = {
         "condition": {"test": "datum.value < 0", "value": COLOURS[1]},
         "value": COLOURS[0],
     }
-    middle = {
-        "x": {**place("middle", width)},
-        "y": {**place("centre", height)},
-    }
     layers: list[Row] = [
         {
             "rows": cells,
             "transform": [{"filter": "isValid(datum.left)"}],
-            "mark": {"type": "rect", "strokeWidth": 1, "stroke": INK, "strokeOpacity": 0.45},
+            "mark": {"type": "rect", "strokeWidth": 1, "stroke": INK},
             "encoding": {
                 **box,
                 "fill": colour,
                 "fillOpacity": {"field": "strength", "type": "quantitative", "scale": None},
-                "strokeDash": {"condition": {"test": "datum.padding", "value": [2, 3]}, "value": [1, 0]},
+                "strokeOpacity": {"condition": {"test": "datum.padding", "value": 0.15}, "value": 0.5},
             },
         },
         {
@@ -170,9 +170,10 @@ def matrices(
                 {"calculate": "(datum.left + datum.right) / 2", "as": "middle"},
                 {"calculate": "(datum.top + datum.bottom) / 2", "as": "centre"},
             ],
-            "mark": {"type": "text", "fontSize": 13},
+            "mark": {"type": "text", "fontSize": round(min(13, 0.36 * cell))},
             "encoding": {
-                **middle,
+                "x": place("middle", width),
+                "y": place("centre", height),
                 "text": {"field": "value", "type": "quantitative", "format": ".3~g"},
                 "opacity": {"condition": {"test": "datum.padding", "value": 0.55}, "value": 1},
                 "color": {"value": INK},
