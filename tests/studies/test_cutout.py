@@ -1,4 +1,4 @@
-"""cutout's masks and shares against PyTorch, SciPy-free loops and fractions worked by hand."""
+"""cutout's masks and shares against PyTorch, loops and fractions worked by hand."""
 
 from fractions import Fraction
 
@@ -8,7 +8,8 @@ import pytest
 import underhood
 from underhood.errors import BadInput
 from underhood.studies import find
-from underhood.studies.cutout import CutoutSettings, drawn_centres, square_masks, trial, unexplained
+from underhood.studies.cutout import CutoutSettings, trial
+from underhood.studies.hiding import drawn_centres, square_masks, unexplained
 from underhood.training.events import Artefact, Context, Result
 
 

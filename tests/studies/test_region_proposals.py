@@ -230,6 +230,17 @@ def test_bad_options_are_refused(settings, said, tmp_path):
         underhood.run("region-proposals", "smoke", set=settings, runs=tmp_path)
 
 
+def test_another_picture_under_the_same_name_is_another_trial(tmp_path):
+    path = tmp_path / "own.png"
+    settings = []
+    for value in (0, 9):
+        Image.fromarray(np.full((60, 60, 3), value, np.uint8)).save(path)
+        settings.append(RegionProposalsSettings(image=str(path)))
+    assert settings[0] != settings[1]
+    assert RegionProposalsSettings(image=str(path)) == settings[1]
+    assert RegionProposalsSettings().image_content == ""
+
+
 def test_what_is_no_picture_is_named(tmp_path):
     from underhood.studies.region_proposals import _picture
 

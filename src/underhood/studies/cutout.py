@@ -30,6 +30,16 @@ from underhood.figures.pictures import Picture, pictures, shaded
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
+from underhood.studies.hiding import (
+    blind,
+    blind_by_chance,
+    cutout,
+    drawn_centres,
+    edges,
+    expected_share,
+    square_masks,
+    unexplained,
+)
 from underhood.studies.scenes import scene
 from underhood.tables import Column, Table
 from underhood.training.events import Artefact, Context, Event, Note, Result
@@ -39,7 +49,6 @@ Rows = NDArray[np.int64]
 
 DRAWN = "drawn"
 DEPTHS = (0, 1, 2, 3, 4)  # 3×3 convolutions between the image and the unit that is asked
-SWEEPS = 400  # of the guess: the slowest wave in a hole of 16 pixels is then down to 0.1 %
 # Classification error in per cent on CIFAR-10 with crops and flips, without and with cutout; table 1 of the paper.
 PUBLISHED = (("ResNet-18", 4.72, 3.99), ("WRN-28-10", 3.87, 3.08), ("Shake-shake 26 2×96d", 2.86, 2.56))
 
@@ -71,36 +80,6 @@ class CutoutSettings(Settings):
         if self.centres and len(self.centres) != len(self.images):
             raise SettingError("centres", f"{len(self.centres)} centres for {len(self.images)} images; give one each")
         return self
-
-
-# The operation
-
-
-def edges(centres: Array, size: int, length: int) -> tuple[Rows, Rows]:
-    """First and behind the last pixel that squares at `centres` hide along a side of `length` pixels."""
-    start = np.asarray(centres) - size // 2
-    return np.maximum(start, 0), np.minimum(start + size, length)
-
-
-def square_masks(centres: Array, size: int, height: int, width: int) -> NDArray[np.bool_]:
-    """True where hidden: (N, H, W) from centres (N, holes, 2) as (row, column)."""
-    i, j = np.arange(height)[:, None], np.arange(width)
-    masks = np.zeros((len(centres), height, width), bool)
-    for hole in range(centres.shape[1]):
-        top, bottom = (edge[:, None, None] for edge in edges(centres[:, hole, 0], size, height))
-        left, right = (edge[:, None, None] for edge in edges(centres[:, hole, 1], size, width))
-        masks |= (top <= i) & (i < bottom) & (left <= j) & (j < right)
-    return masks
-
-
-def drawn_centres(rng: np.random.Generator, count: int, holes: int, height: int, width: int) -> Rows:
-    """Centres (count, holes, 2): every pixel of the image with the same chance."""
-    return rng.integers(0, [height, width], (count, holes, 2))
-
-
-def cutout(x: Array, masks: NDArray[np.bool_]) -> Array:
-    """x (N, C, H, W) with zeros in all channels where masks (N, H, W) are true."""
-    return np.where(masks[:, None], x.dtype.type(0), x)
 
 
 # The trial
@@ -138,7 +117,7 @@ def trial(settings: CutoutSettings, seed: int, context: Context) -> Iterator[Eve
     each = many.mean((1, 2))
     some = raw[: settings.guessed] / 255
     normal = (some - mean) / std
-    blind = [_blind(many[:2000], depth) for depth in DEPTHS]
+    unseen = [blind(many[:2000], depth) for depth in DEPTHS]
     yield Result(
         {
             "source": source,
@@ -151,51 +130,13 @@ def trial(settings: CutoutSettings, seed: int, context: Context) -> Iterator[Eve
             "share_error": float(each.std(ddof=1) / np.sqrt(len(each))),
             "whole": float((each == settings.size**2 / (height * width)).mean()) if settings.holes == 1 else None,
             "expected": expected_share(settings.size, height) * expected_share(settings.size, width),
-            "blind_cutout": blind,
-            "blind_dropout": [_blind_by_chance(float(each.mean()), depth, height, width) for depth in DEPTHS],
+            "blind_cutout": unseen,
+            "blind_dropout": [blind_by_chance(float(each.mean()), depth, height, width) for depth in DEPTHS],
             "guess_cutout": unexplained(normal, many[: len(normal)]),
             "guess_dropout": unexplained(normal, rng.random((len(normal), height, width)) < each.mean()),
             "torch_gap": _torch_gap(x, cut, centres, settings.size),
         }
     )
-
-
-def expected_share(size: int, length: int) -> float:
-    """The mean share of a side that one square hides, over all places of its centre."""
-    first, last = edges(np.arange(length), size, length)
-    return float((last - first).mean() / length)
-
-
-def unexplained(x: Array, masks: NDArray[np.bool_]) -> float:
-    """The squared error of guessing hidden pixels from their surroundings, as a share of guessing the mean, 0.
-
-    The guess is the smoothest one: every hidden pixel is the mean of its four neighbours (Laplace's equation,
-    solved by sweeps). 0: the neighbours tell all there was; 1: no more than the mean colour does.
-    """
-    hidden = np.broadcast_to(masks[:, None], x.shape)
-    guess = np.where(hidden, 0.0, x)
-    for _ in range(SWEEPS):
-        padded = np.pad(guess, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-        around = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
-        guess = np.where(hidden, around / 4, x)
-    return float(((guess - x)[hidden] ** 2).sum() / (x[hidden] ** 2).sum())
-
-
-def _blind(masks: NDArray[np.bool_], depth: int) -> float:
-    """The share of units after `depth` 3×3 convolutions (padding 1) that see hidden pixels alone."""
-    hidden = np.pad(masks, ((0, 0), (depth, depth), (depth, depth)), constant_values=True)
-    for _ in range(depth):
-        hidden = hidden[:, :-2] & hidden[:, 1:-1] & hidden[:, 2:]
-        hidden = hidden[:, :, :-2] & hidden[:, :, 1:-1] & hidden[:, :, 2:]
-    return float(hidden.mean())
-
-
-def _blind_by_chance(share: float, depth: int, height: int, width: int) -> float:
-    """The same when every pixel goes by a coin of its own: share to the number of pixels in the unit's window."""
-    rows, columns = (
-        np.minimum(np.arange(n) + depth, n - 1) - np.maximum(np.arange(n) - depth, 0) + 1 for n in (height, width)
-    )
-    return float((share ** np.outer(rows, columns)).mean())
 
 
 def _torch_gap(x: Array, cut: Array, centres: Rows, size: int) -> float | None:

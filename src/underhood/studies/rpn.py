@@ -134,13 +134,18 @@ def loss(logits: Array, deltas: Array, taught: Labels) -> tuple[float, float, Ar
     z, y = logits[taught.sampled], taught.y.astype(logits.dtype)
     objectness = float(np.mean(np.logaddexp(0, z) - y * z))
     d_logits, d_deltas = np.zeros_like(logits), np.zeros_like(deltas)
-    d_logits[taught.sampled] = (1 / (1 + np.exp(-z)) - y) / max(1, len(z))
+    d_logits[taught.sampled] = (probability(z) - y) / max(1, len(z))
     off = deltas[taught.objects] - taught.t
     size = np.abs(off)
     number = max(1, len(off))
     box = float(np.where(size < BETA, off**2 / (2 * BETA), size - BETA / 2).sum() / number)
     d_deltas[taught.objects] = np.clip(off / BETA, -1, 1) / number
     return objectness, box, d_logits, d_deltas
+
+
+def probability(logits: Array) -> Array:
+    """σ(z), the objectness."""
+    return 1 / (1 + np.exp(-logits))
 
 
 def normalised(pixels: Array) -> Array:
