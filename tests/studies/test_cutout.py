@@ -1,6 +1,8 @@
 """cutout's masks and shares against PyTorch, loops and fractions worked by hand."""
 
+import sys
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,3 +141,15 @@ def test_without_the_data_the_pictures_are_drawn(tmp_path):
     events = list(trial(CutoutSettings(draws=100, guessed=2), 0, Context(data=tmp_path)))
     assert next(event for event in events if isinstance(event, Result)).values["source"] == "drawn"
     assert any(isinstance(event, Artefact) for event in events)
+
+
+def test_without_pytorch_the_check_by_counting_stands_alone(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert result_of()["torch_gap"] is None
+    (group,) = run.results.groups
+    (stored,) = group.trials
+    lacking = SimpleNamespace(
+        result=stored.result | {"torch_gap": None}, settings=stored.settings, artefact=stored.artefact
+    )
+    document = find("cutout").report(SimpleNamespace(groups=[SimpleNamespace(counted=[lacking])]))
+    assert any("PyTorch is not installed" in str(block) for block in document.sections[-1].blocks)

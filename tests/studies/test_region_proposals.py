@@ -1,6 +1,8 @@
 """region-proposals: boxes against published numbers, counted pixels and loops; the loss against PyTorch."""
 
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ import underhood
 from underhood.errors import BadInput
 from underhood.studies import find, selective_search
 from underhood.studies.boxes import clip, decode, encode, iou, nms, suppression
-from underhood.studies.region_proposals import RegionProposalsSettings
+from underhood.studies.region_proposals import RegionProposalsSettings, trial
 from underhood.studies.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
 from underhood.studies.scenes import scene
+from underhood.training.events import Context, Result
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +231,20 @@ def test_one_s_own_picture_and_the_engine(tmp_path):
 def test_bad_options_are_refused(settings, said, tmp_path):
     with pytest.raises(BadInput, match=said):
         underhood.run("region-proposals", "smoke", set=settings, runs=tmp_path)
+
+
+def test_without_pytorch_the_engine_trains(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    settings = RegionProposalsSettings(steps=1, batch=1, test_scenes=1)
+    found = next(event for event in trial(settings, 0, Context()) if isinstance(event, Result)).values
+    assert (found["backend"], found["torch_gap"]) == ("underhood", None)
+    (stored,) = run.trials
+    lacking = SimpleNamespace(
+        result=stored.result | {"torch_gap": None}, settings=stored.settings, artefact=stored.artefact,
+        metric=stored.metric,
+    )  # fmt: skip
+    document = find("region-proposals").report(SimpleNamespace(groups=[SimpleNamespace(counted=[lacking])]))
+    assert any("PyTorch is not installed" in str(block) for block in document.sections[-1].blocks)
 
 
 def test_another_picture_under_the_same_name_is_another_trial(tmp_path):

@@ -437,7 +437,10 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
             [Column("depth", "After", align="left"), Column("cutout", "Cutout", unit="%", format=".3g"),
              Column("dropout", "Dropout of pixels", unit="%", format=".2g")],
             deep,
-            foot=["Cutout: measured on 2,000 draws. Dropout: the mean of p to the number of pixels in the window."],
+            foot=[
+                "Cutout: measured on 2,000 draws.",
+                "Dropout: the mean of p to the number of pixels in the window, which are fewer at a border.",
+            ],
             name="blind",
         ),
         "So, as DeVries and Taylor argue, dropout does little in convolutional layers: they have few weights, which "
