@@ -240,6 +240,7 @@ def test_it_is_told_in_every_form():
         ({"backend": "torhc"}, 'did you mean "torch"'),
         ({"dtype": "float31"}, 'did you mean "float32"'),
         ({"memory_format": "channels"}, "channels_last"),
+        ({"clock": "sun"}, "there is wall, processor"),
         ({"batch": 0}, "batch: at least 1"),
         ({"threads": 0}, "threads: at least 1"),
         ({"device": "tpu"}, "there is cpu"),

@@ -1,10 +1,11 @@
 """Medians, quartiles and when to stop: with clocks that do as they are told."""
 
 import gc
+import time
 
 import pytest
 
-from underhood.instruments.stopwatch import Rule, Timing, measure, quartiles, wall_clock
+from underhood.instruments.stopwatch import Rule, Timing, measure, processor_clock, quartiles, wall_clock
 
 
 class Machine:
@@ -133,3 +134,9 @@ def test_the_wall_clock_gives_the_result_and_a_time():
     result, seconds = wall_clock(lambda: 42)
     assert result == 42
     assert seconds >= 0
+
+
+def test_processor_time_passes_over_what_sleeps():
+    result, seconds = processor_clock(lambda: time.sleep(0.05) or 42)
+    assert result == 42
+    assert 0 <= seconds < 0.05

@@ -32,6 +32,10 @@ def profile(
         Literal["contiguous", "channels_last"], Parameter(help="How images lie in memory.")
     ] = "contiguous",
     inference: Annotated[bool, _flag("--inference", "Forward alone, in evaluation mode, without a graph.")] = False,
+    clock: Annotated[
+        Literal["wall", "processor"],
+        Parameter(help="Time by the wall's clock, or in processor seconds where others use the machine too."),
+    ] = "wall",
     seconds: Annotated[float, Parameter(help="Stop measuring a network after so many seconds.")] = 10.0,
     trace: Annotated[
         Path | None,
@@ -72,6 +76,7 @@ def profile(
         dtype=dtype,
         memory_format=memory_format,
         training=not inference,
+        clock=clock,
         trace=trace,
         rule=Rule(seconds=seconds),
     )

@@ -21,7 +21,7 @@ from underhood.errors import BadInput, MissingPiece, nearest
 from underhood.instruments.inputs import Inputs, Spec, as_inputs
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.roofline import Roofline, measure_roofline
-from underhood.instruments.stopwatch import Clock, Rule, Timing, gpu_clock, wall_clock
+from underhood.instruments.stopwatch import Clock, Rule, Timing, gpu_clock, processor_clock, wall_clock
 from underhood.instruments.target import Target, resolve
 from underhood.instruments.threads import threads as using_threads
 from underhood.tables import Table
@@ -32,21 +32,25 @@ if TYPE_CHECKING:
 SCHEMA = "underhood.profile/1"
 BACKENDS = ("torch", "underhood", "both")
 FORMATS = ("contiguous", "channels_last")
+CLOCKS = ("wall", "processor")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
 class How:
-    """What may change a time: device, dtype, memory format, and whether a step trains or only looks."""
+    """What may change a time: device, dtype, memory format, whether a step trains or only looks, and the clock."""
 
     device: str = "cpu"
     dtype: str = "float32"
     memory_format: str = "contiguous"
     training: bool = True
+    clock: str = "wall"
 
     @property
-    def clock(self) -> Clock:
-        return gpu_clock if self.device.startswith("cuda") else wall_clock
+    def timer(self) -> Clock:
+        if self.device.startswith("cuda"):
+            return gpu_clock
+        return processor_clock if self.clock == "processor" else wall_clock
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,7 @@ def profile(
     dtype: str = "float32",
     memory_format: str = "contiguous",
     training: bool = True,
+    clock: str = "wall",
     trace: Path | str | None = None,
     rule: Rule | None = None,
 ) -> Profile:
@@ -194,14 +199,15 @@ def profile(
 
     `batch` (one or several) replaces the input's first size. `backend` is "torch", "underhood" or "both", for
     networks of ours; a module is timed on the library that it is made of. `threads` are set for the time of
-    the measurement. Without `training` only forward is timed, in evaluation mode and without a graph. `trace`
+    the measurement. `clock` "processor" counts processor seconds instead of the wall's: for a machine that others
+    use too, with one thread. Without `training` only forward is timed, in evaluation mode and without a graph. `trace`
     is a file for a Chrome trace of one step (torch alone). `rule` says how long to measure.
 
     The network is left as it was: a copy is run, and the random numbers of the user's are not touched.
     Raises BadInput with the layer where the pass fails, MissingPiece where the device is not there.
     """
     target = _target(network, arguments)
-    how = _checked(How(device, dtype, memory_format, training))
+    how = _checked(How(device, dtype, memory_format, training, clock))
     rule = rule or Rule()
     inputs = as_inputs(input, target.input)
     batches = [batch] if isinstance(batch, int) else list(batch or [_batch(inputs)])
@@ -216,7 +222,7 @@ def profile(
         for name in backends:
             for size in batches:
                 measured.append(_run(name, target, with_batch(inputs, size), size, how, rule))
-        roofline = measure_roofline(how.dtype, how.device, how.clock)
+        roofline = measure_roofline(how.dtype, how.device, how.timer)
         notes = _traced(target, with_batch(inputs, batches[0]), how, trace) if trace else ()
     return Profile(target.name, how, count, rule, roofline, measured, notes)
 
@@ -266,7 +272,7 @@ def _is_ours(network: Any) -> bool:
 
 
 def _checked(how: How) -> How:
-    for name, choices in (("dtype", PRECISIONS), ("memory_format", FORMATS)):
+    for name, choices in (("dtype", PRECISIONS), ("memory_format", FORMATS), ("clock", CLOCKS)):
         value = getattr(how, name)
         if value not in choices:
             raise BadInput(f'{name}: unknown "{value}": {nearest(value, list(choices))}')

@@ -32,7 +32,7 @@ def run(target: Target, inputs: Inputs, batch: int, how: "How", rule: Rule) -> "
     except PassError as error:
         raise BadInput(f"{target.name} on the engine, input {inputs}: {error}") from error
     whole = EngineCall("", "network", copy, given, list(copy.parameters()), how.training)
-    *timings, (forward, backward) = measure([*calls, whole], rule)
+    *timings, (forward, backward) = measure([*calls, whole], rule, how.timer)
     counted = _counted(target, inputs, how)
     rows = [_row(call, timing, counted.get(call.name)) for call, timing in zip(calls, timings, strict=True)]
     assert forward is not None

@@ -117,9 +117,10 @@ def quartiles_text(timing: Timing | None) -> str | None:
 def foot(profile: "Profile", runs: list["Run"]) -> list[str]:
     """How it was measured, what the sum says beside the whole, what the roof is."""
     how, rule, roof = profile.how, profile.rule, profile.roofline
+    on = how.device + (", processor time" if how.clock == "processor" else "")
     mode = "training mode, with the graph for backward" if how.training else "evaluation mode, without a graph"
     lines = [
-        f"{how.device}, {profile.threads} thread{'s' * (profile.threads != 1)}, {how.dtype}, {how.memory_format}; "
+        f"{on}, {profile.threads} thread{'s' * (profile.threads != 1)}, {how.dtype}, {how.memory_format}; "
         f"{mode}. {rule.warmup} calls to warm up, then {rule.least} to {rule.most} in turns, until the median is "
         f"known to {rule.within:.0%}"
         + (
@@ -296,6 +297,7 @@ def as_json(profile: "Profile") -> dict[str, Any]:
         "dtype": how.dtype,
         "memory_format": how.memory_format,
         "training": how.training,
+        "clock": how.clock,
         "rule": vars(profile.rule),
         "roofline": {"flops": profile.roofline.flops, "bytes": profile.roofline.bytes},
         "runs": [

@@ -32,7 +32,7 @@ def run(target: Target, inputs: Inputs, batch: int, how: "How", rule: Rule) -> "
         calls = _captured(target, inputs, copy, args, kwargs, {row.name for row in rows if not row.group}, how)
         learnt = [p for p in copy.parameters() if p.requires_grad]
         whole = TorchCall("", copy, args, kwargs, learnt, how.training)
-        *timings, (forward, backward) = measure([*calls, whole], rule, how.clock)
+        *timings, (forward, backward) = measure([*calls, whole], rule, how.timer)
     found = {call.name: (call, timing) for call, timing in zip(calls, timings, strict=True)}
     assert forward is not None
     return Run("torch", batch, str(inputs), [_row(row, *found.get(row.name, (None, None))) for row in rows],
@@ -124,8 +124,8 @@ def write_trace(target: Target, inputs: Inputs, how: "How", path: Path) -> None:
     with torch.random.fork_rng(devices=_gpus(how)):
         copy, args, kwargs = prepared(target, inputs, how)
         step = TorchCall("", copy, args, kwargs, [p for p in copy.parameters() if p.requires_grad], how.training)
-        step(how.clock)
+        step(how.timer)
         with torch_profile(activities=activities, record_shapes=True) as recorded:
-            step(how.clock)
+            step(how.timer)
     path.parent.mkdir(parents=True, exist_ok=True)
     recorded.export_chrome_trace(str(path))
