@@ -275,7 +275,7 @@ study = Study(
     scales={
         "smoke": Scale("the stack and ResNet-20", seeds=1, axes={"network": [STACK, "resnet20"]}, time="5 s"),
         "quick": Scale("the stack and five networks", seeds=1, time="15 s"),
-        "full": Scale("with every field checked by gradients", seeds=1, set={"verify": True}, time="5 min"),
+        "full": Scale("with every field checked by gradients", seeds=1, set={"verify": True}, time="1 min"),
     },
     report=report,
 )

@@ -187,7 +187,7 @@ study = Study(
     scales={
         "smoke": Scale("VGG19 alone", seeds=1, axes={"network": ["vgg19"]}, time="5 s"),
         "quick": Scale("VGG19 and the table as printed", seeds=1, time="10 s"),
-        "full": Scale("with receptive fields checked by gradients", seeds=1, set={"verify": True}, time="4 min"),
+        "full": Scale("with receptive fields checked by gradients", seeds=1, set={"verify": True}, time="1 min"),
     },
     report=report,
 )
