@@ -11,6 +11,7 @@ from underhood.report.prose import Bullets, Paragraph, Span
     [
         ("plain", "plain"),
         ("1.60 ± 0.10 % of 5 images", "1.60\u00a0±\u00a00.10\u00a0% of 5 images"),
+        ("**2** and **3**", "<strong>2</strong> and <strong>3</strong>"),
         ("**bold** and *soft*", "<strong>bold</strong> and <em>soft</em>"),
         ("**bold with `code`**", "<strong>bold with <code>code</code></strong>"),
         ("**a *b* c**", "<strong>a <em>b</em> c</strong>"),

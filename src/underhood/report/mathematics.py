@@ -104,7 +104,7 @@ def _rename(element: Element) -> None:
 def _align(table: Element) -> None:
     """Alignment as style, for browsers dropped the attributes; columns of `align` touch."""
     together = "padding-inline: 0" if table.get("displaystyle") == "true" else ""
-    for cell in table.iter("mtd"):
+    for cell in table.findall("mtr/mtd"):  # not those of a matrix within
         side = cell.attrib.pop("columnalign", "")
         if style := "; ".join(filter(None, (side and f"text-align: {side}", together))):
             cell.set("style", style)

@@ -26,6 +26,7 @@ PAGES: tuple[str, ...] = (
     "gelu_descent",
     "logic_gates",
     "conv_arithmetic",
+    "backprop_by_hand",
     "simple_nn_sanity",
     "layer_profile",
     "alexnet_parameters",
