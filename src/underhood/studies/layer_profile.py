@@ -85,6 +85,8 @@ def measure(settings: ProfileSettings, seed: int, context: Context) -> Iterator[
 
 def _plain(found: Any) -> dict[str, Any]:
     """One profile as numbers in microseconds: median, quartiles, calls."""
+    from underhood.instruments.profile_tables import about_sum
+
     run = found.runs[0]
 
     def numbers(timing: Any) -> list[float] | None:
@@ -96,7 +98,7 @@ def _plain(found: Any) -> dict[str, Any]:
         },
         "forward": numbers(run.forward),
         "backward": numbers(run.backward),
-        "ratio": run.sum / run.seconds,
+        "about": about_sum(run),
     }
 
 
@@ -169,7 +171,7 @@ def _table(settings: dict[str, Any], found: list[dict[str, Any]]) -> Table:
 
 
 def _table_foot(found: list[dict[str, Any]], first: str) -> list[str]:
-    lines = [f"The layers' sum is {found[0]['cpu'][first]['ratio']:.0%} of the whole network's time, with backward."]
+    lines = [f"Forward and backward, {found[0]['cpu'][first]['about']}"]
     if found[0]["gpu"] is None:
         lines.append(f"No GPU time: {found[0]['gpu_reason']}.")
     return lines
