@@ -151,6 +151,7 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
         only = [{"filter": "datum.what == 'box'"}]
         edge = {"type": "rect", "fillOpacity": 0, "strokeWidth": 2}
         layers += [
+            {"transform": only, "mark": {**edge, "stroke": PAPER, "strokeWidth": 4, "opacity": 0.7}, "encoding": ends},
             {"transform": only, "mark": edge, "encoding": {**ends, "stroke": colour, "strokeDash": dash}},
             {"transform": only, "mark": halo, "encoding": beside},
             {"transform": only, "mark": {**small, "color": INK}, "encoding": beside},

@@ -54,6 +54,7 @@ def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
     c, recall, times = found["counts"], found["recall"], found["times"]
     fast, faster = (_shares(PUBLISHED[which])[1] for which in ("fast", "faster"))
     covered, before = (f"{100 * of['share']:.0f} %" for of in (recall, found["recall_before"]))
+    known = " It has learned from drawn shapes alone: on a photograph it shows the steps, no more."
     return (
         "Fast R-CNN waits for its region proposals; Faster R-CNN lets a network make them from the feature map that it "
         f"has computed anyway. In the paper proposals took {100 * fast:.0f} % of a picture's time before and "
@@ -62,7 +63,7 @@ def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
         f"{c['large']:,} clipped boxes that are not tiny, the best {c['best']} go into non-maximum suppression, "
         f"**{c['kept']}** come out of it and {c['proposals']} are handed on, {c['sure']} of them surer than not that "
         f"they hold an object. On {settings['test_scenes']} fresh scenes the proposals cover **{covered}** of "
-        f"{recall['objects']} objects (IoU ≥ 0.5); before training {before}."
+        f"{recall['objects']} objects (IoU ≥ 0.5); before training {before}.{known if settings['image'] else ''}"
     )
 
 
@@ -176,14 +177,14 @@ def _first_look(arrays: dict[str, Array]) -> list[Any]:
     maps = [Picture(f"channel {i}", shaded(features[i])) for i in strongest]
     p = probability(arrays["objectness"]).max(0)
     truths = arrays["truths"]
-    told = "its objects" if len(truths) else "one's own picture"
+    told = "the picture and its objects" if len(truths) else "the picture"
     return [
         "The picture, six of the 48 channels of its feature map (dark is strong), and the objectness: at each place "
         "the largest probability among its anchors.",
         pictures(
             "Picture, objectness",
-            [Picture(f"the picture: {told}", picture, _boxes_of(truths, "object")),
-             Picture(f"objectness, {p.min():.2f} (white) to {p.max():.2f}", shaded(p, 0, 1))],
+            [Picture(told, picture, _boxes_of(truths, "object")),
+             Picture(f"objectness, {p.min():.2f} to {p.max():.2f}; white is 0", shaded(p, 0, 1))],
             columns=2, largest=302, name="objectness",
         ),
         pictures("Feature map", maps, columns=6, largest=96, name="features"),
@@ -296,7 +297,7 @@ def _decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
             "From anchor to box",
             [Column("box", "Box", align="left"), Column("p", "p", format=".3f"), Column("anchor", "Anchor"),
              Column("deltas", "Deltas"), Column("decoded", "Decoded"), Column("clipped", "Clipped")],
-            table, foot=["Boxes are left, top, right, bottom in pixels; the last one crosses the border and is cut."],
+            table, foot=["Boxes are left, top, right, bottom in pixels; what crosses the border is cut."],
             name="decoded",
         ),
         pictures(
