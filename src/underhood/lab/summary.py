@@ -65,7 +65,7 @@ class Curve:
 
 def _interval(values: Array) -> tuple[Array, Array | None, Array | None]:
     """Mean, lower and upper end of the t-interval over the first axis; one value has no ends."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped]  # comes with scikit-learn
+    from scipy.special import stdtrit  # comes with scikit-learn
 
     n = len(values)
     mean: Array = values.mean(axis=0)

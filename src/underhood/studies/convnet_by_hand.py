@@ -203,6 +203,6 @@ def differences(title: str, rows: list[dict[str, Any]], first: str) -> Table:
     return Table(title, columns, rows, ["diff_mse: the mean of the squared differences from PyTorch, in float64."])
 
 
-def equations(pairs: list[tuple[str, str]]) -> list[str | Equation]:
+def equations(pairs: list[tuple[str, str]]) -> list[Any]:
     """Lines of LaTeX, each with its note."""
     return [Equation(latex, note) for latex, note in pairs]
