@@ -27,6 +27,7 @@ PAGES: tuple[str, ...] = (
     "logic_gates",
     "conv_arithmetic",
     "backprop_by_hand",
+    "linear_backward",
     "simple_nn_sanity",
     "layer_profile",
     "alexnet_parameters",
