@@ -48,8 +48,8 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: no .npz file of arrays, or a damaged one ({error})") from error
 

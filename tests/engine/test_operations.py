@@ -22,7 +22,8 @@ def cases():
 
 def forms(operation):
     """The names of the forms that the page has; one that serves as two is run once."""
-    return list({id(found): name for name in reversed(NAMES) if (found := getattr(operation, name)) is not None}.values())
+    found = {id(getattr(operation, name)): name for name in reversed(NAMES) if getattr(operation, name) is not None}
+    return list(found.values())
 
 
 def run(operation, sample, form, dtype):

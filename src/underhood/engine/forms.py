@@ -59,7 +59,8 @@ class Operation:
     `call` is the function that users call with tensors. `twin` names PyTorch's function of the same meaning; the
     settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose
     values backward reads ("z" is the output), for each input's gradient where they differ; the others reach it as
-    hollow arrays, which have a shape but no memory of their own. A `view` shares its first input's memory. `samples(rng)` yields Samples in float64.
+    hollow arrays, which have a shape but no memory of their own. A `view` shares its first input's memory.
+    `samples(rng)` yields Samples in float64.
     """
 
     name: str
@@ -92,21 +93,26 @@ class Operation:
         """The inputs' names, without end where their number is not fixed."""
         return chain(self.arguments, repeat(self.rest)) if self.rest else iter(self.arguments)
 
-    @cache
     def read(self, wants: tuple[bool, ...]) -> frozenset[str]:
         """The names of the arguments whose values backward reads, when it is asked for those inputs' gradients."""
-        if self.saves is None:
-            return frozenset(("z", *self.arguments, self.rest))
-        if isinstance(self.saves, tuple):
-            return frozenset(self.saves)
-        wanted = [name for name, want in zip(self.names(), wants, strict=False) if want]
-        return frozenset(name for input in wanted for name in self.saves[input])
+        return _read(self, wants)
 
     def pytorch(self, *inputs: Any, **settings: Any) -> Any:
         """The same by PyTorch, on its tensors."""
         module, *names = next(_places(self.twin))
         twin: Any = reduce(getattr, names, importlib.import_module(module))
         return self.ask(twin, *inputs, **settings) if self.ask else twin(*inputs, **settings)
+
+
+@cache
+def _read(operation: Operation, wants: tuple[bool, ...]) -> frozenset[str]:
+    saves = operation.saves
+    if saves is None:
+        return frozenset(("z", *operation.arguments, operation.rest))
+    if isinstance(saves, tuple):
+        return frozenset(saves)
+    wanted = [name for name, want in zip(operation.names(), wants, strict=False) if want]
+    return frozenset(name for input in wanted for name in saves[input])
 
 
 def _places(path: str) -> Iterator[list[str]]:

@@ -108,12 +108,6 @@ class Sequential(Numbered):
             return Sequential(OrderedDict(list(self._modules.items())[index]))
         return super().__getitem__(index)
 
-    def __delitem__(self, index: int | slice) -> None:
-        for name in list(self._modules)[index] if isinstance(index, slice) else [self._place(index)]:
-            del self._modules[name]
-        if all(name.isdecimal() for name in self._modules):
-            self._renew(self)
-
     def __add__(self, items: Iterable[Any]) -> Sequential:
         return Sequential(*self, *items)
 
@@ -131,8 +125,8 @@ class ParameterList(Numbered):
     def _put(self, name: str, item: Any) -> None:
         self._parameters[name] = _parameter(item)
 
-    def extra_repr(self) -> str:
-        return _listed(self._parameters)
+    def __repr__(self) -> str:
+        return _listed(self)
 
 
 class Named(Module):
@@ -201,8 +195,8 @@ class ParameterDict(Named):
     def __setitem__(self, name: str, item: Any) -> None:
         self._parameters[name] = _parameter(item)
 
-    def extra_repr(self) -> str:
-        return _listed(self._parameters)
+    def __repr__(self) -> str:
+        return _listed(self)
 
 
 def _parameter(item: Any) -> Parameter:
@@ -211,7 +205,8 @@ def _parameter(item: Any) -> Parameter:
     return item if isinstance(item, Parameter) else Parameter(item)
 
 
-def _listed(parameters: Mapping[str, Any]) -> str:
-    """The parameters, one a line."""
-    sizes = {name: f"[{p.dtype.name} of size {'x'.join(map(str, p.shape))}]" for name, p in parameters.items()}
-    return "\n  ".join(f"({name}): Parameter containing: {size}" for name, size in sizes.items())
+def _listed(module: ParameterList | ParameterDict) -> str:
+    """The parameters and their sizes, one a line."""
+    sizes = {name: f"[{p.dtype.name} of size {'x'.join(map(str, p.shape))}]" for name, p in module._items().items()}
+    lines = "".join(f"\n  ({name}): Parameter containing: {size}" for name, size in sizes.items())
+    return f"{type(module).__name__}({lines}\n)"

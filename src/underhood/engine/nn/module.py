@@ -124,7 +124,7 @@ class Module:
             raise AttributeError(f"cannot assign {name!r} before Module.__init__() call")
         if "." in name or not name:
             raise KeyError(f'a name is not empty and has no "." in it, got: {name!r}')
-        if name not in home and (name in self.__dict__ or hasattr(type(self), name)):
+        if name not in home and hasattr(self, name):
             raise KeyError(f"attribute {name!r} already exists")
 
     # -- walking --
@@ -276,9 +276,9 @@ class Module:
         arrays = {key: _as_array(value) for key, value in state_dict.items() if key in own}
         errors = []
         if strict and unexpected:
-            errors.append("Unexpected key(s) in state_dict: " + ", ".join(map(repr, unexpected)))
+            errors.append("Unexpected key(s) in state_dict: " + _quoted(unexpected))
         if strict and missing:
-            errors.append("Missing key(s) in state_dict: " + ", ".join(map(repr, missing)))
+            errors.append("Missing key(s) in state_dict: " + _quoted(missing))
         for key, array in arrays.items():
             if array.shape != own[key].shape:
                 errors.append(f"size mismatch for {key}: {array.shape} in the state_dict, {tuple(own[key].shape)} here")
@@ -330,6 +330,10 @@ class Module:
         if not children and "\n" not in extra:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join([extra] * bool(extra) + children) + "\n)"
+
+
+def _quoted(keys: list[str]) -> str:
+    return ", ".join(f'"{key}"' for key in keys)
 
 
 def _as_array(value: Any) -> np.ndarray:

@@ -169,7 +169,9 @@ def fast(
     x: Array, t: Array, w: Array | None, *, ignore_index: int, reduction: str, label_smoothing: float
 ) -> tuple[Array, Array]:
     losses, dx, mass = _fast(*_in_order(x, t, w), ignore_index, x.dtype.type(label_smoothing))
-    return reduce(losses, reduction, mass), dx if reduction != "mean" else np.divide(dx, mass, out=dx)
+    if reduction == "mean" and mass:
+        dx /= mass
+    return reduce(losses, reduction, mass), dx
 
 
 @compiled
