@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from underhood.instruments.cost import cost
     from underhood.instruments.memory import memory
     from underhood.instruments.profile import profile
+    from underhood.instruments.trace import trace
     from underhood.lab.results import open_run
     from underhood.studies.running import run
     from underhood.weights import load, save
@@ -47,6 +48,7 @@ _FACE = {
     "run": "underhood.studies.running",
     "save": "underhood.weights",
     "tensor": "underhood.engine",
+    "trace": "underhood.instruments.trace",
 }
 
 # Functions that torch has at its top, so that `torch.cat` becomes `underhood.cat`.
@@ -89,6 +91,7 @@ __all__ = [
     "run",
     "save",
     "tensor",
+    "trace",
 ]
 
 

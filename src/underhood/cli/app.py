@@ -21,6 +21,7 @@ from underhood.cli.profile import profile
 from underhood.cli.report import report
 from underhood.cli.run import run
 from underhood.cli.studies import show, studies
+from underhood.cli.trace import trace
 from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, missing_extra
 
 DESCRIPTION = """\
@@ -44,7 +45,7 @@ HELP = Group("Help", sort_key=3)
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
     STUDIES: (run, studies, show, report),
-    INSTRUMENTS: (cost, check, profile, memory),
+    INSTRUMENTS: (cost, check, profile, memory, trace),
     HOUSE: (data, doctor),
 }
 

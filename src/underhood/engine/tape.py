@@ -109,6 +109,16 @@ def _wants_needs(backward: Callable[..., Any]) -> bool:
     return "needs" in inspect.signature(getattr(backward, "py_func", backward)).parameters
 
 
+@contextmanager
+def keep_values() -> Iterator[None]:
+    """While it lasts nodes keep every value, not those alone that backward reads: for whoever reads the tape."""
+    token = _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
 def hollow(array: Array) -> Array:
     """An array of the same shape and dtype without memory of its own: what backward gets of an unsaved input."""
     return _hollow(array.shape, array.dtype) if array.dtype.kind == "f" else array
@@ -143,7 +153,7 @@ def _saved(name: str, x: Tensor | Any, read: frozenset[str], versions: list[tupl
     if cell is None:
         return x
     if name not in read:
-        return hollow(x.array)
+        return x.array if _keeping.get() else hollow(x.array)
     versions.append((cell, cell[0], name))
     return x.array
 

@@ -1,0 +1,209 @@
+"""trace: the lid off. Any number in a network, as its equation with the real numbers put in.
+
+    trace("simple-nn", "conv2[3,4,5]")                    one activation
+    trace("simple-nn", "conv2[3,4,5]", depth=9)           unfolded down to the pixels
+    trace("simple-nn", gradient="conv1.weight[0,0,2,2]")  one gradient: Σ δ · slope
+    trace("simple-nn", gradient="conv1[3,4,5]", depth=9)  unfolded up to the loss
+    trace("net.py:Network", "fc[2]", input=(1, 1, 28, 28), data="mnist", index=7)
+
+It reads the tape of one pass in float64. What an operation makes of its inputs it says itself, by its backward (see
+`parts`); every equation's sum is held against the number that the engine computed, and the number against PyTorch's.
+"""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from underhood import engine
+from underhood.engine.forms import Array
+from underhood.errors import BadInput, nearest
+from underhood.instruments.inputs import as_inputs
+from underhood.instruments.target import resolve
+from underhood.instruments.trace.equation import Check, Equation
+from underhood.instruments.trace.reading import Reading
+from underhood.instruments.trace.tree import Limits, activation, gradient
+from underhood.instruments.trace.twin import Theirs, theirs
+from underhood.instruments.trace.writing import as_html, as_page, as_text
+
+__all__ = ["Trace", "trace"]
+
+SCHEMA = "underhood.trace/1"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An equation with those below it, and what was traced."""
+
+    title: str
+    equation: Equation
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.title, as_text(self.equation), *self.notes])
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every sum is the engine's number, and that is PyTorch's where it was asked."""
+        checks = [check for one in self.equation.everything() for check in one.checks]
+        return all(one.off < 1e-9 for one in self.equation.everything()) and all(c.off < 1e-9 for c in checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under a schema's name."""
+        return {"schema": SCHEMA, "title": self.title, "notes": list(self.notes), "equation": self.equation.to_json()}
+
+    def to_html(self) -> str:
+        """A page of its own."""
+        return as_page(self.title, self.equation, self.notes)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.equation)
+
+
+def trace(
+    network: Any,
+    unit: str | None = None,
+    *,
+    gradient: str | None = None,
+    depth: int = 1,
+    terms: int = 8,
+    input: Any = None,  # noqa: A002 (as in cost)
+    data: str | None = None,
+    index: int = 0,
+    target: int | None = None,
+    weights: Path | str | None = None,
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+) -> Trace:
+    """The number at `unit` (an activation), or ∂E/∂ the number at `gradient`, unfolded `depth` levels.
+
+    A unit is a layer's, weight's or the input's name with a place in it: "conv2[3,4,5]" of the first image, or
+    "conv2[0,3,4,5]". The `terms` largest summands of each equation are shown and followed, the others added up. The
+    input is random (`seed`, also of the first weights), or image `index` of the test set of `data`; `weights` is an
+    .npz or .safetensors file. E is the cross-entropy with class `target` (the image's own, or 0), or the output's
+    mean where that is not one row of logits.
+    """
+    if (unit is None) == (gradient is None):
+        raise BadInput("say what to trace: --unit conv2[3,4,5] or --gradient conv1.weight[0,0,2,2]")
+    target_of = resolve(network, arguments) if not isinstance(network, engine.nn.Module) else None
+    name = target_of.name if target_of else type(network).__name__
+    engine.manual_seed(seed)
+    net, original = _built(network, target_of)
+    net = net.double().eval()
+    if weights is not None:
+        net.load_state_dict(_loaded(Path(weights)))
+    x, label, said = _image(input, target_of.input if target_of else None, data, index, seed, name)
+    label = label if target is None else target
+    reading = Reading(net, engine.tensor(x, requires_grad=True), _loss(label))
+    place = _place(reading, unit or gradient or "")
+    limits = Limits(depth, terms)
+    equation = (activation if unit else _gradient)(reading, place, limits)
+    twin = theirs(net, original, target_of, x, label, reading.output.ndim)
+    equation.checks = _checks(equation, twin, reading.names[id(place[0])], place[1], unit is None)
+    loss = f"E is the cross-entropy with class {label}." if reading.output.ndim == 2 else "E is the output's mean."
+    return Trace(f"{name}, {said}", equation, (loss,) if gradient else ())
+
+
+_gradient = gradient
+
+
+# -- the network and what it is fed --
+
+
+def _built(network: Any, target: Any) -> tuple[engine.nn.Module, Any]:
+    """The network on the engine, and the one of torch.nn that it came from, if it did."""
+    if target is None:
+        return deepcopy(network), None
+    if target.pages:
+        return target.build(engine.nn), None
+    from underhood.instruments.on_engine import on_engine
+    from underhood.instruments.pytorch import load_torch
+
+    original = target.build(load_torch("a network of torch.nn").nn)
+    return on_engine(original), original
+
+
+def _loaded(path: Path) -> dict[str, Array]:
+    if path.suffix == ".npz":
+        return dict(np.load(path))
+    if path.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        return load_file(path)
+    raise BadInput(f"{path}: weights are read from .npz and .safetensors")
+
+
+def _image(
+    said: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str
+) -> tuple[Array, int, str]:
+    """One example as (1, …), its class, and what it is."""
+    if data is not None:
+        from underhood.data import load
+
+        found = load(data)
+        if not 0 <= index < len(found.test):
+            raise BadInput(f"--index {index}: {data} has {len(found.test)} test images, counted from 0")
+        pixels = found.test.take(slice(index, index + 1)) / found.white
+        label = int(found.test.labels[index])
+        if image is not None and pixels.shape[1:] != image:
+            raise BadInput(f"{name} takes {_times(image)}, {data} has images of {_times(pixels.shape[1:])}")
+        return pixels, label, f"test image {index} of {data}, a {found.classes[label]}"
+    if said is None and image is None:
+        raise BadInput(f"{name}: say the shape of its input, as --input 1,1,28,28, or whose image, as --data mnist")
+    shape = (1, *image) if said is None and image is not None else as_inputs(said, image).positional[0].shape
+    return np.random.default_rng(seed).normal(size=shape), 0, f"a random input of {_times(shape)}"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def _loss(label: int) -> Any:
+    def loss(output: engine.Tensor) -> engine.Tensor:
+        if output.ndim != 2:
+            return engine.functional.mean(output)
+        targets = engine.tensor(np.full(len(output), label))
+        return engine.functional.cross_entropy(output, targets)
+
+    return loss
+
+
+# -- the unit --
+
+
+def _place(reading: Reading, said: str) -> tuple[Any, tuple[int, ...]]:
+    """The line or leaf, and the place in it, that a text names."""
+    found = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([-\d,\s]*)\])?\s*", said)
+    if not found:
+        raise BadInput(f'"{said}": a unit is a name and a place in it, as conv2[3,4,5]')
+    name, inside = found.groups()
+    if name not in reading.named:
+        raise BadInput(f'there is no unit "{name}"; {nearest(name, list(reading.named))}')
+    source = reading.named[name]
+    shape = reading.value(source).shape
+    place = tuple(int(n) for n in (inside or "").split(",") if n.strip())
+    if len(place) == len(shape) - 1 and shape[:1] == (1,):
+        place = (0, *place)  # of the one example
+    if len(place) != len(shape):
+        example = ",".join("0" for _ in shape)
+        raise BadInput(f"{name} is {_times(shape)}: say which number of it, as {name}[{example}]")
+    for axis, (i, n) in enumerate(zip(place, shape, strict=True)):
+        if not -n <= i < n:
+            raise BadInput(f"{name} is {_times(shape)}: there is no {i} along axis {axis}, only 0 to {n - 1}")
+    return source, tuple(i % n for i, n in zip(place, shape, strict=True))
+
+
+def _checks(
+    equation: Equation, twin: Theirs | None, name: str, place: tuple[int, ...], is_gradient: bool
+) -> list[Check]:
+    """The engine's number beside the equation's sum, and PyTorch's beside the engine's."""
+    checks = [Check("the engine", equation.value, equation.off)] if equation.law else []
+    value = None if twin is None else twin.find(name, place, is_gradient)
+    if value is not None:
+        size = max(abs(value), *(abs(term.value) for term in equation.terms), 1e-300)
+        checks.append(Check("PyTorch", value, abs(value - equation.value) / size))
+    return checks

@@ -1,0 +1,96 @@
+"""What a trace is made of: one number as an equation with numbers in it, and the equations of what went into it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Index = tuple[int, ...]
+
+
+def number(value: float) -> str:
+    """Five digits, with a true minus."""
+    return f"{value:.5g}".replace("-", "−")
+
+
+def factor(value: float) -> str:
+    """The same as a factor of a product: a negative one in brackets."""
+    return f"({number(value)})" if value < 0 else number(value)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand: the numbers multiplied, their names, and what they make. A name may be empty for a plain factor."""
+
+    factors: tuple[float, ...]
+    names: tuple[str, ...]
+    value: float
+
+    @property
+    def filled(self) -> str:
+        """Say `0.51·(−0.032)`."""
+        return "·".join([number(self.factors[0]), *map(factor, self.factors[1:])])
+
+    @property
+    def named(self) -> str:
+        """Say `pool1[0,0,4,5] · conv2.weight[3,0,1,1]`."""
+        return " · ".join(filter(None, self.names))
+
+
+@dataclass(frozen=True)
+class Check:
+    """Somebody else's value for the same number."""
+
+    who: str
+    value: float
+    off: float
+
+
+@dataclass
+class Equation:
+    """`name` = `value`, by `law` of `operation`; `filled` is the law with the numbers put in.
+
+    `terms` are the summands that are shown, `others` how many are not and `rest` what they add up to. `total` is
+    what all of it comes to, computed from the numbers that are written here. `children` say how the numbers in it
+    were made.
+    """
+
+    name: str
+    value: float
+    operation: str
+    law: str
+    filled: str
+    total: float
+    terms: list[Term] = field(default_factory=list)
+    others: int = 0
+    rest: float = 0.0
+    checks: list[Check] = field(default_factory=list)
+    children: list["Equation"] = field(default_factory=list)
+
+    @property
+    def off(self) -> float:
+        """How far the sum is from the engine's value, relative to it."""
+        size = max(abs(self.value), *(abs(term.value) for term in self.terms), 1e-300)
+        return abs(self.total - self.value) / size
+
+    def everything(self) -> Iterator["Equation"]:
+        """Itself and all that hangs on it."""
+        yield self
+        for child in self.children:
+            yield from child.everything()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, nested."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "operation": self.operation,
+            "law": self.law,
+            "filled": self.filled,
+            "terms": [{"factors": list(t.factors), "names": list(t.names), "value": t.value} for t in self.terms],
+            "others": self.others,
+            "rest": self.rest,
+            "total": self.total,
+            "off": self.off,
+            "checks": [{"who": c.who, "value": c.value, "off": c.off} for c in self.checks],
+            "children": [child.to_json() for child in self.children],
+        }

@@ -1,0 +1,205 @@
+"""The formulas of operations that do more than add and multiply, with their numbers put in.
+
+A page here is a function of a call and the place of an output; it returns the filled-in text, the places that the
+output rests on (the most telling first), and what the text comes to.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from math import exp, log, sqrt
+from typing import Any
+
+import numpy as np
+
+from underhood.instruments.trace.equation import factor, number
+from underhood.instruments.trace.parts import Called, Made, Place
+
+SHOWN = 6  # numbers of a long list that are written
+
+# a function of one number, and how it is written
+ONE: dict[str, str] = {
+    "relu": "max({x}, 0)",
+    "sigmoid": "1 / (1 + e^{minus})",
+    "tanh": "tanh({x})",
+    "exp": "e^{x}",
+    "log": "ln {x}",
+    "sqrt": "√{x}",
+    "rsqrt": "1 / √{x}",
+    "square": "{x}²",
+    "reciprocal": "1 / {x}",
+    "abs": "|{x}|",
+    "silu": "{x}·σ({x})",
+    "softplus": "ln(1 + e^{x})",
+}
+
+
+def one_number(called: Called, i: int, k: tuple[int, ...]) -> Made:
+    """A function applied to every number by itself."""
+    x = float(called.inputs[i][k])
+    pattern = ONE.get(called.operation.name, f"{called.operation.name}({{x}})")
+    filled = pattern.format(x=factor(x) if "{x})" not in pattern else number(x), minus=factor(-x))
+    return Made(filled=filled, places=[(i, k)], total=float(called.z[k]))
+
+
+def listed(values: list[float]) -> str:
+    """Numbers with commas, the middle of a long list left out."""
+    if len(values) > SHOWN:
+        return ", ".join([*map(number, values[: SHOWN - 1]), "…", number(values[-1])])
+    return ", ".join(map(number, values))
+
+
+def line(called: Called, k: tuple[int, ...], dim: int) -> list[tuple[int, ...]]:
+    """The places along `dim` through k."""
+    return [(*k[:dim], j, *k[dim + 1 :]) for j in range(called.inputs[0].shape[dim])]
+
+
+def _softmax(called: Called, k: tuple[int, ...]) -> Made:
+    dim = called.settings["dim"] % called.inputs[0].ndim
+    places = line(called, k, dim)
+    x = [float(called.inputs[0][p]) for p in places]
+    own = x[k[dim]]
+    filled = f"e^{factor(own)} / Σ e^({listed(x)})"
+    order = [k, *(p for p in places if p != k)]
+    total = exp(own - max(x)) / sum(exp(v - max(x)) for v in x)
+    return Made(filled=filled, places=[(0, p) for p in order], total=total)
+
+
+def _log_softmax(called: Called, k: tuple[int, ...]) -> Made:
+    dim = called.settings["dim"] % called.inputs[0].ndim
+    places = line(called, k, dim)
+    x = [float(called.inputs[0][p]) for p in places]
+    own, top = x[k[dim]], max(x)
+    filled = f"{number(own)} − ln Σ e^({listed(x)})"
+    total = own - top - log(sum(exp(v - top) for v in x))
+    return Made(filled=filled, places=[(0, p) for p in [k, *(p for p in places if p != k)]], total=total)
+
+
+def _cross_entropy(called: Called, k: tuple[int, ...]) -> Made | None:
+    """Of classes, one for each row, without weights; their mean, their sum, or the one at k."""
+    x, t, w = called.inputs
+    settings = called.settings
+    if w is not None or settings["label_smoothing"] or x.ndim != 2 or (t == settings["ignore_index"]).any():
+        return None
+    rows = k if settings["reduction"] == "none" and k else range(len(x))
+    losses = [_surprise(x[n], int(t[n])) for n in rows]
+    texts = [f"(ln Σ e^({listed([float(v) for v in x[n]])}) − {factor(float(x[n, t[n]]))})" for n in rows]
+    total = sum(losses) / (len(x) if settings["reduction"] == "mean" else 1)
+    filled = " + ".join(texts[:2]) + (" + …" if len(texts) > 2 else "") or "0"
+    if len(texts) == 1:
+        filled = filled[1:-1]
+    elif settings["reduction"] == "mean":
+        filled = f"[{filled}] / {len(x)}"
+    places: list[Place] = [(0, (n, int(t[n]))) for n in rows]
+    places += [(0, (n, c)) for n in rows for c in range(x.shape[1]) if c != t[n]]
+    return Made(filled=filled, places=places, total=total)
+
+
+def _surprise(x: Any, t: int) -> float:
+    top = float(x.max())
+    return top + log(sum(exp(float(v) - top) for v in x)) - float(x[t])
+
+
+def surprise(called: Called, i: int, place: tuple[int, ...]) -> str:
+    """The gradient of a cross-entropy of classes, o − [k = t], shared among the rows; empty for other losses."""
+    if called.operation.name != "cross_entropy" or i != 0 or _cross_entropy(called, ()) is None:
+        return ""
+    x, t, _ = called.inputs
+    n, k = place
+    e = np.exp(x[n] - x[n].max())
+    text = f"{number(float(e[k] / e.sum()))} − {int(k == t[n])}"
+    return f"({text}) / {len(x)}" if called.settings["reduction"] == "mean" and len(x) > 1 else text
+
+
+def _batch_norm(called: Called, k: tuple[int, ...]) -> Made:
+    a, w, b, mean, var = called.inputs
+    c, eps = k[1], called.settings["eps"]
+    if called.settings["training"]:
+        channel = np.moveaxis(a, 1, 0)[c]
+        mu, sigma2 = float(channel.mean()), float(channel.var())
+    else:
+        mu, sigma2 = float(mean[c]), float(var[c])
+    x, scale, shift = float(a[k]), 1.0 if w is None else float(w[c]), 0.0 if b is None else float(b[c])
+    filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
+    places: list[Place] = [(0, k)]
+    places += [(i, (c,)) for i in (1, 2) if called.inputs[i] is not None]
+    return Made(filled=filled, places=places, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+
+
+def _layer_norm(called: Called, k: tuple[int, ...]) -> Made:
+    a, w, b = called.inputs
+    axes, eps = len(called.settings["normalized_shape"]), called.settings["eps"]
+    row, there = a[k[:-axes]], k[-axes:]
+    mu, sigma2 = float(row.mean()), float(row.var())
+    x, scale, shift = float(a[k]), 1.0 if w is None else float(w[there]), 0.0 if b is None else float(b[there])
+    filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
+    places: list[Place] = [(0, k), *((i, there) for i in (1, 2) if called.inputs[i] is not None)]
+    return Made(filled=filled, places=places, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+
+
+def _div(called: Called, k: tuple[int, ...]) -> Made:
+    places = [_broadcast(called.inputs[i], k) for i in (0, 1)]
+    x, y = (float(np.asarray(called.inputs[i])[places[i]]) for i in (0, 1))
+    return Made(filled=f"{number(x)} / {factor(y)}", places=[(0, places[0]), (1, places[1])], total=x / y)
+
+
+def _pow(called: Called, k: tuple[int, ...]) -> Made:
+    places = [_broadcast(called.inputs[i], k) for i in (0, 1)]
+    x, y = (float(np.asarray(called.inputs[i])[places[i]]) for i in (0, 1))
+    return Made(filled=f"{factor(x)}^{factor(y)}", places=[(0, places[0]), (1, places[1])], total=x**y)
+
+
+def _broadcast(x: Any, k: tuple[int, ...]) -> tuple[int, ...]:
+    """The place in x that output k reads."""
+    shape = np.shape(x)
+    return tuple(0 if n == 1 else i for i, n in zip(k[len(k) - len(shape) :], shape, strict=True))
+
+
+def _largest(called: Called, places: Iterator[tuple[int, ...]]) -> Made:
+    """The maximum over some places, the first of equals."""
+    every = list(places)
+    values = [float(called.inputs[0][p]) for p in every]
+    top = int(np.argmax(values))
+    order = [every[top], *(p for i, p in enumerate(every) if i != top)]
+    return Made(filled=f"max({listed(values)})", places=[(0, p) for p in order], total=values[top])
+
+
+def _max_pool2d(called: Called, k: tuple[int, ...]) -> Made:
+    a, settings = called.inputs[0], called.settings
+    spans = []
+    for axis, name in ((-2, 0), (-1, 1)):
+        kernel, stride, padding, dilation = (
+            _pair(settings.get(key, default))[name]
+            for key, default in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
+        )
+        starts = (k[axis] * stride - padding + dilation * i for i in range(kernel))
+        spans.append([p for p in starts if 0 <= p < a.shape[axis]])
+    return _largest(called, ((*k[:-2], y, x) for y, x in product(*spans)))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def _max_over(called: Called, k: tuple[int, ...]) -> Made:
+    a, settings = called.inputs[0], called.settings
+    dims = settings["dim"] if isinstance(settings["dim"], tuple) else (settings["dim"],)
+    stay = list(k)
+    if not settings["keepdim"]:
+        for dim in sorted(dims):
+            stay.insert(dim, 0)
+    ranges = [range(n) if axis in dims else [stay[axis]] for axis, n in enumerate(a.shape)]
+    return _largest(called, product(*ranges))
+
+
+FORMULAS: dict[str, Callable[[Called, tuple[int, ...]], Made | None]] = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "div": _div,
+    "pow": _pow,
+    "max_pool2d": _max_pool2d,
+    "amax": _max_over,
+    "max": _max_over,
+}

@@ -1,0 +1,163 @@
+"""Equations put together: of an activation down to the pixels, of a gradient up to the loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from underhood.engine.tape import Node
+from underhood.instruments.trace.equation import Equation, Term
+from underhood.instruments.trace.formulas import FORMULAS, one_number, surprise
+from underhood.instruments.trace.laws import gradient_law, law
+from underhood.instruments.trace.parts import Called, Made, Part, Place, column, is_local, partner_of, sums
+from underhood.instruments.trace.reading import Reading, Source
+
+Unit = tuple[Source, tuple[int, ...]]  # a line or leaf, and the place in it
+WRITTEN = 4  # summands that are written in the equation itself
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How deep to go, and how many summands of each equation to show and to follow."""
+
+    depth: int = 1
+    terms: int = 8
+
+
+# -- activations --
+
+
+def activation(reading: Reading, unit: Unit, limits: Limits, level: int = 1) -> Equation:
+    """How the number at a unit was made."""
+    source, place = unit
+    name, value = reading.label(source, place), float(reading.value(source)[place])
+    if not isinstance(source, Node):
+        return Equation(name, value, "", "", "", value)
+    called = reading.call(source)
+    made = how(called, place)
+    equation = Equation(name, value, source.operation.name, law(source.operation), "", made.total)
+    followed: list[Place] = made.places[: limits.terms]
+    if made.parts:
+        parts = sorted(made.parts, key=lambda part: -abs(part.value))
+        shown, hidden = parts[: limits.terms], parts[limits.terms :]
+        equation.terms = [_term(reading, source, called, part) for part in shown]
+        equation.others, equation.rest = len(hidden), sum(part.value for part in hidden)
+        followed = [place for part in shown for place in part.places]
+    equation.filled = made.filled or summed(equation)
+    if level < limits.depth:
+        equation.children = [
+            activation(reading, below, limits, level + 1)
+            for below in _units(source, followed)
+            if isinstance(below[0], Node)
+        ]
+    return equation
+
+
+def how(called: Called, place: tuple[int, ...]) -> Made:
+    """The operation's formula, its sum, its function of one number; or the value with what it rests on."""
+    formula = FORMULAS.get(called.operation.name)
+    made = formula(called, place) if formula else None
+    if made is None and not formula and (i := is_local(called, place)) is not None:
+        made = one_number(called, i, place)
+    made = made or sums(called, place)
+    if made is None:
+        made = Made(filled=called.operation.name, places=_touched(called, place), total=float(called.z[place]))
+    return made
+
+
+def _touched(called: Called, place: tuple[int, ...]) -> list[Place]:
+    """Every number that counts for an output."""
+    counts = called.counts(place)
+    return [
+        (i, tuple(int(p) for p in there)) for i, g in enumerate(counts) if g is not None for there in np.argwhere(g)
+    ]
+
+
+def _units(node: Node, places: list[Place]) -> list[Unit]:
+    """The lines and leaves that places in a node's inputs are on, each once."""
+    found: dict[tuple[int, tuple[int, ...]], Unit] = {}
+    for i, place in places:
+        source = node.parents[i]
+        if source is not None:
+            found.setdefault((id(source), place), (source, place))
+    return list(found.values())
+
+
+def _term(reading: Reading, node: Node, called: Called, part: Part) -> Term:
+    numbers = tuple(float(called.inputs[i][place]) for i, place in part.places)
+    names = tuple(reading.label(node.parents[i], place, node, i) for i, place in part.places)
+    if part.weight != 1 or not numbers:
+        return Term((part.weight, *numbers), ("", *names), part.value)
+    return Term(numbers, names, part.value)
+
+
+def summed(equation: Equation) -> str:
+    """`0.51·0.032 + 0.2·(−0.1) + … (73 terms)`."""
+    terms = equation.terms[:WRITTEN]
+    text = ""
+    for term in terms:
+        filled = term.filled
+        if not text:
+            text = filled
+        else:
+            text += f" − {filled[1:]}" if filled.startswith("−") else f" + {filled}"
+    count = len(equation.terms) + equation.others
+    if count > len(terms):
+        text += f" + … ({count} terms)"
+    return text or "0"
+
+
+# -- gradients --
+
+
+def gradient(reading: Reading, unit: Unit, limits: Limits, level: int = 1) -> Equation:
+    """How ∂E/∂ the number at a unit was made: Σ δ · ∂z/∂x over all that it goes into."""
+    source, place = unit
+    name = f"∂E/∂{reading.label(source, place)}"
+    value = float(reading.gradient(source)[place])
+    if source is reading.loss.source:
+        return Equation(name, value, "", "", "1", 1.0)
+    parts: list[tuple[Node, int, tuple[int, ...], float, float]] = []
+    laws = []
+    for node, i in reading.consumers(source):
+        deltas = reading.gradient(node)
+        laws.append((node.operation.name, gradient_law(node.operation, i)))
+        slopes = column(reading.call(node), i, place)
+        parts += [(node, i, k, slope, float(deltas[k])) for k, slope in slopes.items()]
+    parts.sort(key=lambda part: -abs(part[3] * part[4]))
+    shown, hidden = parts[: limits.terms], parts[limits.terms :]
+    total = sum(slope * delta for *_, slope, delta in parts)
+    operations = ", ".join(dict.fromkeys(operation for operation, _ in laws))
+    equation = Equation(name, value, operations, "; ".join(dict.fromkeys(text for _, text in laws)), "", total)
+    equation.terms = [_slope_term(reading, *part, place) for part in shown]
+    equation.others, equation.rest = len(hidden), sum(slope * delta for *_, slope, delta in hidden)
+    equation.filled = summed(equation)
+    consumers = list(reading.consumers(source))
+    if len(consumers) == 1 and consumers[0][0] is reading.loss.source:
+        node, i = consumers[0]
+        equation.filled = surprise(reading.call(node), i, place) or equation.filled
+    if level < limits.depth:
+        above = {(id(node), k): (node, k) for node, _, k, _, _ in shown if node is not reading.loss.source}
+        equation.children = [gradient(reading, one, limits, level + 1) for one in above.values()]
+    return equation
+
+
+def _slope_term(
+    reading: Reading, node: Node, i: int, k: tuple[int, ...], slope: float, delta: float, place: tuple[int, ...]
+) -> Term:
+    """δ times the slope, the slope under the name of the number that it is."""
+    called = reading.call(node)
+    partner, here = partner_of(called, k, i, place), reading.label(node.parents[i], place, node, i)
+    exact = called.counts(k)[i]
+    slope = slope if exact is None else float(exact[place])
+    if partner is not None:
+        named = reading.label(node.parents[partner[0]], partner[1], node, partner[0])
+    elif is_local(called, k) == i:
+        named = f"{node.operation.name}′({here})"
+    else:
+        named = "" if slope == 1 else f"∂{reading.label(node, k)}/∂{here}"
+    delta_name = f"∂E/∂{reading.label(node, k)}"
+    if node is reading.loss.source:
+        return Term((slope,), (named,), slope * delta)
+    if not named:
+        return Term((delta,), (delta_name,), delta)
+    return Term((delta, slope), (delta_name, named), slope * delta)

@@ -1,0 +1,125 @@
+"""A trace written out: as text for the terminal, as a page of nested equations for a browser."""
+
+from collections.abc import Sequence
+from html import escape
+
+from underhood.instruments.page import FRAME
+from underhood.instruments.trace.equation import Equation, Term, number
+
+INDENT = "    "
+
+
+def as_text(equation: Equation, level: int = 0) -> str:
+    """The equation, its summands in a column with their names, their sum, then what went into them."""
+    lines = [f"{equation.name} = {number(equation.value)}"]
+    if equation.law:
+        lines += [f"  {equation.operation}:  {equation.law}", f"  = {equation.filled}"]
+    if equation.terms:
+        rows = [(term.value, _how(term), term.named) for term in equation.terms]
+        if equation.others:
+            plural = "s" if equation.others > 1 else ""
+            rows.append((equation.rest, "", f"{equation.others} smaller one{plural} together"))
+        lines += ["", *_column(rows)]
+        if len(rows) > 1:
+            width = max(len(number(value)) for value, _, _ in rows)
+            lines += [f"  {'─' * width}", f"  {number(equation.total):>{width}}"]
+    lines += [f"  {check.who}: {number(check.value)}, {_off(check.off)}" for check in equation.checks]
+    text = "\n".join((INDENT * level + line).rstrip() for line in lines)
+    return "\n\n".join([text, *(as_text(child, level + 1) for child in equation.children)])
+
+
+def _how(term: Term) -> str:
+    return f"= {term.filled}" if len(term.factors) > 1 else ""
+
+
+def _column(rows: list[tuple[float, str, str]]) -> list[str]:
+    """Values under each other, then how they came about, then the names."""
+    values = [number(value) for value, _, _ in rows]
+    wide, middle = max(map(len, values)), max(len(how) for _, how, _ in rows)
+    gap = "  " if middle else ""
+    return [f"  {v:>{wide}}{gap}{how:<{middle}}  {name}" for v, (_, how, name) in zip(values, rows, strict=True)]
+
+
+def _off(off: float) -> str:
+    return "the same number" if off == 0 else f"off by {off:.0e} of it"
+
+
+# -- a page --
+
+STYLE = """
+.trace { font: 15px/1.5 system-ui, sans-serif; }
+.trace details { border-left: 2px solid color-mix(in srgb, currentColor 20%, transparent); padding-left: 1rem; }
+.trace details, .trace .leaf { margin: .4rem 0; }
+.trace summary { cursor: pointer; }
+.trace code { font: 14px/1.5 ui-monospace, monospace; }
+.trace .law, .trace .check { opacity: .7; }
+.trace table { border-collapse: collapse; margin: .3rem 0 .3rem 1rem; }
+.trace td { padding: 0 .8rem 0 0; font-variant-numeric: tabular-nums; }
+.trace td:first-child { text-align: right; }
+.trace tr.sum td { border-top: 1px solid; }
+.trace math { font-size: 1.05em; overflow-wrap: anywhere; }
+"""
+
+
+def as_page(title: str, equation: Equation, notes: Sequence[str] = ()) -> str:
+    """A page of its own, in one file."""
+    body = as_html(equation) + "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return FRAME.format(title=escape(title), style="", body=body)
+
+
+def as_html(equation: Equation) -> str:
+    """Nested equations that open and close, each in MathML with its summands in a table."""
+    return f'<style>{STYLE}</style><div class="trace">{_node(equation, True)}</div>'
+
+
+def _node(equation: Equation, is_open: bool = False) -> str:
+    head = f"<code>{escape(equation.name)}</code> = {number(equation.value)}"
+    if not equation.law:
+        return f'<div class="leaf">{head}</div>'
+    law = f'<span class="law">{escape(equation.operation)}: <code>{escape(equation.law)}</code></span>'
+    checks = "".join(
+        f'<div class="check">{escape(check.who)}: {number(check.value)}, {_off(check.off)}</div>'
+        for check in equation.checks
+    )
+    children = "".join(_node(child) for child in equation.children)
+    opened = " open" if is_open else ""
+    return (
+        f"<details{opened}><summary>{head}</summary><div>{law}</div><div>{_math(equation)}</div>"
+        f"{_table(equation)}{checks}{children}</details>"
+    )
+
+
+def _math(equation: Equation) -> str:
+    """`value = filled` as MathML, without a library: rows of numbers and signs, roots and powers left in line."""
+    tokens = _tokens(f"{number(equation.value)} = {equation.filled}")
+    return f"<math><mrow>{''.join(tokens)}</mrow></math>"
+
+
+def _tokens(text: str) -> list[str]:
+    """Numbers as <mn>, names as <mi>, the rest as <mo>."""
+    tokens, i = [], 0
+    while i < len(text):
+        j = i + 1
+        if text[i].isdigit() or (text[i] == "−" and text[j : j + 1].isdigit() and not (i and text[i - 1] in " )")):
+            while j < len(text) and (text[j].isdigit() or text[j] in ".e" or (text[j] in "−+" and text[j - 1] == "e")):
+                j += 1
+            tokens.append(f"<mn>{text[i:j]}</mn>")
+        elif text[i].isalpha():
+            while j < len(text) and text[j].isalpha():
+                j += 1
+            tokens.append(f"<mi>{text[i:j]}</mi>")
+        elif not text[i].isspace():
+            tokens.append(f"<mo>{escape(text[i])}</mo>")
+        i = j
+    return tokens
+
+
+def _table(equation: Equation) -> str:
+    if not equation.terms:
+        return ""
+    rows = [(number(t.value), _how(t), t.named) for t in equation.terms]
+    if equation.others:
+        rows.append((number(equation.rest), "", f"{equation.others} smaller ones together"))
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    total = f'<tr class="sum"><td>{number(equation.total)}</td><td></td><td></td></tr>' if len(rows) > 1 else ""
+    return f"<table>{body}{total}</table>"
