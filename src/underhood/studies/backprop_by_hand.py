@@ -359,10 +359,10 @@ study = Study(
     settings=BackpropByHandSettings,
     trial=trial,
     scales={
-        "smoke": Scale("a 3-2-3 network", seeds=1, time="2 s"),
-        "quick": Scale("a 3-2-3 network, or numbers of your own", seeds=1, time="4 s"),
+        "smoke": Scale("a 3-2-3 network", seeds=1, time="5 s"),
+        "quick": Scale("a 3-2-3 network, or numbers of your own", seeds=1, time="8 s"),
         "full": Scale(
-            "a 4-5-3 network", seeds=1, time="4 s",
+            "a 4-5-3 network", seeds=1, time="8 s",
             set={
                 "x": [0.2, -1.0, 1.5, 0.7],
                 "W1": [[0.1 * ((3 * i + 5 * j) % 11 - 5) for j in range(5)] for i in range(4)],

@@ -458,10 +458,10 @@ study = Study(
     settings=ConvArithmeticSettings,
     trial=trial,
     scales={
-        "smoke": Scale("the worked example", seeds=1, time="2 s"),
-        "quick": Scale("the worked example, or maps and filters of your own", seeds=1, time="4 s"),
+        "smoke": Scale("the worked example", seeds=1, time="5 s"),
+        "quick": Scale("the worked example, or maps and filters of your own", seeds=1, time="8 s"),
         "full": Scale(
-            "a map of 6×6", seeds=1, time="4 s",
+            "a map of 6×6", seeds=1, time="8 s",
             set={"feature_map": [[(3 * y + 5 * x + x * y) % 7 for x in range(6)] for y in range(6)]},
         ),
     },

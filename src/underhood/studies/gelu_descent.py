@@ -479,9 +479,9 @@ study = Study(
     settings=GeluDescentSettings,
     trial=trial,
     scales={
-        "smoke": Scale("three steps of each descent", seeds=1, time="2 s"),
-        "quick": Scale("three steps of each descent, as the sheet asks", seeds=1, time="4 s"),
-        "full": Scale("a hundred steps of each descent", seeds=1, set={"steps": 100}, time="6 s"),
+        "smoke": Scale("three steps of each descent", seeds=1, time="5 s"),
+        "quick": Scale("three steps of each descent, as the sheet asks", seeds=1, time="8 s"),
+        "full": Scale("a hundred steps of each descent", seeds=1, set={"steps": 100}, time="15 s"),
     },
     report=report,
 )

@@ -462,10 +462,10 @@ study = Study(
     settings=LogicGatesSettings,
     trial=trial,
     scales={
-        "smoke": Scale("NOT, AND and XOR", seeds=1, set={"gates": ["NOT", "AND", "XOR"]}, time="2 s"),
-        "quick": Scale("the seven gates of the sheet", seeds=1, time="4 s"),
+        "smoke": Scale("NOT, AND and XOR", seeds=1, set={"gates": ["NOT", "AND", "XOR"]}, time="5 s"),
+        "quick": Scale("the seven gates of the sheet", seeds=1, time="8 s"),
         "full": Scale(
-            "all 16 functions of two inputs", seeds=1, time="6 s", set={"gates": [f"{k:04b}" for k in range(16)]},
+            "all 16 functions of two inputs", seeds=1, time="12 s", set={"gates": [f"{k:04b}" for k in range(16)]},
         ),
     },
     report=report,
