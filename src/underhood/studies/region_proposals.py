@@ -380,7 +380,7 @@ study = Study(
         "quick": Scale("300 training steps of 4 scenes, 20 test scenes", seeds=1, time="30 s"),
         "full": Scale(
             "2,000 training steps of 8 scenes, 100 test scenes", seeds=1,
-            set={"steps": 2000, "batch": 8, "test_scenes": 100}, time="10 min",
+            set={"steps": 2000, "batch": 8, "test_scenes": 100}, time="5 min",
         ),
     },
     report=report,
