@@ -72,7 +72,7 @@ def elementwise(
 
     The settings of f (a slope, a threshold) follow x in its signature, with torch's defaults; the function for
     tensors has the same signature, and `inplace` behind it if that is asked for. `of="z"` says that `slope` takes
-    the output: then x need not be kept. `one_pass` makes the compiled loop the fast form; without `loops` there is
+    the output, `of=""` that it is the same everywhere: then x need not be kept. `one_pass` makes the compiled loop the fast form; without `loops` there is
     the vector form alone. `integers` says that whole numbers stay whole; otherwise they become float32 first. The
     samples come with the default settings, once with others if `settings` gives them, and at the `kinks`.
     """
@@ -85,7 +85,7 @@ def elementwise(
         fast=definition if one_pass else None,
         twin=twin,
         ask=ask,
-        saves=(of,),
+        saves=(of,) if of else (),
         samples=_with_settings(samples or unary_samples, _defaults(f), settings, kinks),
     )
     operation.call.operation = operation  # type: ignore[attr-defined]

@@ -142,7 +142,7 @@ _minus = binary(_sub, _same, _negated, name="sub", twin="torch.sub", saves=())
 mul = binary(_mul, _mul_back_x, _mul_back_y, name="mul", twin="torch.mul", saves=EACH_THE_OTHER)
 _over = binary(_div, _div_back_x, _div_back_y, name="div", twin="torch.div", floats=True, saves=DIVIDED)
 pow_ = binary(_pow, _pow_back_x, _pow_back_y, name="pow", twin="torch.pow", samples=_powers)
-neg = elementwise(_neg, _minus_one, one_pass=False, integers=True, name="neg", twin="torch.neg")
+neg = elementwise(_neg, _minus_one, of="", one_pass=False, integers=True, name="neg", twin="torch.neg")
 maximum = binary(
     _maximum, _where_more, _where_less, loops=False, name="maximum", twin="torch.maximum", samples=_with_ties
 )

@@ -229,10 +229,10 @@ reciprocal = elementwise(
 )
 sin = elementwise(_sin, _cos, loops=False, name="sin", twin="torch.sin", samples=_mild)
 cos = elementwise(_cos, _minus_sin, loops=False, name="cos", twin="torch.cos", samples=_mild)
-sign = elementwise(_sign, _flat, loops=False, integers=True, name="sign", twin="torch.sign", samples=_mild)
-floor = elementwise(_floor, _flat, loops=False, integers=True, name="floor", twin="torch.floor", samples=_mild)
-ceil = elementwise(_ceil, _flat, loops=False, integers=True, name="ceil", twin="torch.ceil", samples=_mild)
-round_ = elementwise(_round, _flat, loops=False, integers=True, name="round", twin="torch.round", samples=_mild)
+sign = elementwise(_sign, _flat, of="", loops=False, integers=True, name="sign", twin="torch.sign", samples=_mild)
+floor = elementwise(_floor, _flat, of="", loops=False, integers=True, name="floor", twin="torch.floor", samples=_mild)
+ceil = elementwise(_ceil, _flat, of="", loops=False, integers=True, name="ceil", twin="torch.ceil", samples=_mild)
+round_ = elementwise(_round, _flat, of="", loops=False, integers=True, name="round", twin="torch.round", samples=_mild)
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:

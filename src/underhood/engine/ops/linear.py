@@ -36,7 +36,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def definition(a: Array, w: Array, b: Array | None) -> Array:
-    z = _definition(rows(a), w, np.zeros(len(w), w.dtype) if b is None else b)
+    bias = np.zeros(len(w), w.dtype) if b is None else b
+    z = _definition(*map(np.ascontiguousarray, (rows(a), w, bias)))
     return z.reshape(*a.shape[:-1], len(w))
 
 
@@ -52,7 +53,7 @@ def _definition(a: Array, w: Array, b: Array) -> Array:
 
 
 def definition_backward(dz: Array, z: Array, a: Array, w: Array, b: Array | None) -> Any:
-    da, dw, db = _definition_backward(rows(dz), rows(a), w)
+    da, dw, db = _definition_backward(*map(np.ascontiguousarray, (rows(dz), rows(a), w)))
     return da.reshape(a.shape), dw, None if b is None else db
 
 
