@@ -3,6 +3,7 @@
 # make test-all   the slow ones too
 # make lint       style, types, the floors of the house
 # make bench      side by side with what one would use instead
+# make docs       the table of operations, from the registry and `underhood check all`
 # make clean      remove what was built; runs/ stays
 #
 # Each sets up what it needs in .venv, once, and again when pyproject.toml or constraints.txt change.
@@ -19,7 +20,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 CORE := $(VENV)/core.stamp
 DEV := $(VENV)/dev.stamp
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench docs clean
 
 demo: $(CORE)
 	@echo "· underhood run quickstart"
@@ -41,6 +42,9 @@ lint: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks
+
+docs: $(DEV)
+	@$(BIN)/python -m underhood.instruments.check.document docs/operations.md
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
