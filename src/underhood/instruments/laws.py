@@ -69,7 +69,7 @@ def _equations(operation: Operation) -> Iterator[list[Written]]:
             continue
         name, body = _named(line.strip(), " ")
         if name in ("", operation.name):
-            parts = (_named(re.sub(r"\s+= ", " = ", part), ":") for part in re.split(r"\s{3,}", body))
+            parts = (_named(part, ":") for part in re.split(r"\s{3,}", re.sub(r"\s+= ", " = ", body)))
             yield [
                 Written(text.rstrip(","), bool(name or of))
                 for of, text in parts

@@ -9,7 +9,7 @@ Index = tuple[int, ...]
 
 def number(value: float) -> str:
     """Five digits, with a true minus."""
-    return f"{value:.5g}".replace("-", "−")
+    return f"{value + 0.0:.5g}".replace("-", "−")  # + 0.0, so that −0 is 0
 
 
 def factor(value: float) -> str:

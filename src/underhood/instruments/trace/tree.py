@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from underhood.engine.tape import Node
+from underhood.instruments.laws import gradient_law, law
 from underhood.instruments.trace.equation import Equation, Term
 from underhood.instruments.trace.formulas import FORMULAS, one_number, surprise
-from underhood.instruments.laws import gradient_law, law
 from underhood.instruments.trace.parts import Called, Made, Part, Place, column, is_local, partner_of, sums
 from underhood.instruments.trace.reading import Reading, Source
 
