@@ -23,6 +23,19 @@ def test_the_face_is_what_the_floors_have():
     assert underhood.optim.SGD is engine.optim.SGD
 
 
+def test_torchs_functions_are_on_the_face():
+    assert underhood.cat is underhood.functional.cat
+    assert underhood.zeros(2, dtype=underhood.float64).dtype == underhood.double
+    assert {"cat", "zeros", "float64", "manual_seed", "autograd"} <= set(dir(underhood))
+
+
+@pytest.mark.parametrize("name", sorted(name for names in underhood._OF_TORCH.values() for name in names.split()))
+def test_what_torch_has_at_its_top_is_there(name):
+    torch = importlib.import_module("torch")
+    assert hasattr(torch, name) or name in ("uint8",)
+    assert getattr(underhood, name) is not None
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'tensr'"):
         underhood.tensr  # noqa: B018

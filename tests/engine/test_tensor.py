@@ -402,7 +402,8 @@ NUMBERS = {
     "reciprocal": lambda lib, x: [x.reciprocal(), x.remainder(0.7), x.ceil(), x.sign()],
     "whole": lambda lib, x: [x.detach() // 0.3, lib.div(x.detach(), 0.3, rounding_mode="trunc")],
     "distance": lambda lib, x: [lib.nn.functional.pairwise_distance(x[0], x[1]),
-                                lib.nn.functional.cosine_similarity(x[0], x[1])],
+                                lib.nn.functional.cosine_similarity(x[0], x[1]),
+                                lib.nn.functional.normalize(x), lib.nn.functional.normalize(x * 0, p=1.0, dim=-1)],
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ from underhood.engine.ops.conv_transpose1d import conv_transpose1d
 from underhood.engine.ops.conv_transpose2d import conv_transpose2d
 from underhood.engine.ops.cross_entropy import cross_entropy
 from underhood.engine.ops.cumsum import cumsum
-from underhood.engine.ops.distance import cosine_similarity, pairwise_distance
+from underhood.engine.ops.distance import cosine_similarity, normalize, pairwise_distance
 from underhood.engine.ops.dropout import dropout, dropout1d, dropout2d
 from underhood.engine.ops.elementwise import abs_ as abs
 from underhood.engine.ops.elementwise import (
@@ -259,6 +259,7 @@ __all__ = [
     "nll_loss",
     "nonzero",
     "norm",
+    "normalize",
     "one_hot",
     "outer",
     "pad",

@@ -20,7 +20,7 @@ import numpy as np
 from numba.extending import overload
 
 from underhood.engine.compile import compiled
-from underhood.engine.dtypes import float32, result_type
+from underhood.engine.dtypes import DType, float32, result_type
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import maybe_in_place
 from underhood.engine.ops.cast import cast
@@ -71,10 +71,12 @@ def elementwise(
     """The operation z = f(x), ∂E/∂x = f′·∂E/∂z, registered under `name`; returns the function for tensors.
 
     The settings of f (a slope, a threshold) follow x in its signature, with torch's defaults; the function for
-    tensors has the same signature, and `inplace` behind it if that is asked for. `of="z"` says that `slope` takes
-    the output, `of=""` that it is the same everywhere: then x need not be kept. `one_pass` makes the compiled loop the fast form; without `loops` there is
-    the vector form alone. `integers` says that whole numbers stay whole; otherwise they become float32 first. The
-    samples come with the default settings, once with others if `settings` gives them, and at the `kinks`.
+    tensors has the same signature, and `inplace` behind it if that is asked for.
+
+    `of="z"` says that `slope` takes the output, `of=""` that it is the same everywhere: then x need not be kept.
+    `one_pass` makes the compiled loop the fast form; without `loops` there is the vector form alone. `integers` says
+    that whole numbers stay whole; otherwise they become float32 first. The samples come with the default settings,
+    once with others if `settings` gives them, and at the `kinks`.
     """
     definition = unary_loops(f, slope, of) if loops else None
     operation = Operation(
@@ -281,13 +283,9 @@ def unbroadcast(gradient: Array, like: Any) -> Array:
 
 def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
     """Two operands, one of them perhaps a Python number, as tensors of the dtype that torch gives both together."""
-    kinds = {v.array.dtype for v in (x, y) if isinstance(v, Tensor)}
-    numbers = all(isinstance(v, Tensor | int | float) for v in (x, y))
-    if len(kinds) == 1 and numbers and (dtype := kinds.pop()).kind == "f":
-        pass  # nearly always: no question arises
-    else:
-        dtype = result_type(*(v.array if isinstance(v, Tensor) else v for v in (x, y)))
-        dtype = float32 if floats and dtype.kind != "f" else dtype
+    dtype = _common(x, y)
+    if floats and dtype.kind != "f":
+        dtype = float32
     x, y = (cast(v, dtype) if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype)) for v in (x, y))
     if x.array.shape != y.array.shape:
         try:
@@ -295,6 +293,16 @@ def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
         except ValueError:
             raise RuntimeError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} do not broadcast together") from None
     return x, y
+
+
+def _common(x: Any, y: Any) -> DType:
+    """The dtype of both together."""
+    kinds = {v.array.dtype for v in (x, y) if isinstance(v, Tensor)}
+    if len(kinds) == 1 and all(isinstance(v, Tensor | int | float) for v in (x, y)):
+        (only,) = kinds
+        if only.kind == "f":  # nearly always: floats of one kind, or beside a number, and no question arises
+            return only
+    return result_type(*(v.array if isinstance(v, Tensor) else v for v in (x, y)))
 
 
 def unary_samples(rng: np.random.Generator) -> list[Sample]:

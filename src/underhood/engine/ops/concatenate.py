@@ -4,7 +4,7 @@
 
     x₁, x₂, …: equal shapes apart from the axis `dim`   z: their lengths added up there
 
-PyTorch: torch.cat, stack (along a new axis), hstack, vstack.
+PyTorch: torch.cat, and torch.stack along a new axis.
 """
 
 from collections.abc import Sequence

@@ -2,11 +2,12 @@
 
     pairwise_distance   z[n] = ‖x[n] − y[n] + ε‖ₚ                          the ε keeps the root's slope finite at 0
     cosine_similarity   z[n] = x[n]·y[n] / (max(‖x[n]‖, ε) max(‖y[n]‖, ε))
+    normalize           z[n] = x[n] / max(‖x[n]‖ₚ, ε)
 
-    x, y: (…, D), shapes that broadcast   z: (…)
+    x, y: (…, D), shapes that broadcast   z: (…), or (…, D) for normalize
 
-Both are written in other operations, which give their gradients.
-PyTorch: torch.nn.functional.pairwise_distance, cosine_similarity.
+All are written in other operations, which give their gradients.
+PyTorch: torch.nn.functional.pairwise_distance, cosine_similarity, normalize.
 """
 
 from underhood.engine.ops.elementwise import clamp_min
@@ -25,3 +26,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """The cosine of the angle between vectors that lie along `dim`."""
     lengths = clamp_min(norm(x1, 2, dim), eps) * clamp_min(norm(x2, 2, dim), eps)
     return (x1 * x2).sum(dim) / lengths
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Vectors along `dim` divided by their p-norms."""
+    return input / clamp_min(norm(input, p, dim, keepdim=True), eps)
