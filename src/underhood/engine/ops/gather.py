@@ -36,8 +36,8 @@ def mesh(x: Tensor, dim: int, index: Tensor) -> tuple[Array, ...]:
     axis = axes(dim, x)[0]
     if index.dtype != np.int64:
         raise RuntimeError(f"gather(): Expected dtype int64 for index, not {index.dtype}")
-    fits = index.ndim == x.ndim and all(i <= n for d, (i, n) in enumerate(zip(index.shape, x.shape)) if d != axis)  # noqa: B905
-    if not fits:
+    lengths = enumerate(zip(index.shape, x.shape, strict=False))
+    if index.ndim != x.ndim or any(i > n for d, (i, n) in lengths if d != axis):
         raise RuntimeError(
             f"Size does not match at some dimension: index {tuple(index.shape)} apart from dimension {axis} should be "
             f"no larger than input {tuple(x.shape)}"
