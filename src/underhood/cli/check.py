@@ -56,7 +56,7 @@ def check(
 
     found = compare(thing, against, input=input, arguments=parse_arguments(args or []), oracle=oracle)
     if json:
-        dump(found.to_json() | {"agrees": found.agrees, "faults": list(found.faults)})
+        dump(found.to_json())
     elif csv:
         print(found.to_csv(), end="")
     elif markdown:

@@ -139,6 +139,21 @@ def test_a_gradient_lost_between_the_layers_shows_in_the_whole():
     assert verdicts["one.weight"] == "one.weight: nothing arrives"
 
 
+def test_layers_with_several_inputs_and_outputs():
+    class Recurrent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.pair = torch.nn.LSTM(3, 2, batch_first=True), torch.nn.Bilinear(2, 2, 4)
+
+        def forward(self, x):
+            z, _ = self.lstm(x)
+            return self.pair(z[:, 0], z[:, -1])
+
+    found = check(Recurrent(), input=(2, 4, 3))
+    assert found.agrees
+    assert [row["layer"] for row in found.rows] == ["lstm", "pair", "(all)"]
+
+
 def test_remarks_on_what_no_number_shows():
     net = conv_net(torch.nn.Linear(64, 5), torch.nn.Softmax(1))
     net[1].eval()
@@ -395,6 +410,38 @@ class Network(torch.nn.Module):
     def forward(self, x):
         return torch.relu(self.fc(x))
 """
+
+
+TRAININGS = """
+import numpy as np
+import torch
+
+def training(bias=True):
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 2).double()
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(4, 3)), rng.integers(0, 2, 4)) for _ in range(3)]
+    return net, batches
+
+def one():
+    net, batches = training()
+    return net, torch.optim.AdamW(net.parameters(), 0.1, weight_decay=0.1), torch.nn.CrossEntropyLoss(), batches
+
+def two():
+    net, batches = training()
+    return net, torch.optim.Adam(net.parameters(), 0.1, weight_decay=0.1), torch.nn.CrossEntropyLoss(), batches
+"""
+
+
+def test_the_command_compares_two_trainings(tmp_path, capsys):
+    path = tmp_path / "trainings.py"
+    path.write_text(TRAININGS)
+    assert cli.main(["check", f"{path}:two", "--against", f"{path}:one"]) == 1
+    out = capsys.readouterr().out
+    assert "weight after the step: L2 for decoupled decay" in out
+    assert "They part at step 1." in out
+    assert cli.main(["check", f"{path}:one"]) == 2
+    assert "--against" in capsys.readouterr().err
 
 
 @pytest.fixture

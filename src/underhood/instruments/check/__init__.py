@@ -63,7 +63,9 @@ def check(
     name, home = getattr(thing, "__name__", type(thing).__name__), None
     if isinstance(thing, str) and thing not in NETWORKS:
         thing, name, home = locate(thing)
-    if against is not None and _is_training(thing):
+    if _is_training(thing):
+        if against is None:
+            raise BadInput(f"{name}: say which training it is to be held against: --against mine.py:other")
         return check_trainings(_training(against), _training(thing))
     if is_optimizer(thing):
         row = meant(name) if against is None else row_named(against)
@@ -162,9 +164,10 @@ def _function(thing: Any, name: str, home: Any, against: Any, inputs: Any, oracl
 
 
 def _is_training(thing: Any) -> bool:
+    """A Training, its loop, or a function without arguments that makes one."""
     if isinstance(thing, Training) or inspect.isgenerator(thing):
         return True
-    return inspect.isfunction(thing) and "training" in thing.__name__
+    return inspect.isfunction(thing) and not inspect.signature(thing).parameters
 
 
 def _training(thing: Any) -> Any:

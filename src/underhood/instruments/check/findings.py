@@ -50,6 +50,9 @@ class Findings(Table):
     def agrees(self) -> bool:
         return not self.faults
 
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {"agrees": self.agrees, "faults": list(self.faults)}
+
 
 def named(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     """The faults of all verdicts by name, the commonest first."""

@@ -12,7 +12,17 @@ import numpy as np
 from underhood import engine
 from underhood.engine.forms import NAMES
 from underhood.instruments.check.faults import Diagnosis
-from underhood.instruments.check.findings import DOUBLE, Findings, Verdict, error, findings, size, text
+from underhood.instruments.check.findings import (
+    DOUBLE,
+    SINGLE_COLUMN,
+    ULPS,
+    Findings,
+    Verdict,
+    error,
+    findings,
+    size,
+    text,
+)
 from underhood.instruments.check.gap import Array, Gap, gap, worst
 from underhood.instruments.check.operations import which
 from underhood.instruments.check.question import OUTPUT
@@ -29,7 +39,6 @@ COLUMNS = [
     error("weights", "∂E/∂weights"),
     error("buffers", "Buffers"),
 ]
-SINGLE_COLUMN = error("single", "float32", "the worst of all parts in float32")
 
 
 def prepared(net: Any) -> Any:
@@ -57,18 +66,18 @@ def check_page(build: Callable[[Any], Any], name: str, x: Array, oracle: str | N
     rows, verdicts = [], []
     for i, call in enumerate(right.calls):
         found = {form: layer_gaps(right, recording, i) for form, recording in double.items()}
-        in_single = [g for recording in single for g in layer_gaps(rounded, recording, i).values()]
-        rows.append(layer_row(call, list(found.values())) | {"single": size(worst(in_single))})
+        off = worst([g for recording in single for g in layer_gaps(rounded, recording, i).values()])
+        rows.append(layer_row(call, list(found.values())) | {"single": size(off), "ulps": off and off.ulps})
         verdicts.append(_judged(found))
     if right.input_gradient is not None:
         theirs = {form: recording.input_gradient for form, recording in double.items()}
         gaps = {form: gap(np.zeros(()) if g is None else g, right.input_gradient) for form, g in theirs.items()}
-        off = worst(list(gaps.values()))
-        rows.append({"layer": "input", "kind": "", "shape": times(x.shape), "delta": size(off)})
+        delta = size(worst(list(gaps.values())))
+        rows.append({"layer": "input", "kind": "", "shape": times(x.shape), "delta": delta})
         verdicts.append(_judged({form: {DELTA: g} for form, g in gaps.items()}))
     title = f"{name} on the engine ({', '.join(forms)}) against {who}, {times(x.shape)}"
     foot = ["The same weights and input; E = ⟨δ, output⟩ with a random δ. Dropout is off. The worst of all forms."]
-    columns = [*COLUMNS, SINGLE_COLUMN]
+    columns = [*COLUMNS, SINGLE_COLUMN, ULPS]
     return findings(title, columns, rows, verdicts, [*foot, *remarks(ours, right)], f"check-{name}")
 
 

@@ -1,8 +1,9 @@
 """Every layer of a network computed anew from the layer's own input and δ, so that no fault hides behind another.
 
-a network by itself   a layer that the engine knows, by the engine; any other layer by numerical differentiation;
-then the network as a whole, so that nothing is lost between the layers
-two networks          each layer by the layer of the other one that stands in its place, weights copied in order
+    a network by itself    each layer by the engine, if it knows it, else by numerical differentiation
+    two networks           each layer by the one that stands in its place in the other, weights copied in order
+
+A network by itself is then differentiated as a whole, so that nothing is lost between the layers.
 """
 
 from copy import deepcopy

@@ -123,7 +123,8 @@ def undiagnosed(g: Gap, found: Any, expected: Any) -> Diagnosis:
         return Diagnosis("wrong shape", f"shape {found.shape} where {expected.shape} is asked")
     if np.isfinite(expected).all() and not np.isfinite(found).all():
         return Diagnosis("not finite", "numbers that are not finite")
-    return Diagnosis("differs", f"off by {g.relative:.2g} of its norm, most at {list(g.worst)}")
+    as_if = ", as if it were computed in float32" if DOUBLE < g.relative < DIFFERENCES else ""
+    return Diagnosis("differs", f"off by {g.relative:.2g} of its norm, most at {list(g.worst)}{as_if}")
 
 
 # -- one form of one operation --

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from underhood import engine
+from underhood.errors import BadInput
 from underhood.instruments.check.gap import Array
 from underhood.instruments.check.layers import LayerQuestion, as_array, as_question
 from underhood.instruments.pytorch import load_torch
@@ -92,6 +93,9 @@ def record(
         parameter.grad = None
     with _listening(net, made, ask):
         output = net(inputs)
+        output = output[0] if isinstance(output, tuple) else output
+        if not hasattr(output, "detach"):
+            raise BadInput(f"{type(net).__name__} returns a {type(output).__name__}: check compares tensors")
         made.output = as_array(output)
         if loss is None:
             delta = np.asarray(np.random.default_rng(seed).normal(size=made.output.shape))
@@ -136,6 +140,8 @@ class _Writer:
 
     def after(self, layer: Any, inputs: tuple[Any, ...], output: Any) -> None:
         output = output[0] if isinstance(output, tuple) else output
+        if not hasattr(output, "detach"):
+            return
         x = _first(inputs)
         call = Call(self.name, layer, None if x is None else as_array(x), as_array(output), asked=self.asked)
         self.made.calls.append(call)
@@ -148,5 +154,5 @@ class _Writer:
 
 
 def _first(inputs: tuple[Any, ...]) -> Any:
-    """The first input, if it is a tensor."""
-    return inputs[0] if inputs and hasattr(inputs[0], "detach") else None
+    """The input, if it is one tensor alone."""
+    return inputs[0] if len(inputs) == 1 and hasattr(inputs[0], "detach") else None
