@@ -5,8 +5,9 @@ output rests on (the most telling first), and what the text comes to.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import product
-from math import exp, log, sqrt
+from math import exp, log, sqrt, tanh
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,39 @@ from underhood.instruments.trace.parts import Called, Made, Place
 
 SHOWN = 6  # numbers of a long list that are written
 
-# a function of one number, and how it is written
-ONE: dict[str, str] = {
-    "relu": "max({x}, 0)",
-    "sigmoid": "1 / (1 + e^{minus})",
-    "tanh": "tanh({x})",
-    "exp": "e^{x}",
-    "log": "ln {x}",
-    "sqrt": "√{x}",
-    "rsqrt": "1 / √{x}",
-    "square": "{x}²",
-    "reciprocal": "1 / {x}",
-    "abs": "|{x}|",
-    "silu": "{x}·σ({x})",
-    "softplus": "ln(1 + e^{x})",
+
+def _sigma(x: float) -> float:
+    return 1 / (1 + exp(-x))
+
+
+# functions of one number: how they are written ({x} plain, {b} in brackets if negative), and what they are
+ONE: dict[str, tuple[str, Callable[[float], float]]] = {
+    "relu": ("max({x}, 0)", lambda x: max(x, 0.0)),
+    "sigmoid": ("1 / (1 + e^{minus})", _sigma),
+    "tanh": ("tanh({x})", tanh),
+    "exp": ("e^{b}", exp),
+    "log": ("ln {b}", log),
+    "sqrt": ("√{b}", sqrt),
+    "rsqrt": ("1 / √{b}", lambda x: 1 / sqrt(x)),
+    "square": ("{b}²", lambda x: x * x),
+    "reciprocal": ("1 / {b}", lambda x: 1 / x),
+    "abs": ("|{x}|", abs),
+    "silu": ("{x} / (1 + e^{minus})", lambda x: x * _sigma(x)),
 }
 
 
 def one_number(called: Called, i: int, k: tuple[int, ...]) -> Made:
-    """A function applied to every number by itself."""
+    """A function applied to every number by itself; one that is not written here is asked about this number alone."""
     x = float(called.inputs[i][k])
-    pattern = ONE.get(called.operation.name, f"{called.operation.name}({{x}})")
-    filled = pattern.format(x=factor(x) if "{x})" not in pattern else number(x), minus=factor(-x))
-    return Made(filled=filled, places=[(i, k)], total=float(called.z[k]))
+    if called.operation.name in ONE:
+        pattern, function = ONE[called.operation.name]
+        with suppress(OverflowError, ZeroDivisionError, ValueError):  # where NumPy has an infinity
+            filled = pattern.format(x=number(x), b=factor(x), minus=factor(-x))
+            return Made(filled=filled, places=[(i, k)], total=function(x))
+    alone = np.full((1,) * called.inputs[i].ndim, x)
+    inputs = [alone if j == i else y for j, y in enumerate(called.inputs)]
+    z = Called(called.operation, tuple(inputs), called.settings).z
+    return Made(filled=f"{called.operation.name}({number(x)})", places=[(i, k)], total=float(z.item()))
 
 
 def listed(values: list[float]) -> str:

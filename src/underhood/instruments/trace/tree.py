@@ -7,7 +7,7 @@ import numpy as np
 from underhood.engine.tape import Node
 from underhood.instruments.laws import gradient_law, law
 from underhood.instruments.trace.equation import Equation, Term
-from underhood.instruments.trace.formulas import FORMULAS, one_number, surprise
+from underhood.instruments.trace.formulas import FORMULAS, ONE, one_number, surprise
 from underhood.instruments.trace.parts import Called, Made, Part, Place, column, is_local, partner_of, sums
 from underhood.instruments.trace.reading import Reading, Source
 
@@ -54,14 +54,14 @@ def activation(reading: Reading, unit: Unit, limits: Limits, level: int = 1) -> 
 
 def how(called: Called, place: tuple[int, ...]) -> Made:
     """The operation's formula, its sum, its function of one number; or the value with what it rests on."""
-    formula = FORMULAS.get(called.operation.name)
-    made = formula(called, place) if formula else None
-    if made is None and not formula and (i := is_local(called, place)) is not None:
-        made = one_number(called, i, place)
+    name = called.operation.name
+    made = FORMULAS[name](called, place) if name in FORMULAS else None
+    if name in ONE:
+        made = one_number(called, 0, place)
     made = made or sums(called, place)
-    if made is None:
-        made = Made(filled=called.operation.name, places=_touched(called, place), total=float(called.z[place]))
-    return made
+    if made is None and (i := is_local(called, place)) is not None:
+        made = one_number(called, i, place)
+    return made or Made(filled=name, places=_touched(called, place), total=float(called.z[place]))
 
 
 def _touched(called: Called, place: tuple[int, ...]) -> list[Place]:

@@ -91,8 +91,10 @@ def _node(equation: Equation, is_open: bool = False) -> str:
 
 def _math(equation: Equation) -> str:
     """`value = filled` as MathML, without a library: rows of numbers and signs, roots and powers left in line."""
-    tokens = _tokens(f"{number(equation.value)} = {equation.filled}")
-    return f"<math><mrow>{''.join(tokens)}</mrow></math>"
+    filled, more, count = equation.filled.partition(" … (")
+    tokens = _tokens(f"{number(equation.value)} = {filled}")
+    text = f"<mtext>{more}{count}</mtext>".replace(" ", "\u00a0") if more else ""
+    return f"<math><mrow>{''.join(tokens)}{text}</mrow></math>"
 
 
 def _tokens(text: str) -> list[str]:
