@@ -12,6 +12,7 @@ Source: LeCun, Bottou, Bengio & Haffner 1998; the programming exercise of "24-78
 Carnegie Mellon University, 2021.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -203,7 +204,9 @@ def _answer(results: Results) -> str:
 
 def _hyperparameters(group: Any) -> Table:
     s = group.settings
-    network = {"hidden": {"mlp": [256], "template": [512]}.get(s["network"]["name"]), **s["network"]}
+    page = inspect.signature(Network.pages()[s["network"]["name"]]).parameters
+    default = list(page["hidden"].default) if "hidden" in page else None
+    network = {"hidden": default, **s["network"]}
     optimizer = ", ".join(f"{key} {value}" for key, value in s["optimizer"].items() if key != "name")
     rows = [
         {"what": "Network", "value": f"{network['name']}, hidden layers {network['hidden']}"},

@@ -53,7 +53,8 @@ class NetworkLearner:
         self.parameters = sum(int(np.prod(p.shape)) for p in self.net.parameters())
 
     def step(self, x: Array, t: Array) -> tuple[float, int]:
-        self.net.train()
+        if not self.net.training:  # walks every module, so only after an evaluation
+            self.net.train()
         logits = self.net(self.back.tensor(x))
         loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         self.optimizer.zero_grad()
