@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from underhood.networks import NETWORKS
-from underhood.training.backends import Backend, backend
+from underhood.training.backends import Backend, backend_of
 from underhood.training.initial import initialise
 from underhood.training.pipeline import Parts
 from underhood.training.settings import TrainingSettings
@@ -45,7 +45,7 @@ class NetworkLearner:
     file = "model.safetensors"
 
     def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
-        self.back = backend(settings.backend, settings.precision)
+        self.back = backend_of(settings)
         self.net = self.back.place(build(settings, self.back, parts))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
@@ -55,7 +55,7 @@ class NetworkLearner:
     def step(self, x: Array, t: Array) -> tuple[float, int]:
         if not self.net.training:  # walks every module, so only after an evaluation
             self.net.train()
-        logits = self.net(self.back.tensor(x))
+        logits = self.back.forward(self.net, self.back.tensor(x))
         loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         self.optimizer.zero_grad()
         loss.backward()
@@ -65,7 +65,7 @@ class NetworkLearner:
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
         self.net.eval()
         with self.back.no_grad():
-            logits = self.net(self.back.tensor(x))
+            logits = self.back.forward(self.net, self.back.tensor(x))
             loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         return loss.item(), self._errors(logits, t)
 

@@ -49,7 +49,7 @@ def train(
     came), validation_loss and validation_error, test_error if its curve is asked for. The result has test_loss and
     test_error, measured once, of the last weights.
     """
-    parts = read(settings.data, context.data, seed, settings.precision)
+    parts = read(settings.data, context.data, seed, settings.dtype)
     subject = learner(settings, seed, parts)
     progress = Progress()
     if context.resume is not None:

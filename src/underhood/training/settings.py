@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from underhood.errors import nearest
 from underhood.settings import SettingError, Settings
+from underhood.training.backends.settings import BackendSettings
 
 
 class Page(Settings):
@@ -107,7 +108,7 @@ class DataSettings(Settings):
         return self
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(BackendSettings):
     """What is trained, on what, how long and how exactly.
 
     `initialisation` names the rule for the first weights (training/initial.py). `test_curve` draws the test error
@@ -122,6 +123,3 @@ class TrainingSettings(Settings):
     batch_size: int = Field(default=64, ge=1)
     test_curve: bool = False
     log_every: int = Field(default=0, ge=0)
-    backend: Literal["underhood", "torch"] = "underhood"
-    precision: Literal["float32", "float64"] = "float32"
-    threads: int = Field(default=1, ge=1)

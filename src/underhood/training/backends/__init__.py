@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from underhood.errors import missing_extra
+from underhood.training.backends.settings import BackendSettings
 
 Array = np.ndarray
 
@@ -32,7 +33,10 @@ class Backend(Protocol):
         """A tensor's values, off the tape."""
 
     def place(self, net: Any) -> Any:
-        """The network in the trial's precision, where it will be trained."""
+        """The network in the trial's precision and memory format, where it will be trained."""
+
+    def forward(self, net: Any, x: Any) -> Any:
+        """net(x), in float32 or float64 whatever it was computed in: what a loss can be taken of."""
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         """The optimiser of that name over the network's parameters."""
@@ -47,19 +51,24 @@ class Backend(Protocol):
         """Undo `state`: the next step will be the one that would have followed."""
 
 
-def backend(name: str, precision: str) -> Backend:
-    """The back end of that name; MissingPiece when its library isn't installed."""
-    if name == "underhood":
+def backend(name: str, precision: str = "float32") -> Backend:
+    """The back end of that name, plain and on the processor."""
+    return backend_of(BackendSettings.model_validate({"backend": name, "precision": precision}))
+
+
+def backend_of(settings: BackendSettings) -> Backend:
+    """The back end that the settings name; MissingPiece when its library or its device is not there."""
+    if settings.backend == "underhood":
         from underhood.training.backends.underhood import Underhood
 
-        return Underhood(precision)
+        return Underhood(settings)
     try:
         from underhood.training.backends.torch import Torch
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise missing_extra("torch", "The torch back end") from None
-    return Torch(precision)
+    return Torch(settings)
 
 
 def flat_state(net_state: dict[str, Any], optimizer_state: dict[int, dict[str, Any]], array: Any) -> dict[str, Array]:

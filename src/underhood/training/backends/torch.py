@@ -1,5 +1,12 @@
-"""PyTorch as a back end: torch.nn, torch.optim, and the rules of our own that torch.optim lacks."""
+"""PyTorch as a back end: torch.nn, torch.optim, and the rules of our own that torch.optim lacks.
 
+All means of `settings.py` are here. What is computed depends on the settings and on the shape of the batch alone,
+never on what was computed before, so a trial that was interrupted goes on with the same numbers: shapes are
+compiled each for itself (`dynamic=False`), and evaluation is not compiled.
+"""
+
+import inspect
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -8,33 +15,70 @@ import torch
 
 from underhood import engine
 from underhood.engine.optim import OPTIMIZERS, Row
+from underhood.errors import BadInput, MissingPiece
 from underhood.training.backends import Array, flat_state, nested_state
+from underhood.training.backends.settings import BackendSettings
 
 
 class Torch:
-    """PyTorch on the CPU."""
+    """PyTorch on the processor or on a GPU."""
 
     name = "torch"
     nn = torch.nn
 
-    def __init__(self, precision: str) -> None:
-        self.dtype = getattr(torch, precision)
+    def __init__(self, settings: BackendSettings) -> None:
+        self.settings = settings
+        self.device = _device(settings.device)
+        self.autocast = settings.precision == "bfloat16-autocast"
+        self.dtype: torch.dtype = getattr(torch, "float32" if self.autocast else settings.precision)
+        self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def tensor(self, array: Array) -> torch.Tensor:
-        made = torch.from_numpy(np.ascontiguousarray(array))
-        return made.to(self.dtype) if made.is_floating_point() else made
+        made = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        if not made.is_floating_point():
+            return made
+        made = made.to(self.dtype)
+        return made.contiguous(memory_format=self.memory_format) if made.ndim == 4 else made
 
     def array(self, tensor: Any) -> Array:
-        return tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
+        if not isinstance(tensor, torch.Tensor):
+            return np.asarray(tensor)
+        values = tensor.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
     def place(self, net: Any) -> Any:
-        return net.to(self.dtype)
+        net = net.to(device=self.device, dtype=self.dtype, memory_format=self.memory_format)
+        if self.dtype == torch.bfloat16:
+            for module in net.modules():  # a running mean that moves by less than its last digit stands still
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.float()
+        if self.settings.compile:
+            self.compiled = torch.compile(net, dynamic=False)
+        return net
+
+    def forward(self, net: Any, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            logits = self._translated(x) if self.compiled is not None and net.training else net(x)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+    def _translated(self, x: torch.Tensor) -> torch.Tensor:
+        assert self.compiled is not None
+        try:
+            return self.compiled(x)
+        except Exception as error:
+            if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise MissingPiece(f"compile: torch.compile cannot translate this here: {_gist(error)}") from error
+            raise
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         row = OPTIMIZERS[name]
-        if not row.twin:
-            return PageOptimizer(net.parameters(), row, arguments)
-        return getattr(torch.optim, row.twin.rpartition(".")[2])(net.parameters(), **arguments)
+        rule = getattr(torch.optim, row.twin.rpartition(".")[2]) if row.twin else None
+        if self.settings.fused:
+            if rule is None or "fused" not in inspect.signature(rule).parameters:
+                raise BadInput(f"fused: PyTorch has no fused form of {name}; there is {', '.join(_with_fused_form())}")
+            arguments["fused"] = True
+        return PageOptimizer(net.parameters(), row, arguments) if rule is None else rule(net.parameters(), **arguments)
 
     def no_grad(self) -> AbstractContextManager[Any]:
         return torch.no_grad()
@@ -45,8 +89,31 @@ class Torch:
     def restore(self, net: Any, optimizer: Any, state: dict[str, Array]) -> None:
         weights, buffers = nested_state(state)
         net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
-        tensors = {i: {k: torch.from_numpy(v) for k, v in kept.items()} for i, kept in buffers.items()}
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        tensors = {i: {k: _beside(parameters[i], v) for k, v in kept.items()} for i, kept in buffers.items()}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": tensors})
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise MissingPiece(f"device: cuda: PyTorch {torch.__version__} finds no GPU here; leave it at cpu")
+    return torch.device(name)
+
+
+def _beside(parameter: torch.Tensor, values: Array) -> torch.Tensor:
+    """An optimiser's buffer with the strides of its parameter, which fused updates walk through together."""
+    made = torch.from_numpy(values)
+    return torch.empty_like(parameter, dtype=made.dtype).copy_(made) if made.shape == parameter.shape else made
+
+
+def _with_fused_form() -> list[str]:
+    twins = {name: getattr(torch.optim, row.twin.rpartition(".")[2]) for name, row in OPTIMIZERS.items() if row.twin}
+    return [name for name, rule in twins.items() if "fused" in inspect.signature(rule).parameters]
+
+
+def _gist(error: BaseException) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class PageOptimizer(torch.optim.Optimizer):

@@ -8,6 +8,7 @@ import numpy as np
 from underhood import engine
 from underhood.engine.optim import OPTIMIZERS
 from underhood.training.backends import Array, flat_state, nested_state
+from underhood.training.backends.settings import BackendSettings
 
 
 class Underhood:
@@ -16,8 +17,8 @@ class Underhood:
     name = "underhood"
     nn = engine.nn
 
-    def __init__(self, precision: str) -> None:
-        self.dtype = np.dtype(precision)
+    def __init__(self, settings: BackendSettings) -> None:
+        self.dtype = np.dtype(settings.precision)
 
     def tensor(self, array: Array) -> engine.Tensor:
         return engine.from_numpy(array.astype(self.dtype, copy=False) if array.dtype.kind == "f" else array)
@@ -27,6 +28,9 @@ class Underhood:
 
     def place(self, net: Any) -> Any:
         return net.to(self.dtype)
+
+    def forward(self, net: Any, x: engine.Tensor) -> engine.Tensor:
+        return net(x)
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         return OPTIMIZERS[name].optimizer(net.parameters(), **arguments)

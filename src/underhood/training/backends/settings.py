@@ -1,0 +1,59 @@
+"""What a trial is computed with: the back end, and the means that it has to be quicker with.
+
+    precision           weights     products    for
+    float32             float32     float32     the measure of all others
+    float64             float64     float64     finding out what rounding does
+    bfloat16-autocast   float32     bfloat16    processors and GPUs that multiply bfloat16 themselves
+    bfloat16            bfloat16    bfloat16    the same, with half the memory; BatchNorm stays in float32
+
+bfloat16 has float32's range and 8 of its 24 binary digits. All of these may change a number in its last digits or
+earlier, so they are part of what a trial is. Only PyTorch has more than float32 and float64 on a processor.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from underhood.settings import SettingError, Settings
+
+Precision = Literal["float32", "float64", "bfloat16-autocast", "bfloat16"]
+ENGINE_HAS = {
+    "device": ("cpu",),
+    "precision": ("float32", "float64"),
+    "channels_last": (False,),
+    "compile": (False,),
+    "fused": (False,),
+}
+
+
+class BackendSettings(Settings):
+    """With what a trial is computed.
+
+    `channels_last` stores images and kernels with the channels innermost, `compile` translates the network by
+    torch.compile while it trains, `fused` updates all weights in one call of the optimiser. `device` is "cpu" or
+    "cuda"; `threads` are the processor's.
+    """
+
+    backend: Literal["underhood", "torch"] = "underhood"
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    fused: bool = False
+    threads: int = Field(default=1, ge=1)
+
+    @property
+    def dtype(self) -> str:
+        """What batches are made in: NumPy has no bfloat16."""
+        return "float64" if self.precision == "float64" else "float32"
+
+    @model_validator(mode="after")
+    def _the_engine_has_it(self) -> Self:
+        if self.backend == "underhood":
+            for key, there_is in ENGINE_HAS.items():
+                value = getattr(self, key)
+                if value not in there_is:
+                    said = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+                    raise SettingError(key, f"{said} needs backend = torch; the engine computes on the processor, "
+                                            "in float32 or float64")  # fmt: skip
+        return self
