@@ -73,13 +73,14 @@ def _epoch(
     steps = -(-n // size)
     log_every = settings.log_every or max(1, steps // 20)
     order = shuffled(n, seed, progress.epoch)
+    train = parts.train.in_epoch(seed, progress.epoch)
     while progress.batch < steps:
         if context.stopping():
             return
         if context.checkpoint_due():
             yield Checkpoint(subject.state(), asdict(progress))
         started = perf_counter()
-        x, t = parts.train.batch(order[progress.batch * size : (progress.batch + 1) * size])
+        x, t = train.batch(order[progress.batch * size : (progress.batch + 1) * size])
         loss, errors = subject.step(x, t)
         progress.seconds += perf_counter() - started
         _count(progress, loss, errors, len(t))
@@ -103,7 +104,7 @@ def _count(progress: Progress, loss: float, errors: int, images: int) -> None:
 
 
 def _end_of_epoch(settings: TrainingSettings, parts: Parts, subject: Learner, progress: Progress) -> dict[str, float]:
-    n = len(parts.train)
+    n = parts.train.shown
     progress.epoch += 1
     progress.train_loss, progress.train_error = progress.epoch_loss / n, progress.epoch_errors / n
     values = {

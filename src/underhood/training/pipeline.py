@@ -2,25 +2,38 @@
 
     x = (pixel / white − mean) / std,  channel by channel          x: (B, C, H, W), float
 
-or x = pixel / white, in [0, 1], where the settings say "unit".
+or x = pixel / white, in [0, 1], where the settings say "unit". Training images are augmented on the way
+(data/augmentation), from the bytes of the batch straight to its floats; the set itself is never copied.
 
 The order of an epoch is one permutation from the stream (seed, "shuffling", epoch).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from underhood import data
+from underhood.data.augmentation import Chain, DrawnChain, Normalise, View, look
 from underhood.data.registry import Arrays, Images
 from underhood.data.streams import stream
+from underhood.errors import BadInput
 from underhood.training.settings import DataSettings
 
 Array = np.ndarray
 EVALUATION_BATCH = 1000  # images at once where no gradient is wanted; it changes no number worth reading
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A part's bytes and constants on a device, where its batches are then made."""
+
+    pixels: Any  # (rows of the part, C, H, W)
+    scale: Any
+    shift: Any
+    place: Callable[[Array], Any]
 
 
 @dataclass(frozen=True)
@@ -31,22 +44,44 @@ class Part:
     rows: Array
     scale: Array  # (C, 1, 1)
     shift: Array  # (C, 1, 1)
+    chain: Chain = field(default_factory=Chain)
+    drawn: DrawnChain | None = None
+    resident: Resident | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(self, which: Array) -> tuple[Array, Array]:
-        """Images (B, C, H, W) and labels (B,) of the given positions within this part."""
-        rows = self.rows[which]
-        x = self.images.take(rows).astype(self.scale.dtype)
-        x *= self.scale
-        x -= self.shift
-        return x, self.images.labels[rows]
+    @property
+    def shown(self) -> int:
+        """How many images an epoch of training shows: each one as often as it is repeated in its batch."""
+        return len(self) * self.chain.repeats
 
-    def in_order(self) -> Iterator[tuple[Array, Array]]:
-        """The whole part in large batches, for evaluation."""
+    def in_epoch(self, seed: int, epoch: int) -> "Part":
+        """The part with the epoch's augmentation: drawn for every image of the set, whichever are used."""
+        if not self.chain:
+            return self
+        return replace(self, drawn=self.chain.drawn(seed, epoch, len(self.images), *self.images.images.shape[2:]))
+
+    def on(self, place: Callable[[Array], Any]) -> "Part":
+        """The part kept whole where `place` puts an array, so that its batches are made there and nothing travels."""
+        pixels, scale, shift = map(place, (self.images.take(self.rows), self.scale, self.shift))
+        return replace(self, resident=Resident(pixels, scale, shift, place))
+
+    def batch(self, which: Array) -> tuple[Any, Array]:
+        """Images (M·B, C, H, W) and labels (M·B,) of the given positions within this part; M = 1 unless repeated."""
+        rows = self.rows[which]
+        view = self.drawn.view(rows) if self.drawn else View(len(rows), *self.images.images.shape[2:])
+        labels = np.tile(self.images.labels[rows], view.images // len(rows))
+        if self.resident is None:
+            return look(self.images.take(rows), view, self.scale, self.shift), labels
+        there = self.resident
+        return look(there.pixels[there.place(which)], view, there.scale, there.shift), labels
+
+    def in_order(self) -> Iterator[tuple[Any, Array]]:
+        """The whole part in large batches, for evaluation: as it is, never augmented."""
+        plain = replace(self, drawn=None)
         for start in range(0, len(self), EVALUATION_BATCH):
-            yield self.batch(np.arange(start, min(start + EVALUATION_BATCH, len(self))))
+            yield plain.batch(np.arange(start, min(start + EVALUATION_BATCH, len(self))))
 
 
 @dataclass(frozen=True)
@@ -61,16 +96,21 @@ class Parts:
 
 
 def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Parts:
-    """The parts that the settings ask for; the split and the subsets follow the seed."""
+    """The parts that the settings ask for; the split and the subsets follow the seed.
+
+    Raises BadInput when the set isn't there, or its images cannot be augmented as asked.
+    """
     arrays = data.load(settings.name, root)
     training, validation = data.split(len(arrays.train), settings.validation, seed)
-    scale, shift = _scaling(arrays, settings.scaling, dtype)
+    chain = Chain(tuple(step.page() for step in settings.augmentation), settings.repeats)
+    chain.fits(*arrays.shape[1:])
+    scale, shift = _scaling(arrays, settings.scaling, chain, dtype)
 
     def part(images: Images, rows: Array) -> Part:
         return Part(images, rows, scale, shift)
 
     return Parts(
-        part(arrays.train, _some(training, settings.train, seed, "train")),
+        replace(part(arrays.train, _some(training, settings.train, seed, "train")), chain=chain),
         part(arrays.train, validation),
         part(arrays.test, _some(np.arange(len(arrays.test)), settings.test, seed, "test")),
         arrays.classes,
@@ -89,9 +129,19 @@ def _some(rows: Array, count: int | None, seed: int, name: str) -> Array:
     return np.sort(stream("split", seed, name=name).permutation(rows)[:count])
 
 
-def _scaling(arrays: Arrays, scaling: str, dtype: Any) -> tuple[Array, Array]:
+def _scaling(arrays: Arrays, scaling: str, chain: Chain, dtype: Any) -> tuple[Array, Array]:
     """Factor and offset of each channel, (C, 1, 1): x = pixel · factor − offset."""
-    mean, std = (np.asarray(values, np.float64)[:, None, None] for values in (arrays.mean, arrays.std))
+    own = next((step for step in chain.steps if isinstance(step, Normalise)), Normalise())
+    mean, std = _given(arrays, "mean", own.mean), _given(arrays, "std", own.std)
     if scaling == "unit":
         mean, std = np.zeros_like(mean), np.ones_like(std)
     return (1 / (arrays.white * std)).astype(dtype), (mean / std).astype(dtype)
+
+
+def _given(arrays: Arrays, key: str, own: Any) -> Array:
+    """One number a channel, (C, 1, 1): the settings' own, else the set's."""
+    channels = arrays.shape[0]
+    if own is not None and len(own) != channels:
+        images = f"images of {arrays.name} have {channels} channel" + "s" * (channels != 1)
+        raise BadInput(f"data.augmentation: normalise: {key} has {len(own)} numbers; {images}")
+    return np.asarray(getattr(arrays, key) if own is None else own, np.float64)[:, None, None]

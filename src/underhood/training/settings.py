@@ -2,16 +2,17 @@
 
     optimizer = {name = "adam", lr = 0.001}
     network = {name = "mlp", hidden = [512, 256]}
+    data.augmentation = ["flip", {name = "crop", padding = 4, mode = "reflect"}]
 
-`network` and `optimizer` take, beside their own fields, the arguments of the page that they name; what is left
-out keeps the page's default.
+`network`, `optimizer` and each `augmentation` take, beside their own fields, the arguments of the page that they
+name; what is left out keeps the page's default.
 """
 
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from underhood.errors import nearest
 from underhood.settings import SettingError, Settings
@@ -83,6 +84,27 @@ class OptimizerSettings(Page):
         return {name: row.optimizer for name, row in OPTIMIZERS.items()}
 
 
+class AugmentationSettings(Page):
+    """Which page of `data/augmentation`, and its arguments."""
+
+    @classmethod
+    def pages(cls) -> dict[str, Callable[..., Any]]:
+        from underhood.data.augmentation import AUGMENTATIONS
+
+        return {name: page.__init__ for name, page in AUGMENTATIONS.items()}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.page()  # it checks its own arguments
+        return self
+
+    def page(self) -> Any:
+        """The augmentation itself."""
+        from underhood.data.augmentation import AUGMENTATIONS
+
+        return AUGMENTATIONS[self.name](**self.arguments)
+
+
 class DataSettings(Settings):
     """Which data set, how much of it, and what is held out to make choices by.
 
@@ -90,6 +112,8 @@ class DataSettings(Settings):
     `validation` is a number of training images or a share of them; `train` and `test` take that many images
     instead of all, the first of a shuffle by the seed. `scaling` says what becomes of a pixel: "unit" brings it to
     [0, 1], "normalised" also subtracts the channel's published mean and divides by its standard deviation.
+    `augmentation` names pages of data/augmentation in their order; only training images pass through them.
+    With `repeats` a batch holds that many instances of each of its images, augmented each in its own way.
     """
 
     name: str = "mnist"
@@ -97,6 +121,22 @@ class DataSettings(Settings):
     train: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)
     scaling: Literal["normalised", "unit"] = "normalised"
+    augmentation: list[AugmentationSettings] = Field(default_factory=list)
+    repeats: int = Field(default=1, ge=1)
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _one_alone(cls, given: Any) -> Any:
+        """`augmentation = "flip"` is `augmentation = ["flip"]`."""
+        return [given] if isinstance(given, str | dict) else given
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.repeats > 1 and not self.augmentation:
+            raise SettingError("repeats", f"{self.repeats} times the same image; name an augmentation, or leave it out")
+        if self.scaling == "unit" and any(step.name == "normalise" and step.arguments for step in self.augmentation):
+            raise SettingError("scaling", '"unit" has no mean and deviation to give; leave out normalise or its values')
+        return self
 
     @model_validator(mode="after")
     def _known(self) -> Self:
