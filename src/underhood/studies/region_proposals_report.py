@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 TITLE = "Region proposals, step by step"
 QUESTION = "How does Faster R-CNN find out where to look, and why is it faster than Fast R-CNN?"
-# Milliseconds on one K40 with VGG-16; selective search ran on the processor. Table 5 of Faster R-CNN.
+# Milliseconds on one K40 with VGG-16; selective search ran on the processor. Faster R-CNN (TPAMI 2017), table 5.
 PUBLISHED = {"fast": (146.0, 1510.0, 174.0), "faster": (141.0, 10.0, 47.0)}
 PARTS = ("Feature map", "Region proposals", "Classes and boxes of the proposals")
 
@@ -107,12 +107,14 @@ def _fast_and_faster(found: dict[str, Any]) -> list[Any]:
         ),
         Table(
             "Time for one picture, as published", columns, rows(PUBLISHED), name="published-times",
-            foot=["VGG-16 on one K40, selective search on the processor; Ren et al. 2015, table 5."],
+            foot=["VGG-16 on one K40, selective search on the processor: Ren, He, Girshick & Sun 2017 (IEEE TPAMI, "
+                  "doi 10.1109/TPAMI.2016.2577031), table 5. There suppression is counted in the last part."],
         ),
         Table(
             "Time for one picture, measured here", columns, rows(times), name="measured-times",
             foot=[
-                f"Medians. This page's network and a selective search in Python: {times['searched']} proposals of "
+                f"Medians; suppression is counted with the proposals. This page's network and a selective search in "
+                f"Python: {times['searched']} proposals of "
                 f"search, {times['proposed']} of the network.",
                 "The detector behind the proposals is untrained: its time does not depend on its weights. Drawn scenes "
                 "have few regions; on photographs selective search proposes about 2,000.",
