@@ -114,6 +114,14 @@ def test_a_dry_run_lists_the_trials_and_runs_none(underhood, study, runs):
     assert {row["trial"] for row in listed["rows"]} == {p.name for p in (runs / "descent-quick/trials").iterdir()}
 
 
+def test_tune_has_something_to_choose_among_and_a_run_to_choose_for(underhood, study, runs):
+    said = underhood("run", study, "--tune", "--dry-run")
+    assert (said.status, "leave one out" in said.err) == (2, True)
+    said = underhood("run", study, "--tune")
+    assert (said.status, "add --backend torch" in said.err) == (2, True)
+    assert not (runs / "descent-quick" / "run.json").exists()
+
+
 def test_name_and_runs_say_where(underhood, study, tmp_path):
     underhood("run", study, "--scale=smoke", "--name=first", "--runs", str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere" / "first" / "report.html").is_file()

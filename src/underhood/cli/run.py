@@ -42,6 +42,9 @@ def run(
         Literal["underhood", "torch"] | None,
         _option("--backend", "Compute on our engine or on PyTorch; short for --set backend=….", WHAT),
     ] = None,
+    tune: Annotated[
+        bool, _option("--tune", "Time PyTorch's means on this machine first, and take the quickest.", WHAT)
+    ] = False,
     parallel: Annotated[
         int | None, _option("--parallel", "Trials at once; by default as many as the cores bear.", HOW, "-j")
     ] = None,
@@ -71,6 +74,8 @@ def run(
     """
     if keep and rerun:
         raise BadInput("--keep and --rerun: choose one")
+    if tune and dry_run:
+        raise BadInput("--tune and --dry-run: what the trials are is known after timing alone; leave one out")
     if parallel is not None and parallel < 1:
         raise BadInput(f"--parallel {parallel}: at least one trial must run at once")
     if retry < 0:
@@ -88,6 +93,7 @@ def run(
             study,
             scale,
             **what,
+            tune=tune,
             parallel=parallel,
             name=name,
             runs=runs,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from underhood.errors import BadInput
+from underhood.lab import tuning
 from underhood.lab.code import fingerprints
 from underhood.lab.events import (
     LabEvent,
@@ -25,6 +26,7 @@ from underhood.lab.events import (
     TrialEnded,
     TrialNote,
     TrialState,
+    Tuned,
     Warned,
     nobody,
 )
@@ -39,6 +41,7 @@ from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Study, plan
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, now
+from underhood.training.tune import Tuning
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,11 @@ def run_study(
     *,
     file: Path | None = None,
     grid: Sequence[str] = (),
+    tune: bool = False,
 ) -> Run:
     """Run the study's trials that have no result yet, and open the run.
 
+    With `tune`, what they are computed with is chosen before by trying it out (tuning.py), once for the run.
     `Run.exit_code` is 0; 1 when trials failed; 2 or 3 when all of them did for bad input, or for want of something
     in the environment; 130 or 143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings,
     data or a store that are wrong.
@@ -87,10 +92,12 @@ def run_study(
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
-    command = _command(study, scale, sets, seeds, file, grid, how)
+    command = _command(study, scale, sets, seeds, file, grid, tune, how)
     _check_owner(folder, study)
     try:
         with folder.lock():
+            if tune:
+                specs = _tuned(specs, folder, how)
             return _Coordinator(study, scale, specs, folder, command, how).run()
     except BlockingIOError:
         raise BadInput(f"{folder.path}: another process is working on this run; wait for it, or use --name") from None
@@ -103,12 +110,14 @@ def _command(
     seeds: int | None,
     file: Path | None,
     grid: Sequence[str],
+    tune: bool,
     how: How,
 ) -> str:
     """The command that repeats a run, or goes on with it."""
     words = ["underhood", "run", str(study.file or study.name), "--scale", scale]
     words += [word for each in sets for word in ("--set", each)]
     words += [word for each in grid for word in ("--grid", each)]
+    words += ["--tune"] * tune
     options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
     for option, value in options.items():
         words += [] if value is None else [f"--{option}", str(value)]
@@ -120,6 +129,19 @@ def _check_owner(folder: RunFolder, study: Study) -> None:
     stored = folder.read()
     if stored is not None and stored["study"] != study.name:
         raise BadInput(f'{folder.path}: holds a run of "{stored["study"]}", not of "{study.name}"; use --name')
+
+
+def _tuned(specs: list[TrialSpec], folder: RunFolder, how: How) -> list[TrialSpec]:
+    """The trials with what is quickest here frozen in their settings; what is new of it is kept with the run."""
+
+    def say(found: Tuning) -> None:
+        how.listener(Tuned(found.said, str(found.table())))
+
+    kept = tuning.kept(folder)
+    specs, choices = tuning.tuned(specs, kept, how.data, say)
+    if choices != kept:
+        tuning.keep(folder, choices)
+    return specs
 
 
 class _Coordinator:

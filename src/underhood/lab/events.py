@@ -4,7 +4,7 @@
 
 The coordinator calls the listener from one thread, in the order in which things happened:
 
-    RunStarted  (TrialStarted  (TrialStep | TrialNote)*  TrialEnded | Warned)*  RunEnded
+    Tuned*  RunStarted  (TrialStarted  (TrialStep | TrialNote)*  TrialEnded | Warned)*  RunEnded
 
 Several trials may be under way at once; every event of a trial carries its id. Steps are thinned to a few a
 second per trial: a listener draws, the store keeps everything.
@@ -71,6 +71,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """What was chosen to compute some trials with, and the table that says why; before the plan stands."""
+
+    text: str
+    table: str
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something the reader of the results should know; it is kept in the run too."""
 
@@ -86,7 +94,7 @@ class RunEnded:
     exit_code: int
 
 
-LabEvent = RunStarted | TrialStarted | TrialStep | TrialNote | TrialEnded | Warned | RunEnded
+LabEvent = Tuned | RunStarted | TrialStarted | TrialStep | TrialNote | TrialEnded | Warned | RunEnded
 Listener = Callable[[LabEvent], None]
 
 

@@ -42,12 +42,12 @@ class TrialSpec:
     @cached_property
     def id(self) -> str:
         """Twelve hexadecimal digits: 48 bits, a clash among a million trials has a chance of 0.2 %."""
-        return _digest(self._identity() | {"seed": self.seed})
+        return digest(self._identity() | {"seed": self.seed})
 
     @cached_property
     def group(self) -> str:
         """The id of the setting: the same for all seeds."""
-        return _digest(self._identity())
+        return digest(self._identity())
 
     @property
     def threads(self) -> int:
@@ -104,7 +104,8 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Twelve hexadecimal digits that stand for a JSON-able value."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
 
 

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from underhood.lab import tuning
 from underhood.lab.results import Run, StoredTrial
+from underhood.lab.store import RunFolder
 
 
 @dataclass(frozen=True)
 class Facts:
     """Settings by dotted key: `settings` are the same in all trials, `varied` are not; `chosen` aren't defaults.
 
-    `seconds` is the computing time of all trials together; `warnings` are what a reader must know before
-    believing a number.
+    `seconds` is the computing time of all trials together; `tuned` says what --tune chose; `warnings` are what a
+    reader must know before believing a number.
     """
 
     study: str
@@ -30,6 +32,7 @@ class Facts:
     machines: tuple[Mapping[str, Any], ...] = ()
     began: str = ""
     seconds: float = 0.0
+    tuned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -52,6 +55,7 @@ class Facts:
             machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
             began=str(run.facts["began"]),
             seconds=sum(trial.seconds for trial in run.trials),
+            tuned=tuple(choice.said for choice in tuning.kept(RunFolder(run.path)).values()),
             warnings=tuple(_warnings(run)),
         )
 
@@ -64,6 +68,7 @@ class Facts:
             ("Seeds", ", ".join(map(str, self.seeds))),
             *(("Machine", describe(machine)) for machine in self.machines),
             ("Versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
+            *(("Tuned", said) for said in self.tuned),
             ("Begun", _moment(self.began)),
             ("Computing time", duration(self.seconds) if self.seconds else ""),
         ]

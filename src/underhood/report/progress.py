@@ -21,6 +21,7 @@ from underhood.lab.events import (
     TrialNote,
     TrialStarted,
     TrialStep,
+    Tuned,
     Warned,
 )
 from underhood.report.facts import duration
@@ -83,6 +84,8 @@ class Progress:
     def __call__(self, event: LabEvent) -> None:
         """Take in an event and say what is worth a line."""
         match event:
+            case Tuned():
+                self.say(f"\n{event.table}\n\n{event.text}")
             case RunStarted():
                 self._start(event)
             case TrialStarted():

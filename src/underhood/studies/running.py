@@ -25,6 +25,7 @@ def run(
     grid: Words = (),
     settings: Path | None = None,
     seeds: int | None = None,
+    tune: bool = False,
     parallel: int | None = None,
     name: str | None = None,
     runs: Path | None = None,
@@ -42,9 +43,10 @@ def run(
 
     `study` is a name, a Python file that holds a study, or a Study. `set` changes settings and `grid` makes axes,
     as mappings or as the words of the command line ("optimizer.lr=0.1", "optimizer.name=sgd,adam"); `settings` is
-    a TOML file. `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes
-    of results that other code gave: "ask" puts the question to `ask`. The run is kept as `name`, by default
-    `<study>-<scale>`; the same call again continues it.
+    a TOML file. `tune` tries before the start what PyTorch computes the trials quickest with here, and sets that.
+    `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes of results
+    that other code gave: "ask" puts the question to `ask`. The run is kept as `name`, by default `<study>-<scale>`;
+    the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run, told by `run.exit_code`.
     """
@@ -60,7 +62,7 @@ def run(
         changed=changed,
         ask=ask,
     )
-    done = run_study(found, scale, sets, seeds, how, file=settings, grid=axes)
+    done = run_study(found, scale, sets, seeds, how, file=settings, grid=axes, tune=tune)
     if can_be_told(done):
         write_report(done, document=document_of(done, found))
     return done

@@ -1,0 +1,77 @@
+"""`--tune`: the coordinator has PyTorch's means tried before a study starts, and freezes what is best in its trials.
+
+    specs, choices = tuned(specs, choices, data, say)
+
+Trials that cost the same share one choice (training/tune.py says which do), and the first of them is timed. A choice
+is kept with the run, so that the command given again goes on with the same trials. The candidates are tried in a
+process of their own, `python -m underhood.lab.tuning_child`, which has the trial's threads from its start, leaves the
+coordinator as light as it was, and may die.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from underhood.errors import BadInput, MissingPiece
+from underhood.lab.executors.local import worker_environment
+from underhood.lab.files import line_of, number_back, read_json, write_json
+from underhood.lab.store import RunFolder
+from underhood.lab.trial import TrialSpec, digest
+from underhood.training.tune import NOTHING_TO_CHOOSE, Tuning, can_be_tuned, weighs
+
+CHILD = ["-P", "-m", "underhood.lab.tuning_child"]
+FILE = "tuned.json"  # beside run.json
+Choices = dict[str, Tuning]
+
+
+def tuned(
+    specs: list[TrialSpec], choices: Mapping[str, Tuning], data: Path | None, say: Callable[[Tuning], None]
+) -> tuple[list[TrialSpec], Choices]:
+    """The trials with the means chosen for them, and the choices by what they were made for.
+
+    Trials on the engine stay as they are. Raises BadInput when there is nothing to choose.
+    """
+    if not any(can_be_tuned(spec.settings) for spec in specs):
+        raise BadInput(NOTHING_TO_CHOOSE)
+    made: Choices = {}
+    found = []
+    for spec in specs:
+        if can_be_tuned(spec.settings):
+            key = digest(weighs(spec.settings))
+            if key not in made:
+                made[key] = choices.get(key) or _in_a_child(spec, data)
+                say(made[key])
+            spec = replace(spec, settings=spec.settings.model_copy(update=made[key].means))
+        found.append(spec)
+    return list({spec.id: spec for spec in found}.values()), {**choices, **made}
+
+
+def kept(folder: RunFolder) -> Choices:
+    """The choices that a run was begun with."""
+    path = folder.path / FILE
+    stored = read_json(path)["choices"] if path.exists() else {}
+    return {key: Tuning.from_json(choice) for key, choice in stored.items()}
+
+
+def keep(folder: RunFolder, choices: Choices) -> None:
+    write_json(folder.path / FILE, {"choices": {key: choice.to_json() for key, choice in choices.items()}})
+
+
+def _in_a_child(spec: TrialSpec, data: Path | None) -> Tuning:
+    task = {"spec": spec.to_json(), "data": data and str(data)}
+    done = subprocess.run(
+        [sys.executable, *CHILD],
+        input=line_of(task).encode(),
+        stdout=subprocess.PIPE,
+        env=worker_environment(spec.threads),
+        check=False,
+    )
+    if done.returncode < 0 or not done.stdout:
+        raise MissingPiece(f"--tune: the process that tried the candidates died (exit code {done.returncode})")
+    said = number_back(json.loads(done.stdout))
+    if "error" in said:
+        raise (BadInput if done.returncode == BadInput.exit_code else MissingPiece)(said["error"])
+    return Tuning.from_json(said)
