@@ -3,12 +3,20 @@
 import gzip
 import pickle
 import struct
+import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+spec = spec_from_file_location("server", Path(__file__).with_name("server.py"))
+module = module_from_spec(spec)
+sys.modules["server"] = module
+spec.loader.exec_module(module)
+server = module.server
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def test_a_file_cut_short_says_by_how_much(root: Path, formats: Any, packed: boo
     )
     assert found
     assert 4_000 < int(found[1].replace(",", "")) < 12_000
-    assert second == "It looks cut short; replace it by a whole copy."
+    assert second == "It looks cut short; `underhood data get mnist --force` fetches it again."
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 9])

@@ -64,7 +64,7 @@ def test_a_missing_set_says_where_was_looked_and_where_it_comes_from(root: Path)
         "    in cats/raw or that folder itself",
         "  train.bin, test.bin (plain or .gz)",
         "    in cats-bin",
-        "The set comes from https://cats.example",
+        "`underhood data get cats` fetches it; it comes from https://cats.example",
         "Is it elsewhere? Name the folder that holds it: UNDERHOOD_DATA=/path/to/data",
     ]
 

@@ -1,20 +1,22 @@
-"""`underhood data`: which data sets are here, and whether their files are what they should be."""
+"""`underhood data`: which data sets are here, whether their files are what they should be, and fetching them."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from underhood.cli.downloads import Downloads
 from underhood.cli.output import Json, dump, print_json, print_table, say
 
 data = App(
     name="data",
     help="""\
-See which data sets are here; check their files.
+See which data sets are here; fetch them; check their files.
 
 For example:
 
     underhood data ls
+    underhood data get cifar10
     underhood data verify mnist
 
 Sets are looked for in the folder that UNDERHOOD_DATA names, else in the platform's data folder.""",
@@ -41,6 +43,52 @@ def ls(*, root: Root = None, json: Json = False) -> None:
     if json:
         dump(table.to_json())
     else:
+        print_table(table)
+
+
+@data.command
+def get(
+    *names: Annotated[str, Parameter(name="NAME", help="Data sets to fetch; `underhood data ls` lists them.")],
+    force: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Replace what is here but is not what was published.")
+    ] = False,
+    base: Annotated[
+        str,
+        Parameter(name="--from", show_default=False, help="Address to take the files from, instead of their authors'."),
+    ] = "",
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Fetch data sets from where their authors keep them.
+
+    Every file is checked by its published sum. What is here and sound is left
+    alone. Stopped or broken off, the same command goes on where it was. The
+    exit code is 2 when files are not what was published, 3 when they cannot
+    be fetched. For example:
+
+        underhood data get mnist cifar10
+        underhood data get mnist --force
+        underhood data get mnist --from https://mirror.example/mnist
+    """
+    from underhood.data import DATA_SETS
+    from underhood.data import get as fetched
+    from underhood.errors import BadInput
+
+    if not names:
+        raise BadInput(f"Which data set? There is {', '.join(DATA_SETS)}.")
+    tables = {}
+    for name in names:
+        with Downloads() as told:
+            try:
+                tables[name] = fetched(name, root, force=force, base=base, told=told)
+            except KeyboardInterrupt:
+                say("Stopped. The same command goes on from here.")
+                raise
+        say(f"{name}: all files are here and sound.")
+    if json:
+        print_json("data-get", tables={name: table.to_json() for name, table in tables.items()})
+        return
+    for table in tables.values():
         print_table(table)
 
 

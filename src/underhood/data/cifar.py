@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from underhood.data.places import Layout
-from underhood.data.registry import Chunk, DataSet, Part, checked
+from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.data.unpickle import unpickle
 from underhood.errors import BadInput
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+HOME = "https://www.cs.toronto.edu/~kriz/"
+SOURCE = f"{HOME}cifar.html"
 
 CLASSES_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NAMES_100 = """
@@ -135,6 +136,11 @@ cifar10 = DataSet(
         "test_batch": "40351d587109b95175f43aff81a1287e",
         "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
     },
+    remote=Remote(
+        base=HOME,
+        files={layout_10.archive: "c58f30108f718f92721af3b95e74349a"},
+        archive="cifar-10-batches-py",
+    ),
 )
 
 cifar100 = DataSet(
@@ -158,4 +164,9 @@ cifar100 = DataSet(
         "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
         "meta": "7973b15100ade9c7d40fb424638fde48",
     },
+    remote=Remote(
+        base=HOME,
+        files={layout_100.archive: "eb9058c3a382ffc7106e4002c42a8d85"},
+        archive="cifar-100-python",
+    ),
 )

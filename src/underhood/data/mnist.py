@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underhood.data.places import Layout
-from underhood.data.registry import Chunk, DataSet, Part, checked
+from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.errors import BadInput
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 KINDS = {IMAGES: "images", LABELS: "labels"}
 DIGITS = tuple("0123456789")
+AGAIN = "`underhood data get mnist --force` fetches it again."
 SHAPE = (1, 28, 28)
 
 FILES = (
@@ -79,7 +80,7 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
     axes = magic & 0xFF
     start = 4 + 4 * axes
     if len(data) < start:
-        raise BadInput(f"{path}: ends within its header. It looks cut short; replace it by a whole copy.")
+        raise BadInput(f"{path}: ends within its header. It looks cut short; {AGAIN}")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", count=axes, offset=4))
     promised = start + int(np.prod(shape, dtype=object))
     if len(data) != promised:
@@ -87,7 +88,7 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
         state = "It looks cut short" if len(data) < promised else "Something was added"
         raise BadInput(
             f"{path}: header promises {shape[0]:,} {KINDS[magic]}{of} ({promised:,} bytes), "
-            f"the file holds {len(data):,}.\n{state}; replace it by a whole copy."
+            f"the file holds {len(data):,}.\n{state}; {AGAIN}"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
@@ -100,8 +101,19 @@ def _contents(path: Path) -> bytes:
     try:
         return zlib.decompressobj(wbits=31).decompress(data)  # 31: with gzip's header and checksum
     except zlib.error as error:
-        raise BadInput(f"{path}: its gzip data are damaged ({error}); replace it by a whole copy.") from error
+        raise BadInput(f"{path}: its gzip data are damaged ({error}); {AGAIN}") from error
 
+
+CHECKSUMS = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
 
 data_set = DataSet(
     name="mnist",
@@ -118,14 +130,10 @@ data_set = DataSet(
         "4e35f5e69bd16b1a92409f186af4625c081c64b4c17acfa161b296088786cf51",
         "15f179fc8064b3885ce612239b7bc451486775946a7c64c70562b061ff716383",
     ),
-    checksums={
-        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    },
+    checksums=CHECKSUMS,
+    remote=Remote(
+        base="https://ossci-datasets.s3.amazonaws.com/mnist/",
+        files={f"{name}.gz": CHECKSUMS[f"{name}.gz"] for name in FILES},
+        folder="MNIST/raw",
+    ),
 )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from underhood.data import mnist
 from underhood.data.places import Layout
-from underhood.data.registry import Chunk, DataSet, Part, checked
+from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.errors import BadInput
 
 COLUMNS = 1 + 28 * 28
@@ -119,4 +119,5 @@ data_set = DataSet(
     std=mnist.data_set.std,
     parts=parts,
     content=mnist.data_set.content,
+    remote=Remote(base="https://pjreddie.com/media/files/", files=dict.fromkeys(FILES, "")),
 )

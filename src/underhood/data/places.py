@@ -79,7 +79,7 @@ class Layout:
         if self.archive and (root / self.archive).is_file():
             lines.append(f"{self.archive} lies there still packed: tar -xzf {root / self.archive} -C {root}")
         else:
-            lines.append(f"The set comes from {self.source}")
+            lines.append(f"`underhood data get {self.name}` fetches it; it comes from {self.source}")
             lines.append("Is it elsewhere? Name the folder that holds it: UNDERHOOD_DATA=/path/to/data")
         return "\n".join(lines)
 

@@ -48,12 +48,27 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Remote:
+    """Where a set is fetched from: `files` below the address `base`, with their published MD5 sums or "".
+
+    They go into `folder` below the data folder, the first of the set's own. An `archive` is unpacked: its folder
+    of that name holds the files of the set's `checksums`.
+    """
+
+    base: str
+    files: Mapping[str, str]
+    folder: str = "."
+    archive: str = ""
+
+
+@dataclass(frozen=True)
 class DataSet:
     """One set of images. `shape` is one image's (C, H, W); `train` and `test` count the official images.
 
     `mean` and `std` are published: of the training pixels, channel by channel, divided by `white`, the pixel
     value that stands for 1. `parts` finds the set below a folder. `checksums` are the MD5 sums of the official
     files by file name; `content` is what `verify.content` gives for the two official parts, in whatever order.
+    `remote` is where `get` fetches it from, None for a set that comes with a library.
     """
 
     name: str
@@ -69,6 +84,7 @@ class DataSet:
     content: tuple[str, str]
     checksums: Mapping[str, str] = field(default_factory=dict)
     white: int = 255
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True)
