@@ -36,6 +36,7 @@ PAGES: tuple[str, ...] = (
     "inception",
     "cutout",
     "region_proposals",
+    "concept_claims",
 )
 
 

@@ -1,0 +1,220 @@
+"""Ten claims about convolutional networks, each settled by a number that is measured here.
+
+Every claim has a page in `claims/`: its statement, its experiment, its measurement and the rule that turns the numbers
+into a verdict. One trial is one claim with one seed.
+
+    underhood run concept-claims --set claim=dropout-speed
+    underhood run concept-claims --set claim=leaky-relu --set claim.hidden=128 --seeds 10
+    underhood run concept-claims --grid claim=augmentation,shortcuts
+
+Source: homework "CEE 690/ECE 590", Duke University, 2021, problems 1.1 to 1.10: the answers and their reasons. Its
+questions are not printed there; the statements are read from the answers.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Self, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from underhood.lab import Group, Results, Scale, Study
+from underhood.report.document import Block, Document, Section
+from underhood.settings import SettingError, Settings
+from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
+from underhood.tables import Column, Table
+from underhood.training.events import Context, Event
+from underhood.training.settings import Page
+
+WORDS: dict[Word, str] = {"supported": "supported", "refuted": "refuted", "undecided": "not decided"}
+ANSWERS = {True: "true", False: "false"}
+
+
+class ClaimSettings(Page):
+    """Which claim, and what of its experiment to change."""
+
+    name: str = "batch-norm-mean"
+
+    @classmethod
+    def pages(cls) -> dict[str, Callable[..., Any]]:
+        return {name: claim.measure for name, claim in CLAIMS.items()}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        hints = get_type_hints(CLAIMS[self.name].measure, include_extras=True) if self.name in CLAIMS else {}
+        for name, value in self.arguments.items():
+            try:
+                TypeAdapter(hints[name]).validate_python(value)
+            except ValidationError as wrong:
+                raise SettingError(name, wrong.errors()[0]["msg"]) from None
+        return self
+
+
+class ConceptClaimsSettings(Settings):
+    """The claim, how large its experiment is, and what it runs on."""
+
+    claim: ClaimSettings = Field(default_factory=ClaimSettings, description="one of the ten, and its options")
+    size: Literal["tiny", "small", "large"] = Field("small", description="of the experiment, by the claim's page")
+    data: Literal["auto", "digits", "mnist", "cifar10"] = Field(
+        "auto", description="the images; auto: those the claim asks for, the digits where they are not at hand"
+    )
+    backend: Literal["auto", "torch", "underhood"] = Field(
+        "auto", description="what trains: PyTorch where it is installed, else this package's engine"
+    )
+    threads: int = Field(1, ge=1)
+
+
+def trial(settings: ConceptClaimsSettings, seed: int, context: Context) -> Iterator[Event]:
+    """One claim's experiment with one seed."""
+    claim = CLAIMS[settings.claim.name]
+    bench = Bench(seed, context.data, settings.data, settings.backend)
+    for event in claim.measure(bench, **{**claim.sizes[settings.size], **settings.claim.arguments}):
+        yield event
+        if context.stopping():
+            return
+
+
+# The report
+
+
+def report(results: Results) -> Document:
+    """The ten verdicts, then claim by claim how each came about."""
+    told = [(CLAIMS[group.settings["claim"]["name"]], group) for group in results.groups if group.counted]
+    if not told:
+        return Document(study.title, study.question, "No trial finished, so nothing is settled.")
+    several = Counter(claim.name for claim, _ in told)
+    sections = [
+        Section(_title(claim, group, several[claim.name] > 1), [*_section(claim, group)]) for claim, group in told
+    ]
+    return Document(
+        study.title, study.question, _answer(told), [Section("The verdicts", [*_overview(told)]), *sections]
+    )
+
+
+def number_of(claim: Claim) -> int:
+    """Its number on the sheet, from 1."""
+    return list(CLAIMS).index(claim.name) + 1
+
+
+def _title(claim: Claim, group: Group, several: bool) -> str:
+    return f"{number_of(claim)}. {claim.statement.rstrip('.')}" + (f" ({group.label})" if several else "")
+
+
+def _answer(told: list[tuple[Claim, Group]]) -> str:
+    verdicts = [(claim, claim.verdict(group), len(group.counted)) for claim, group in told]
+    said = []
+    for word, title in WORDS.items():
+        numbers = [str(number_of(claim)) for claim, verdict, _ in verdicts if verdict == word]
+        if numbers:
+            said.append(f"**{title}**: {', '.join(numbers)}")
+    answer = "Of the claims, " + "; ".join(said) + "."
+    decided = [(claim, verdict) for claim, verdict, _ in verdicts if verdict != "undecided"]
+    differ = [str(number_of(claim)) for claim, verdict in decided if claim.sheet != (verdict == "supported")]
+    if differ:
+        answer += f" The sheet answers otherwise on {', '.join(differ)}; the sections say what was measured."
+    elif len(decided) == len(verdicts):
+        answer += f" The sheet's answers are the same, on all {len(decided)}."
+    elif decided:
+        answer += f" Where the numbers decide, on {len(decided)} of {len(verdicts)}, the sheet's answers are the same."
+    if len(decided) < len(verdicts):
+        answer += " Where an interval holds both answers, none is given: more seeds (`--seeds`) narrow it."
+    return answer
+
+
+def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
+    verdicts, numbers = [], []
+    for claim, group in told:
+        found, verdict, number = claim.findings(group), claim.verdict(group), number_of(claim)
+        verdicts.append({
+            "number": number, "claim": claim.statement, "verdict": _worded(verdict, len(group.counted)),
+            "sheet": ANSWERS[claim.sheet],
+        })  # fmt: skip
+        if deciding := _deciding(found, verdict):
+            numbers.append(
+                {"number": number, "what": deciding.what, "measured": deciding.text, "demand": deciding.demand}
+            )
+    which = Column("number", "", format="d")
+    yield Table(
+        "Ten claims",
+        [which, Column("claim", "Claim", align="left"), Column("verdict", "Verdict", align="left"),
+         Column("sheet", "Sheet", align="left")],
+        verdicts, name="verdicts",
+    )  # fmt: skip
+    yield (
+        "A verdict is computed, not written down: each claim demands something of one number or of several, and the "
+        "number's interval over the seeds lies on one side of the demand, on the other, or across. Across is **not "
+        "decided**. Comparisons are made within each seed, so that the seeds' luck cancels."
+    )
+    yield Table(
+        "The number that decides",
+        [which, Column("what", "Number", align="left"), Column("measured", "Measured"),
+         Column("demand", "The claim demands")],
+        numbers, foot=["± is half of the 95 % t-interval over the seeds; what is counted has none."], name="deciding",
+    )  # fmt: skip
+
+
+def _worded(word: Word, seeds: int) -> str:
+    return f"not decided with {seeds} seed{'s' * (seeds != 1)}" if word == "undecided" else WORDS[word]
+
+
+def _deciding(found: list[Finding], verdict: Word) -> Finding | None:
+    """The number to show for it: the first that says what the verdict says."""
+    return next((finding for finding in found if finding.word == verdict), found[0] if found else None)
+
+
+def _section(claim: Claim, group: Group) -> Iterator[Block]:
+    found, verdict = claim.findings(group), claim.verdict(group)
+    seeds = len(group.counted)
+    yield f"**{_worded(verdict, seeds).capitalize()}.** {_beside_the_sheet(claim, verdict)} {claim.because}"
+    yield claim.experiment
+    yield from claim.told(group)
+    yield Table(
+        "What the claim demands, and what was found",
+        [Column("what", "Number", align="left"), Column("measured", "Measured", align="right"),
+         Column("demand", "The claim demands", align="right"), Column("word", "So it is", align="left")],
+        [{"what": each.what, "measured": each.text, "demand": each.demand, "word": WORDS[each.word]} for each in found],
+        foot=[*_rule(claim, found), *_more_seeds(found)],
+        name=f"demands-{claim.name}",
+    )  # fmt: skip
+
+
+def _rule(claim: Claim, found: list[Finding]) -> Iterator[str]:
+    if len(found) > 1:
+        yield f"The claim as a whole: {claim.combines}"
+    yield f"To run it alone: underhood run concept-claims --set claim={claim.name}"
+
+
+def _more_seeds(found: list[Finding]) -> Iterator[str]:
+    for each in found:
+        if each.word == "undecided":
+            needed = each.seeds_needed
+            far = f"about {needed} seeds would decide" if needed else "more than 200 seeds would be needed"
+            yield f"{each.what[0].upper()}{each.what[1:]}: if mean and spread stay as they are, {far}."
+
+
+def _beside_the_sheet(claim: Claim, verdict: Word) -> str:
+    if verdict == "undecided":
+        return f"The sheet says {ANSWERS[claim.sheet]}; the numbers here allow both."
+    if claim.sheet == (verdict == "supported"):
+        return f"The sheet says {ANSWERS[claim.sheet]} too."
+    return f"The sheet says {ANSWERS[claim.sheet]}; what was measured here says otherwise, in this setting."
+
+
+study = Study(
+    name="concept-claims",
+    title="Ten claims, ten measurements",
+    question="Which of ten common statements about convolutional networks hold when one measures them?",
+    theme="Architectures",
+    source='homework "CEE 690/ECE 590", Duke University, 2021, problem 1; the papers that each page names',
+    settings=ConceptClaimsSettings,
+    trial=trial,
+    axes={"claim": list(CLAIMS)},
+    scales={
+        "smoke": Scale(
+            "8×8 digits, tiny experiments, 2 seeds", seeds=2, set={"data": "digits", "size": "tiny"}, time="15 s"
+        ),
+        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="4 min"),
+        "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="2 h"),
+    },
+    report=report,
+    data=lambda settings: None if settings.data == "auto" else settings.data,
+)  # fmt: skip
