@@ -1,76 +1,142 @@
-"""Side by side with what one would use instead: `make bench`.
+"""Side by side with what one would use instead: `make bench`, or `python -m benchmarks`.
 
-Every program in `programs/` is written as its own users would write it, and prints the milliseconds of each
-training step after a warm-up. Programs of one case run in turn, in processes of their own, so that a machine that
-warms up or is disturbed disturbs all of them; the table shows the median over the runs and how far they spread.
+Six networks, trained for a moment by the engine, by PyTorch in five variants and, the first four, by tinygrad, JAX and
+MyGrad, on one thread and on two. Every program in `programs/` is written as its own users would write it. What each
+turn gave is kept in `build/bench.jsonl`, from which `--from` makes tables and document again.
 """
 
 import argparse
 import json
-import os
-import statistics
+import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from underhood.lab.machine import machine, versions
-from underhood.report.facts import describe
-from underhood.tables import Column, Table
+from benchmarks.allocations import in_own_process
+from benchmarks.cases import CASES, Case
+from benchmarks.contenders import CONTENDERS, LIBRARIES, entered, environment
+from benchmarks.document import document, facts
+from benchmarks.floor import Work, work
+from benchmarks.race import Record, race
+from benchmarks.tables import Records, allocations, floors, peers, speed, variants
+from underhood.tables import Table
 
-PROGRAMS = Path(__file__).parent / "programs"
-CASES = {"MLP 784-256-10, batch 64, SGD with momentum": ("mlp_underhood.py", "mlp_pytorch.py")}
+ROOT = Path(__file__).parents[1]
+JOURNAL = ROOT / "build" / "bench.jsonl"
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("--networks", nargs="+", choices=CASES, default=list(CASES), help="networks to measure (all)")
+    add("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES), help="libraries to measure (all)")
+    add("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure (1 2)")
+    add("--runs", type=int, default=2, help="how often every process is started anew (2)")
+    add("--turns", type=int, default=3, help="turns of each start (3)")
+    add("--seconds", type=float, default=1.0, help="seconds of a turn (1)")
+    add("--write", type=Path, metavar="FILE", help="write the document there")
+    add("--from", dest="journal", type=Path, metavar="FILE", help="records of an earlier run; nothing is measured")
+    return parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="how often each program runs (5)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1], help="thread counts to measure (1)")
-    chosen = parser.parse_args()
-    for title, programs in CASES.items():
-        for threads in chosen.threads:
-            print(compare(title, programs, threads, chosen.runs), end="\n\n")
-    print(describe(machine()))
-    print(", ".join(f"{name} {version}" for name, version in versions().items()))
+    chosen = options().parse_args()
+    if chosen.journal:
+        records = [json.loads(line) for line in chosen.journal.read_text(encoding="utf-8").splitlines()]
+        complete = True
+    else:
+        records, complete = kept(chosen)
+    found = Records(records)
+    works = {case.name: work(case) for case in found.cases()}
+    for table in tables(found, works):
+        print(table, end="\n\n")
+    for name, said in found.facts().items():
+        print(f"{name}: {said}")
+    if not complete:
+        print("interrupted; the tables show what was measured until then", file=sys.stderr)
+        sys.exit(130)
+    if chosen.write:
+        chosen.write.write_text(document(found, works), encoding="utf-8")
 
 
-def compare(title: str, programs: tuple[str, ...], threads: int, runs: int) -> Table:
-    """The table of one case: the programs in turn, `runs` times."""
-    times: dict[str, list[float]] = {program: [] for program in programs}
-    for _ in range(runs):
-        for program in programs:
-            times[program].append(statistics.median(measure(program, threads)))
-    medians = {program: statistics.median(found) for program, found in times.items()}
-    return Table(
-        f"{title}, {threads} thread{'s' * (threads != 1)}",
-        [
-            Column("program", "Program", align="left"),
-            Column("step", "Step", unit="ms", format=".3f"),
-            Column("low", "fastest run", unit="ms", format=".3f"),
-            Column("high", "slowest run", unit="ms", format=".3f"),
-            Column("ratio", "Speed, first = 1", format=".2f"),
-        ],
-        [
-            {
-                "program": program,
-                "step": medians[program],
-                "low": min(found),
-                "high": max(found),
-                "ratio": medians[programs[0]] / medians[program],
-            }
-            for program, found in times.items()
-        ],
-        [f"Median of {runs} runs in processes of their own, of each the median step."],
-    )
+def kept(chosen: argparse.Namespace) -> tuple[list[Record], bool]:
+    """The records of a new run, written down as they come, and whether nobody interrupted it."""
+    records: list[Record] = []
+    JOURNAL.parent.mkdir(exist_ok=True)
+    with JOURNAL.open("w", encoding="utf-8") as journal:
+        try:
+            for record in measured(chosen):
+                records.append(record)
+                journal.write(json.dumps(record) + "\n")
+                journal.flush()
+        except KeyboardInterrupt:
+            return records, False
+    return records, True
 
 
-def measure(program: str, threads: int) -> list[float]:
-    """The milliseconds of each step that a program prints, on so many threads."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    environment: dict[str, Any] = os.environ | dict.fromkeys(names, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, PROGRAMS / program]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return [float(each) for each in json.loads(done.stdout)]
+def tables(found: Records, works: dict[str, Work]) -> Iterator[Table]:
+    """What is printed: the document has more."""
+    cases = found.cases()
+    few = [case for case in cases if case.peers]
+    for threads in found.threads():
+        yield speed(found, threads, cases)
+        yield variants(found, threads, cases)
+        if few:
+            yield peers(found, threads, few)
+        if table := floors(found, threads, cases, works):
+            yield table
+    if table := allocations(found, cases):
+        yield table
+
+
+def measured(chosen: argparse.Namespace) -> Iterator[Record]:
+    """Every record as it comes, with a line on the terminal for each case."""
+    cases = [CASES[name] for name in chosen.networks]
+    yield {"facts": facts(shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]))}
+    for threads in chosen.threads:
+        yield {"threads": threads, "peaks": peaks(threads)}
+        for case in cases:
+            contenders = entered(case, set(chosen.libraries))
+            records = []
+            for record in race(case, threads, contenders, chosen.runs, chosen.turns, chosen.seconds):
+                records.append(record)
+                yield record
+            tell(case, threads, Records(records))
+    if "underhood" in chosen.libraries:
+        for case in cases:
+            with suppress(subprocess.CalledProcessError):  # it has said why
+                yield {"case": case.name, "allocations": in_own_process(case)}
+                yield {"case": case.name, "threads": chosen.threads[0], "cold_s": cold(case, chosen.threads[0])}
+
+
+def tell(case: Case, threads: int, found: Records) -> None:
+    """One case in one line, and who had no number."""
+    steps = {c.name: found.step(case, threads, c.name) for c in CONTENDERS}
+    told = " · ".join(f"{name} {step:.3f}" for name, step in steps.items() if step)
+    print(f"{case.title}, batch {case.batch}, threads {threads}, ms a step: {told}", file=sys.stderr)
+    for name, why in found.missing(list(steps)).items():
+        print(f"  {name}: {why}", file=sys.stderr)
+
+
+def peaks(threads: int) -> Record:
+    """What the machine can do at best."""
+    return output("peaks", environment(CONTENDERS[0], threads))
+
+
+def cold(case: Case, threads: int) -> float:
+    """Seconds to the engine's third step when it has compiled nothing before."""
+    with tempfile.TemporaryDirectory() as empty:
+        told = environment(CONTENDERS[0], threads) | {"NUMBA_CACHE_DIR": empty}
+        return output("step_underhood", told, case.name, "--seconds", "0")["ready_s"]
+
+
+def output(program: str, told: dict[str, str], *arguments: str) -> Record:
+    command = [sys.executable, "-m", f"benchmarks.programs.{program}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=told, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""Training steps on the engine: the step recorded once and replayed, or eager.
+
+python -m benchmarks.programs.step_underhood simple-nn [--eager]
+"""
+
+from benchmarks.programs.timing import batches, options, report  # isort: skip  (begins the clock)
+
+import underhood
+from benchmarks.cases import CASES
+from underhood import nn, optim
+
+parser = options(CASES)
+parser.add_argument("--eager", action="store_true")
+chosen = parser.parse_args()
+case = CASES[chosen.case]
+
+data = [(underhood.from_numpy(x), underhood.from_numpy(t)) for x, t in batches(case.image, case.batch)]
+net = case.build(nn)
+optimizer = optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+
+
+def loss(x: underhood.Tensor, t: underhood.Tensor) -> underhood.Tensor:
+    return nn.functional.cross_entropy(net(x), t)
+
+
+def eager(x: underhood.Tensor, t: underhood.Tensor) -> float:
+    optimizer.zero_grad()
+    found = loss(x, t)
+    found.backward()
+    optimizer.step()
+    return found.item()
+
+
+def replayed(x: underhood.Tensor, t: underhood.Tensor) -> float:
+    return plan(x, t).item()
+
+
+plan = underhood.plan(loss, optimizer)
+if chosen.eager:
+    report(eager, data, chosen)
+else:
+    report(replayed, data, chosen, lambda: {"reason": plan.reason})

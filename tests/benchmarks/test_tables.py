@@ -1,0 +1,69 @@
+"""Records of turns become tables."""
+
+import pytest
+
+from benchmarks.cases import CASES
+from benchmarks.tables import Records, allocations, by_process, not_replayed, peers, readies, speed, variants
+
+MLP, NN = CASES["mlp"], CASES["simple-nn"]
+
+
+def turns(case, contender, steps, **more):
+    """One start, a turn for every step."""
+    said = {"case": case.name, "threads": 1, "contender": contender, "start": 0, "ready_s": 2.0, "peak_bytes": 5e6}
+    return [said | {"turn": i, "step_ms": step} | more for i, step in enumerate(steps)]
+
+
+@pytest.fixture
+def found():
+    return Records(
+        [
+            *turns(MLP, "underhood", [1.0, 2.0, 4.0]),
+            *turns(MLP, "eager", [9.0]),
+            *turns(MLP, "fused", [3.0, 4.0, 4.0]),
+            *turns(MLP, "JAX", [5.0]),
+            *turns(NN, "underhood", [10.0], reason="a hook"),
+            {"case": "mlp", "threads": 1, "contender": "MyGrad", "missing": "not installed"},
+            {"case": "mlp", "threads": 1, "cold_s": 7.5},
+        ]
+    )
+
+
+def test_the_engine_is_held_against_the_best_turn_by_turn(found):
+    row, other = speed(found, 1, [MLP, NN]).rows
+    assert (row["ours"], row["theirs"], row["variant"]) == (2.0, 4.0, "fused")
+    assert row["images"] == 64 / 2e-3
+    # 3/1, 4/2, 4/4: not 4/2, the ratio of the medians, but their median
+    assert row["ratio"] == "2.00 (1.00–3.00)"
+    assert row["reached"] is True
+    assert (other["ours"], other["theirs"], other["ratio"], other["reached"]) == (10.0, None, None, None)
+
+
+def test_a_step_that_was_not_replayed_is_named(found):
+    assert not_replayed(found, 1, [MLP, NN]) == ["SimpleNN, 128 was not replayed: a hook."]
+
+
+def test_variants_stand_side_by_side(found):
+    (row,) = variants(found, 1, [MLP]).rows
+    assert (row["eager"], row["fused"], row["compiled, fused"]) == (9.0, 4.0, None)
+
+
+def test_the_others_are_compared_in_the_turns_they_took(found):
+    table = peers(found, 1, [MLP])
+    (row,) = table.rows
+    assert (row["JAX"], row["JAX ratio"], row["MyGrad"], row["MyGrad ratio"]) == (5.0, 5.0, None, None)
+    assert table.foot == ["MyGrad: not installed."]
+
+
+def test_memory_and_first_steps_are_told_by_process(found):
+    (row,) = by_process(found, 1, [MLP], lambda turns: turns[0]["peak_bytes"])
+    assert row["underhood"] == row["JAX"] == 5e6
+    assert "MyGrad" not in row
+    (row,) = readies(found, 1, [MLP]).rows
+    assert (row["cold"], row["underhood"]) == (7.5, 2.0)
+
+
+def test_nothing_counted_makes_no_table(found):
+    assert allocations(found, [MLP]) is None
+    assert found.cases() == [MLP, NN]
+    assert found.threads() == [1]
