@@ -2,7 +2,7 @@
 # make test       the tests; slow ones apart
 # make test-all   the slow ones too
 # make lint       style, types, the floors of the house
-# make bench      side by side with what one would use instead
+# make bench      side by side with what one would use instead: writes docs/performance.md
 # make docs       the table of operations, from the registry and `underhood check all`
 # make clean      remove what was built; runs/ stays
 #
@@ -19,6 +19,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 CORE := $(VENV)/core.stamp
 DEV := $(VENV)/dev.stamp
+BENCH := $(VENV)/bench.stamp
 
 .PHONY: demo test test-all lint bench docs clean
 
@@ -40,8 +41,8 @@ lint: $(DEV)
 	@echo "· mypy";  $(BIN)/mypy
 	@echo "· lint-imports";  $(BIN)/lint-imports
 
-bench: $(DEV)
-	@$(BIN)/python -m benchmarks
+bench: $(BENCH)
+	@$(BIN)/python -m benchmarks --write docs/performance.md
 
 docs: $(DEV)
 	@$(BIN)/python -m underhood.instruments.check.document docs/operations.md
@@ -59,6 +60,16 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "· installing underhood, PyTorch and the tools for developers into $(VENV) (once)"
 	@SECONDS=0; $(PIP) --editable '.[dev]'; touch $(CORE) $@; echo "  that took $$SECONDS s"
+
+# tinygrad compiles with clang. Where there is none, Zig's stands in for it: Zig brings a whole clang in a wheel.
+$(BENCH): $(DEV)
+	@echo "· installing what underhood is measured beside into $(VENV) (once): JAX, MyGrad, tinygrad"
+	@SECONDS=0; $(PIP) --editable '.[bench]' || echo "  not all could be had; the tables will say so"; \
+	if ! command -v clang >/dev/null && $(PIP) ziglang; then \
+	    printf '#!/bin/sh\nexec "%s" -m ziglang clang "$$@"\n' "$$(cd $(BIN) && pwd)/python" > $(BIN)/clang; \
+	    chmod +x $(BIN)/clang; \
+	fi; \
+	touch $@; echo "  that took $$SECONDS s"
 
 # The first interpreter that is new enough and can make a virtual environment with pip in it.
 $(BIN)/python:
