@@ -21,12 +21,10 @@ from underhood.engine.forms import form
 from underhood.engine.optim import OPTIMIZERS
 from underhood.engine.tensor import Tensor
 from underhood.errors import BadInput
-from underhood.figures import Figure
-from underhood.figures.scales import Axis, Series, grouped
-from underhood.figures.theme import HEIGHT, INK, NARROW, SHAPES, WIDTH
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import Settings
+from underhood.studies.descent_drawings import digits, path_figures
 from underhood.studies.descents import (
     Descent,
     Rule,
@@ -125,7 +123,7 @@ def report(results: Results) -> Document:
     for settings, found, label in told:
         sections += _sections(settings, found, label)
     gaps = [
-        check(f"{label}path from {_n(each['x0'])}, {each['title']}", _judge(each["rule"]["name"]), each["gap"])
+        check(f"{label}path from {digits(each['x0'])}, {each['title']}", _judge(each["rule"]["name"]), each["gap"])
         for _, found, label in told
         for each in found["descents"]
     ]
@@ -177,10 +175,10 @@ def _sections(settings: dict[str, Any], found: dict[str, Any], label: str) -> It
         yield Section(f"{label}The rules", [GD, *_rules(descents)])
     else:
         yield Section(f"{label}The rules", list(_rules(descents)))
-    yield Section(f"{label}The paths on the curve", [*_figures(found), *_bottom(found)])
+    yield Section(f"{label}The paths on the curve", [*path_figures(found), *_bottom(found)])
     yield Section(f"{label}After the last step", [_ends(descents, found["bottom"])])
     for each in descents:
-        title = f"{label}From {_n(each['x0'])} by {each['title']}"
+        title = f"{label}From {digits(each['x0'])} by {each['title']}"
         yield Section(title, [*_substituted(each), _steps(each)])
 
 
@@ -306,13 +304,15 @@ def _answer(settings: dict[str, Any], found: dict[str, Any]) -> str:
     else:
         for each in descents:
             if not np.isfinite(each["path"][0]["f"]):
-                said.append(f"At the start, x = {_n(each['x0'])}, the function is not defined; there is nothing to do.")
+                said.append(
+                    f"At the start, x = {digits(each['x0'])}, the function is not defined; there is nothing to do."
+                )
                 continue
-            xs = ", ".join(_n(row["x"]) for row in each["path"][1:4])
+            xs = ", ".join(digits(row["x"]) for row in each["path"][1:4])
             more = ", …" if len(each["path"]) > 4 else ""
             said.append(
-                f"From {_n(each['x0'])} by {each['title']}: x = {xs}{more}; f goes from {_n(each['path'][0]['f'])} to "
-                f"**{_n(each['path'][-1]['f'])}** in {_steps_word(each)}."
+                f"From {digits(each['x0'])} by {each['title']}: x = {xs}{more}; f goes from {digits(each['path'][0]['f'])} "
+                f"to **{digits(each['path'][-1]['f'])}** in {_steps_word(each)}."
             )
     return "\n\n".join(said)
 
@@ -320,9 +320,9 @@ def _answer(settings: dict[str, Any], found: dict[str, Any]) -> str:
 def _of_step_sizes(small: dict[str, Any], large: dict[str, Any], low: dict[str, float] | None) -> str:
     a, b = small["path"][-1]["f"], large["path"][-1]["f"]
     said = (
-        f"**Step size.** From x = {_n(small['x0'])}, η = {small['lr']:g} comes in {_steps_word(small)} to "
-        f"x = {_n(small['path'][-1]['x'])}, f = **{_n(a)}**; η = {large['lr']:g} comes to "
-        f"x = {_n(large['path'][-1]['x'])}, f = **{_n(b)}**."
+        f"**Step size.** From x = {digits(small['x0'])}, η = {small['lr']:g} comes in {_steps_word(small)} to "
+        f"x = {digits(small['path'][-1]['x'])}, f = **{digits(a)}**; η = {large['lr']:g} comes to "
+        f"x = {digits(large['path'][-1]['x'])}, f = **{digits(b)}**."
     )
     if not np.isfinite([a, b]).all() or a == b:
         return said
@@ -333,7 +333,7 @@ def _of_step_sizes(small: dict[str, Any], large: dict[str, Any], low: dict[str, 
     share = [(each["path"][0]["f"] - each["path"][-1]["f"]) / (each["path"][0]["f"] - low["f"])
              if each["path"][0]["f"] != low["f"] else 0.0 for each in (better, worse)]  # fmt: skip
     said += (
-        f" The lowest point is f({_n(low['x'])}) = {_n(low['f'])}: η = {better['lr']:g} has covered "
+        f" The lowest point is f({digits(low['x'])}) = {digits(low['f'])}: η = {better['lr']:g} has covered "
         f"{100 * share[0]:.0f} % of the way down, η = {worse['lr']:g} {100 * share[1]:.0f} %."
     )
     signs = {np.sign(after["x"] - row["x"]) for row, after in pairwise(large["path"])}
@@ -346,8 +346,8 @@ def _of_momentum(plain: dict[str, Any], momentum: dict[str, Any]) -> str:
     a, b = plain["path"], momentum["path"]
     moved = [abs(path[-1]["x"] - path[0]["x"]) for path in (a, b)]
     said = (
-        f"**Momentum.** From x = {_n(plain['x0'])} plain gradient descent comes to x = {_n(a[-1]['x'])}, "
-        f"f = **{_n(a[-1]['f'])}**; with momentum it is x = {_n(b[-1]['x'])}, f = **{_n(b[-1]['f'])}**."
+        f"**Momentum.** From x = {digits(plain['x0'])} plain gradient descent comes to x = {digits(a[-1]['x'])}, "
+        f"f = **{digits(a[-1]['f'])}**; with momentum it is x = {digits(b[-1]['x'])}, f = **{digits(b[-1]['f'])}**."
     )
     if not np.isfinite([a[-1]["f"], b[-1]["f"]]).all():
         return said
@@ -367,107 +367,9 @@ def _of_momentum(plain: dict[str, Any], momentum: dict[str, Any]) -> str:
     return said + " Momentum is ahead here." if b[-1]["f"] < a[-1]["f"] else said + " They end equally low."
 
 
-def _n(value: float) -> str:
-    """A number in a sentence, with a minus instead of a hyphen."""
-    return f"{value:.6g}".replace("-", "−")
-
-
 def _steps_word(each: dict[str, Any]) -> str:
     taken = each["path"][-1]["t"]
     return f"{taken} step{'s' * (taken != 1)}"
-
-
-# -- the paths, drawn --
-
-
-def _figures(found: dict[str, Any]) -> Iterator[Figure]:
-    """All paths on the whole curve, then each start close up."""
-    whole, *near = found["views"]
-    yield on_curve(
-        "Where the paths lie", whole, found["descents"], found["bottom"], name="paths",
-        caption="Every point of every path; the cross is the lowest point of the curve.",
-    )  # fmt: skip
-    for close in near:
-        own = [each for each in found["descents"] if each["x0"] == close["x0"]]
-        yield on_curve(
-            f"Close up: from x = {_n(close['x0'])}", close, own, None, name=f"path-from-{close['x0']:g}",
-            caption="The same points enlarged, each with its t. Mind the scales.",
-        )  # fmt: skip
-
-
-def on_curve(
-    title: str, shown: dict[str, Any], descents: list[dict[str, Any]], low: dict[str, float] | None, *, caption: str,
-    name: str,
-) -> Figure:  # fmt: skip
-    """The curve as a grey line, a path's points on it joined in order, their t beside them where there is room."""
-    marks = [
-        {"path": _path_name(each, descents), "t": row["t"], "x": row["x"], "y": row["f"]}
-        for each in descents
-        for row in each["path"]
-        if np.isfinite([row["x"], row["f"]]).all() and shown["low"] <= row["x"] <= shown["high"]
-    ]
-    line = [{"x": x, "y": y} for x, y in shown["curve"]]
-    x, y = Axis("x", shown["low"], shown["high"]), Axis.over(["y"], [*marks, *line], False, 0.12)
-    kinds = Series("path", list(grouped(marks, "path")))
-    shape = {"shape": kinds.channel(SHAPES, legend=True)} if kinds.many else {}
-    only = {"filter": "isValid(datum.path)"}
-    layers: list[dict[str, Any]] = [
-        {
-            "transform": [{"filter": "!isValid(datum.path)"}],
-            "mark": {"type": "line", "strokeWidth": 2, "opacity": 0.35, "clip": True},
-            "encoding": {"color": {"value": INK}},
-        },
-        {
-            "transform": [only],
-            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.85},
-            "encoding": {**kinds.colour(legend=True), **shape},
-        },
-    ]
-    if name != "paths":
-        sides = {key: -12 if i % 2 == 0 else 14 for i, key in enumerate(kinds.keys)}
-        layers.append(_times(marks, sides, x, y))
-    if low is not None:
-        layers.append({
-            "data": {"values": [low]},
-            "mark": {"type": "point", "shape": "cross", "size": 90, "filled": True},
-            "encoding": {"x": {**x.place(), "field": "x"}, "y": {**y.place(), "field": "f"}, "color": {"value": INK}},
-        })  # fmt: skip
-    spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "description": f"The curve f(x) with the points of {len(kinds.keys)} descents on it.",
-        "width": WIDTH,
-        "height": HEIGHT,
-        "usermeta": {"narrowest": NARROW},
-        "data": {"values": [*marks, *line]},
-        "encoding": {"x": x.channel("x", ""), "y": y.channel("f(x)", "")},
-        "layer": layers,
-    }
-    return Figure(title, caption, spec, name)
-
-
-def _path_name(each: dict[str, Any], among: list[dict[str, Any]]) -> str:
-    """The rule, and the start where the paths have several."""
-    several = len({other["x0"] for other in among}) > 1
-    return f"from {_n(each['x0'])}, {each['title']}" if several else str(each["title"])
-
-
-def _times(marks: list[dict[str, Any]], sides: dict[str, int], x: Axis, y: Axis) -> dict[str, Any]:
-    """The t of each point, above the first path and below the second, left out where the last one is too near."""
-    data, last = [], dict.fromkeys(sides, -1.0)
-    for mark in sorted(marks, key=lambda mark: float(mark["x"])):
-        if (x.share(mark["x"]) - last[mark["path"]]) * WIDTH > 14:
-            data.append({**mark, "dy": sides[mark["path"]]})
-            last[mark["path"]] = x.share(mark["x"])
-    return {
-        "data": {"values": data},
-        "mark": {"type": "text", "dy": {"expr": "datum.dy"}, "baseline": "middle"},
-        "encoding": {
-            "x": {**x.place(), "field": "x"},
-            "y": {**y.place(), "field": "y"},
-            "text": {"field": "t", "type": "nominal"},
-            "color": {"value": INK},
-        },
-    }
 
 
 study = Study(
