@@ -17,18 +17,16 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from underhood.engine import functional as F
 from underhood.engine.forms import form
-from underhood.engine.tensor import Tensor
 from underhood.errors import BadInput
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
-from underhood.studies.worked import check, checks_table, matrices, matrix, number, with_torch
+from underhood.studies.small_maps import average_pool, mapped, out_size, same_padding, same_strides, written
+from underhood.studies.worked import check, checks_table, matrices, matrix, number
 from underhood.tables import Column, Table
 from underhood.training.events import Context, Event, Result
 
-Array = np.ndarray
 Matrix = list[list[float]]
 LARGEST = 32  # rows or columns of a map that one can still follow
 MAPS = ("feature_map", "filter1", "filter2")
@@ -85,63 +83,7 @@ def read_matrix(path: Path) -> Matrix:
         raise BadInput(f"{path}: {error}") from None
 
 
-# -- sizes --
-
-
-def out_size(length: int, kernel: int, padding: int, stride: int) -> int:
-    """How many places a filter finds along one axis."""
-    return (length + 2 * padding - kernel) // stride + 1 if length + 2 * padding >= kernel else 0
-
-
-def same_padding(kernel: int) -> tuple[int, int]:
-    """(before, after) that keep the size at stride 1: together K − 1, which two equal parts make only if K is odd."""
-    return (kernel - 1) // 2, kernel // 2
-
-
-def same_strides(shape: tuple[int, int], kernel: tuple[int, int], padding: int) -> list[dict[str, Any]]:
-    """For each stride from 1 to the first that leaves one place: the size that comes out."""
-    rows = []
-    for stride in range(1, max(shape) + 2 * padding + 1):
-        out = tuple(out_size(n, k, padding, stride) for n, k in zip(shape, kernel, strict=True))
-        rows.append({"stride": stride, "rows": out[0], "columns": out[1], "same": out == shape})
-        if max(out) <= 1:
-            break
-    return rows
-
-
-# -- the sums --
-
-
-def convolve(a: Array, w: Array, stride: int, pads: tuple[int, int, int, int]) -> Array:
-    """The map by the engine; `pads` are rows before, after, columns before, after."""
-    padded = np.pad(a, (pads[:2], pads[2:]))
-    return F.conv2d(Tensor(padded[None, None]), Tensor(w[None, None]), stride=stride).array[0, 0]
-
-
-def written_sums(a: Array, w: Array, stride: int, pads: tuple[int, int, int, int]) -> Iterator[dict[str, Any]]:
-    """Every number of the map as the sum that it is; products with 0 are left out."""
-    padded = np.pad(a, (pads[:2], pads[2:]))
-    (height, width), (k, l) = padded.shape, w.shape
-    for y in range((height - k) // stride + 1):
-        for x in range((width - l) // stride + 1):
-            window = padded[stride * y : stride * y + k, stride * x : stride * x + l]
-            terms = [f"{_n(p)}·{_n(q, True)}" for p, q in zip(window.flat, w.flat, strict=True) if p and q]
-            yield {"row": y, "column": x, "sum": " + ".join(terms) or "0", "value": float((window * w).sum())}
-
-
-def in_torch(torch: Any, a: Array, w: Array, stride: int, pads: tuple[int, int, int, int]) -> Array:
-    padded = torch.nn.functional.pad(torch.tensor(a)[None, None], (*pads[2:], *pads[:2]))
-    return torch.nn.functional.conv2d(padded, torch.tensor(w)[None, None], stride=stride)[0, 0].numpy()
-
-
-def pool_in_torch(torch: Any, a: Array, size: int, stride: int) -> Array:
-    return torch.nn.functional.avg_pool2d(torch.tensor(a)[None, None], size, stride)[0, 0].numpy()
-
-
-def by_scipy(a: Array, w: Array, stride: int, pads: tuple[int, int, int, int]) -> Array:
-    from scipy.signal import correlate2d
-
-    return correlate2d(np.pad(a, (pads[:2], pads[2:])), w, mode="valid")[::stride, ::stride]
+# -- the trial --
 
 
 def trial(settings: ConvArithmeticSettings, seed: int, context: Context) -> Iterator[Event]:
@@ -159,34 +101,6 @@ def trial(settings: ConvArithmeticSettings, seed: int, context: Context) -> Iter
             second |= {"stride": keeping, **mapped(a, f2, keeping, (settings.padding,) * 4)}
         pooled = average_pool(np.array(first["map"]), settings.pool, settings.pool_stride)
     yield Result({"first": {"filter": f1.tolist(), **first}, "second": second, "pooled": pooled})
-
-
-def mapped(a: Array, w: Array, stride: int, pads: tuple[int, int, int, int]) -> dict[str, Any]:
-    """The map, its sums, and how far PyTorch and SciPy are from it."""
-    z = convolve(a, w, stride, pads)
-    theirs = with_torch(in_torch, a, w, stride, pads)
-    return {
-        "map": z.tolist(),
-        "sums": list(written_sums(a, w, stride, pads)),
-        "torch": None if theirs is None else float(np.abs(theirs - z).max()),
-        "scipy": float(np.abs(by_scipy(a, w, stride, pads) - z).max()),
-    }
-
-
-def average_pool(a: Array, size: int, stride: int) -> dict[str, Any]:
-    """The pool, and the convolution that is the same thing."""
-    pool = F.avg_pool2d(Tensor(a[None, None]), size, stride).array[0, 0]
-    w = np.full((size, size), 1 / size**2)
-    conv = convolve(a, w, stride, (0, 0, 0, 0))
-    theirs = with_torch(pool_in_torch, a, size, stride)
-    return {
-        "map": pool.tolist(),
-        "filter": w.tolist(),
-        "convolved": conv.tolist(),
-        "apart": float(np.abs(conv - pool).max()),
-        "torch": None if theirs is None else float(np.abs(theirs - pool).max()),
-        "unused": [(n - size) % stride for n in a.shape],
-    }
 
 
 # -- the report --
@@ -327,7 +241,7 @@ def _pooled(settings: dict[str, Any], found: dict[str, Any]) -> Iterator[Any]:
     for y, line in enumerate(pooled["map"]):
         for x, value in enumerate(line):
             window = a[stride * y : stride * y + size, stride * x : stride * x + size]
-            total = " + ".join(_n(v, True) for v in window.flat)
+            total = " + ".join(written(v, True) for v in window.flat)
             rows.append({"row": y, "column": x, "sum": f"({total})/{size * size}", "value": value})
     yield _sums("Every mean", rows, "sums-pool")
 
@@ -341,7 +255,7 @@ def _as_convolution(settings: dict[str, Any], pooled: dict[str, Any]) -> Iterato
         "convolution.",
     )
     yield (
-        f"So the filter is {size}×{size} with **{_n(1 / size**2)}** everywhere, the stride is the pool's, "
+        f"So the filter is {size}×{size} with **{written(1 / size**2)}** everywhere, the stride is the pool's, "
         f"**{stride}**, and the padding is **0**. A map of several channels takes one such filter for each channel, "
         "which sees that channel alone (`groups` = channels)."
     )
@@ -384,7 +298,7 @@ def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
         f"- **a)** Filter1 ({_size(settings['filter1'])}): {a}. F′ = {_written(first['map'])}.",
         f"- **b)** Filter2 ({_size(settings['filter2'])}) with padding {settings['padding']}: {b}",
         f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: {_written(pooled['map'])}.",
-        f"- **d)** As a convolution: a {size}×{size} filter of {_n(1 / size**2)} everywhere, stride "
+        f"- **d)** As a convolution: a {size}×{size} filter of {written(1 / size**2)} everywhere, stride "
         f"{settings['pool_stride']}, padding 0; the results differ by {pooled['apart']:.1g}.",
     ]).strip()  # fmt: skip
 
@@ -434,12 +348,6 @@ def _shape(rows: Matrix) -> tuple[int, int]:
 
 def _size(rows: Matrix) -> str:
     return f"{len(rows)}×{len(rows[0])}"
-
-
-def _n(value: float, bracket: bool = False) -> str:
-    """A number in a sum, in brackets after a sign if it has one."""
-    text = f"{value:.6g}".replace("-", "−")
-    return f"({text})" if bracket and value < 0 else text
 
 
 def _written(rows: Matrix) -> str:
