@@ -11,6 +11,7 @@ from underhood.figures.matrix import matrix
 from underhood.figures.pictures import Box, Picture, pictures, shaded
 from underhood.lab import Results
 from underhood.report.document import Document, Equation, Section
+from underhood.studies.fast_and_faster import PUBLISHED, fast_and_faster, shares
 from underhood.studies.rpn import STRIDE, probability
 from underhood.tables import Column, Table, number
 
@@ -18,9 +19,6 @@ Array = NDArray[Any]
 
 TITLE = "Region proposals, step by step"
 QUESTION = "How does Faster R-CNN find out where to look, and why is it faster than Fast R-CNN?"
-# Milliseconds on one K40 with VGG-16; selective search ran on the processor. Faster R-CNN (TPAMI 2017), table 5.
-PUBLISHED = {"fast": (146.0, 1510.0, 174.0), "faster": (141.0, 10.0, 47.0)}
-PARTS = ("Feature map", "Region proposals", "Classes and boxes of the proposals")
 
 
 def report(results: Results) -> Document:
@@ -37,7 +35,7 @@ def report(results: Results) -> Document:
         question=QUESTION,
         answer=_answer(found, settings),
         sections=[
-            Section("Fast beside Faster R-CNN", _fast_and_faster(found)),
+            Section("Fast beside Faster R-CNN", fast_and_faster(found)),
             Section("The region proposal network", _structure(found, settings)),
             Section("From the picture to the map", _first_look(arrays)),
             Section("Anchors", _anchors(found, settings, arrays)),
@@ -52,7 +50,7 @@ def report(results: Results) -> Document:
 
 def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
     c, recall, times = found["counts"], found["recall"], found["times"]
-    fast, faster = (_shares(PUBLISHED[which])[1] for which in ("fast", "faster"))
+    fast, faster = (shares(PUBLISHED[which])[1] for which in ("fast", "faster"))
     covered, before = (f"{100 * of['share']:.0f} %" for of in (recall, found["recall_before"]))
     known = " It has learned from drawn shapes alone: on a photograph it shows the steps, no more."
     return (
@@ -65,74 +63,6 @@ def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
         f"they hold an object. On {settings['test_scenes']} fresh scenes the proposals cover **{covered}** of "
         f"{recall['objects']} objects (IoU ≥ 0.5); before training {before}.{known if settings['image'] else ''}"
     )
-
-
-def _shares(times: Sequence[float]) -> list[float]:
-    return [each / sum(times) for each in times]
-
-
-def _fast_and_faster(found: dict[str, Any]) -> list[Any]:
-    times = found["times"]
-    columns = [
-        Column("part", "Part", align="left"),
-        Column("fast", "Fast R-CNN", unit="ms", format=",.1f"),
-        Column("fast_share", "Share", format=".0%"),
-        Column("faster", "Faster R-CNN", unit="ms", format=",.1f"),
-        Column("faster_share", "Share", format=".0%"),
-    ]
-
-    def rows(of: dict[str, Any]) -> list[dict[str, Any]]:
-        both = {which: [*of[which], sum(of[which])] for which in ("fast", "faster")}
-        return [
-            {"part": part, **{k: both[k][i] for k in both}, **{f"{k}_share": both[k][i] / both[k][-1] for k in both}}
-            for i, part in enumerate((*PARTS, "All"))
-        ]
-
-    differ = [
-        ("Proposals come from", "selective search on the processor", "a network on the feature map (RPN)"),
-        ("They share computation with the detector", "none", "all convolutions below"),
-        ("They learn", "no", "yes, together with the detector"),
-        ("Proposals a picture", "about 2,000", "300 are enough"),
-        ("After the proposals", "RoI pooling, layers for class and box", "the same"),
-        ("Pictures a second in the paper", "0.5", "5"),
-    ]
-    return [
-        "Both detectors run one convolutional network over the picture and then look at each proposed region of its "
-        "feature map: what is it, and where exactly? They differ in who proposes the regions.",
-        Table(
-            "What differs",
-            [Column("what", "", align="left"), Column("fast", "Fast R-CNN", align="left"),
-             Column("faster", "Faster R-CNN", align="left")],
-            [dict(zip(("what", "fast", "faster"), row, strict=True)) for row in differ], name="differences",
-        ),
-        Table(
-            "Time for one picture, as published", columns, rows(PUBLISHED), name="published-times",
-            foot=["VGG-16 on one K40, selective search on the processor: Ren, He, Girshick & Sun 2017 (IEEE TPAMI, "
-                  "doi 10.1109/TPAMI.2016.2577031), table 5. There suppression is counted in the last part."],
-        ),
-        Table(
-            "Time for one picture, measured here", columns, rows(times), name="measured-times",
-            foot=[
-                f"Medians; suppression is counted with the proposals. This page's network and a selective search in "
-                f"Python: {times['searched']} proposals of "
-                f"search, {times['proposed']} of the network.",
-                "The detector behind the proposals is untrained: its time does not depend on its weights. Drawn scenes "
-                "have few regions; on photographs selective search proposes about 2,000.",
-            ],
-        ),
-        bars(
-            "Where the time goes",
-            [{"part": part, "detector": title, "share": share}
-             for which, title in (("fast", "Fast R-CNN"), ("faster", "Faster R-CNN"))
-             for part, share in zip(PARTS, _shares(times[which]), strict=True)],
-            x="part", y="share", series="detector", y_format=".0%", x_title="", y_title="share of the time, measured",
-            name="shares",
-        ),
-        "So the answer to *why is it faster* is one part, not all: the proposals. The convolutions cost the same, and "
-        "with fewer and better proposals the last part gets cheaper too. Here the network below is so small that its "
-        "map costs next to nothing, which leaves the proposals a larger share than VGG-16 would; the milliseconds "
-        "tell more than the shares.",
-    ]  # fmt: skip
 
 
 def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
