@@ -311,8 +311,8 @@ def _answer(settings: dict[str, Any], found: dict[str, Any]) -> str:
             xs = ", ".join(digits(row["x"]) for row in each["path"][1:4])
             more = ", …" if len(each["path"]) > 4 else ""
             said.append(
-                f"From {digits(each['x0'])} by {each['title']}: x = {xs}{more}; f goes from {digits(each['path'][0]['f'])} "
-                f"to **{digits(each['path'][-1]['f'])}** in {_steps_word(each)}."
+                f"From {digits(each['x0'])} by {each['title']}: x = {xs}{more}; f goes from "
+                f"{digits(each['path'][0]['f'])} to **{digits(each['path'][-1]['f'])}** in {_steps_word(each)}."
             )
     return "\n\n".join(said)
 
