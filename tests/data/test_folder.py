@@ -40,6 +40,15 @@ def test_train_and_test_folders(photos: Path) -> None:
     assert loaded.white == 255
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_folder_stands_for_a_test_part_that_lacks(photos: Path, name: str) -> None:
+    draw(photos / "train/cat/1.png", COLOUR)
+    draw(photos / name / "cat/2.png", COLOUR // 2)
+    np.testing.assert_array_equal(load(str(photos)).test.images[0], (COLOUR // 2).transpose(2, 0, 1))
+    draw(photos / "test/cat/3.png", COLOUR // 3)
+    np.testing.assert_array_equal(load(str(photos)).test.images[0], (COLOUR // 3).transpose(2, 0, 1))
+
+
 def test_a_folder_without_a_test_part_is_split(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("underhood.data.folder.AT_ONCE", 3)
     for number in range(10):

@@ -4,8 +4,9 @@
     photos/train/dog/2.png                      photos/dog/2.png        always the same
     photos/test/cat/3.png
 
-Classes are labelled in the order of their names. All pictures must have one size; they are grey if every one
-is, otherwise colour. Pillow reads them, once: loading the converted copy again needs none.
+"val", "valid" or "validation" stands for "test" where there is none. Classes are labelled in the order of their
+names. All pictures must have one size; they are grey if every one is, otherwise colour. Pillow reads them, once:
+loading the converted copy again needs none.
 """
 
 import os
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 GREY = {"1", "L", "LA"}  # Pillow's modes
 TOO_DEEP = {"I", "F"}  # 16 and 32 bits a pixel: "I;16", "F" …
+TESTS = ("test", "val", "valid", "validation")  # the first that is there
 AT_ONCE = 256
 
 Labelled = list[tuple[Path, int]]
@@ -35,14 +37,15 @@ Labelled = list[tuple[Path, int]]
 
 def parts(path: Path) -> tuple[Part, Part]:
     """The two parts of the folder at `path`. Raises BadInput when it isn't laid out as above."""
-    halves = [name for name in ("train", "test") if (path / name).is_dir()]
-    if len(halves) == 1:
-        raise BadInput(f"{path}: has a folder {halves[0]}, so one named train and one named test are expected.")
-    if halves:
+    tests = [name for name in TESTS if (path / name).is_dir()]
+    if (path / "train").is_dir() != bool(tests):
+        there = tests[0] if tests else "train"
+        raise BadInput(f"{path}: has a folder {there}, so one named train and one named test are expected.")
+    if tests:
         classes = _classes(path / "train")
-        if unknown := set(_classes(path / "test")) - set(classes):
-            raise BadInput(f"{path / 'test' / min(unknown)}: no such class among those in {path / 'train'}.")
-        train, test = _pictures(path / "train", classes), _pictures(path / "test", classes)
+        if unknown := set(_classes(path / tests[0])) - set(classes):
+            raise BadInput(f"{path / tests[0] / min(unknown)}: no such class among those in {path / 'train'}.")
+        train, test = _pictures(path / "train", classes), _pictures(path / tests[0], classes)
     else:
         classes = _classes(path)
         pictures = _pictures(path, classes)

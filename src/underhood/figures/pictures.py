@@ -138,7 +138,8 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
                 "width": {"expr": "datum.x2 - datum.x"},
                 "height": {"expr": "datum.y2 - datum.y"},
             },
-            "encoding": {"url": {"field": "url"}},
+            # its name is what those hear who cannot see it; unsaid, they would hear the address, all pixels of it
+            "encoding": {"url": {"field": "url"}, "description": {"field": "name"}},
         },
         {
             "transform": [{"filter": "datum.what == 'picture'"}],
