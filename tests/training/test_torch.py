@@ -10,7 +10,7 @@ from underhood.training.backends import backend, backend_of
 from underhood.training.backends.settings import BackendSettings
 from underhood.training.events import Artefact, Checkpoint, Context, Metric
 from underhood.training.learner import NetworkLearner
-from underhood.training.loop import train
+from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
 
@@ -79,7 +79,7 @@ def run(chosen, stop_after=None, resume=None):
 
 
 def measured(events):
-    return [(e.step, e.values) for e in events if isinstance(e, Metric)]
+    return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
 
 
 def losses(chosen):

@@ -24,6 +24,7 @@ from underhood.data import stream
 from underhood.lab import Results, Scale, Study
 from underhood.networks import template
 from underhood.report.document import Document, Equation, Section
+from underhood.settings import SettingError
 from underhood.studies.learning import against_epochs, estimate, results_table
 from underhood.tables import Column, Table
 from underhood.training.events import Context, Event
@@ -58,6 +59,8 @@ FOR_TEMPLATE: dict[str, dict[str, Any]] = {
     "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9},
 }
 
+NOT_THE_TEMPLATE_S = ("schedule", "averaging", "penalty", "clip", "label_smoothing", "accumulate", "test_flips")
+
 
 class MnistMlpSettings(TrainingSettings):
     """Training settings whose network may be the template's; what is not given follows the network."""
@@ -82,6 +85,9 @@ class MnistMlpSettings(TrainingSettings):
             raise ValueError("the template's MLP learns by sgd with momentum alone")
         if self.backend != "underhood" or self.initialisation != "pytorch":
             raise ValueError("the template's MLP is NumPy alone, with standard-normal weights; leave both as they are")
+        for key in NOT_THE_TEMPLATE_S:
+            if getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True):
+                raise SettingError(key, "the template's MLP has none; take network = mlp, or leave it out")
         return self
 
 
@@ -92,7 +98,7 @@ def _completed(own: dict[str, Any], given: Any) -> Any:
     return own | given
 
 
-class TemplateLearner:
+class TemplateLearner(Learner):
     """The template's MLP as the training loop sees it."""
 
     file = "model.npz"

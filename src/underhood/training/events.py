@@ -7,12 +7,10 @@ A trial is a function of settings and one seed that yields events:
             yield Metric(step, {"train_loss": 0.31})
             if context.stopping():
                 yield Checkpoint(tensors, state)
-
-Return:
+                return  # to be called again with what was yielded
         yield Result({"test_error": 0.0171})
 
 A trial that ends without a Result was interrupted; one that raises has failed.
-
 """
 
 from collections.abc import Callable, Iterator

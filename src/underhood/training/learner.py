@@ -3,13 +3,20 @@
 NetworkLearner is a page of `networks` with an optimiser of `optim`, on either back end.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import log
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from underhood.data.streams import stream
 from underhood.networks import NETWORKS
+from underhood.training.averaging import Average
 from underhood.training.backends import Backend, backend_of
+from underhood.training.gradients import Gradients
 from underhood.training.initial import initialise
 from underhood.training.pipeline import Parts
 from underhood.training.settings import TrainingSettings
@@ -17,73 +24,198 @@ from underhood.training.settings import TrainingSettings
 Array = np.ndarray
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """x: (B, C, H, W) images, normalised   t: (B,) classes. Losses are means over the batch, errors are counts."""
 
     parameters: int  # how many numbers are learnt
     file: str  # what the weights are saved as
 
+    @abstractmethod
     def step(self, x: Array, t: Array) -> tuple[float, int]:
         """One step of training; the loss and errors before it."""
 
+    @abstractmethod
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
         """Loss and errors in evaluation mode."""
 
+    @abstractmethod
     def state(self) -> dict[str, Array]:
         """Everything that the next step depends on."""
 
+    @abstractmethod
     def restore(self, state: dict[str, Array]) -> None:
         """Go on from a `state`."""
 
+    @abstractmethod
     def save(self, path: Path) -> None:
-        """Write the weights."""
+        """Write the weights that `evaluate` is of."""
+
+    def prepare(self, step: int, share: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
+        """Told before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
+        `measured` will be asked after it.
+        """
+
+    def measured(self) -> dict[str, float]:
+        """Numbers about the last step, by the names of their metrics."""
+        return {}
+
+    def penalty(self) -> float | None:
+        """What is minimised beside the loss, at the weights as they are; None where nothing is."""
+        return None
+
+    def weights(self) -> dict[str, Array]:
+        """A copy of what `evaluate` and `save` are of."""
+        return {name: np.array(values) for name, values in self.state().items()}
+
+    def put(self, weights: dict[str, Array]) -> None:
+        """Evaluate and save these `weights` from now on; no step is taken any more."""
+        self.restore(weights)
 
 
-class NetworkLearner:
-    """The network, optimiser and back end that the settings name, started from the seed."""
+class NetworkLearner(Learner):
+    """The network, optimiser and back end that the settings name, started from the seed.
+
+    A step has five parts, each on its own: `loss` and logits of some images, backward, what happens to the gradients
+    (gradients.py), the optimiser's update, and the average of the weights (averaging/).
+    """
 
     file = "model.safetensors"
 
     def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
+        self.settings, self.seed = settings, seed
         self.back = backend_of(settings)
         self.net = self.back.place(build(settings, self.back, parts))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
         self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
+        self.gradients = Gradients(self.net, self.back, settings.penalty, settings.clip)
+        rule = settings.averaging.page()
+        self.average = Average(rule, self.net, self.back) if rule else None
         self.parameters = sum(int(np.prod(p.shape)) for p in self.net.parameters())
+        self.number, self.measuring = 0, False
+        self.draws: bool | None = None  # the first step shows it
+        self.numbers: dict[str, float] = {}
+
+    def prepare(self, step: int, share: float, measuring: bool) -> None:
+        self.number, self.measuring = step, measuring
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.optimizer.lr * share
 
     def step(self, x: Array, t: Array) -> tuple[float, int]:
+        if self.average:
+            self.average.hide()
         if not self.net.training:  # walks every module, so only after an evaluation
             self.net.train()
-        logits = self.back.forward(self.net, self.back.tensor(x))
-        loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         self.optimizer.zero_grad()
-        loss.backward()
+        with self._drawing():
+            loss, errors = self._passes(x, t)
+        norm = self.gradients.finish(self.measuring)
+        if norm is not None:
+            self.numbers = {"learning_rate": self.optimizer.param_groups[0]["lr"], "gradient_norm": norm}
         self.optimizer.step()
-        return loss.item(), self._errors(logits, t)
+        if self.average:
+            self.average.update()
+        return loss, errors
+
+    def _passes(self, x: Array, t: Array) -> tuple[float, int]:
+        """Gradients of the batch's mean loss, in as many passes as the settings ask for; that loss, and the errors.
+
+        E = Σ (nᵢ/n) Eᵢ        the gradients of the passes add up; BatchNorm's statistics are each pass's own
+        """
+        passes = self.settings.accumulate
+        if passes == 1:
+            loss, logits = self.loss(x, t)
+            loss.backward()
+            return loss.item(), self._errors(logits, t)
+        total, errors = 0.0, 0
+        for some in np.array_split(np.arange(len(t)), min(passes, len(t))):
+            first, last = some[0], some[-1] + 1
+            loss, logits = self.loss(x[first:last], t[first:last])
+            part = loss * (len(some) / len(t))
+            part.backward()
+            total += part.item()
+            errors += self._errors(logits, t[first:last])
+        return total, errors
+
+    def loss(self, x: Array, t: Array) -> tuple[Any, Any]:
+        """Mean loss of some images, and their logits, both as tensors."""
+        logits = self.back.forward(self.net, self.back.tensor(x))
+        targets, smoothing = self.back.tensor(t), self.settings.label_smoothing
+        return self.back.nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing), logits
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """The step has random numbers of its own, so that a resumed trial draws what it would have drawn.
+
+        Most networks draw nothing, and are spared this from the second step on.
+        """
+        if self.draws is not False:
+            self.back.draw_from(stream("dropout", self.seed, name=f"step {self.number}"))
+        before = self.back.drawn() if self.draws is None else None
+        yield
+        if self.draws is None:
+            self.draws = before != self.back.drawn()
 
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
+        if self.average:
+            self.average.show()
         self.net.eval()
         with self.back.no_grad():
-            logits = self.back.forward(self.net, self.back.tensor(x))
+            logits = self._answer(self.back.tensor(x))
             loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         return loss.item(), self._errors(logits, t)
+
+    def _answer(self, x: Any) -> Any:
+        """Logits of images; with test-time flips the mean over image and mirror image, of the logits, or
+
+            log((p + q)/2) = log p + softplus(log q − log p) − log 2
+
+        where probabilities are to be meant: these are logits of that mean, for their softmax is the mean again.
+        """
+        logits = self.back.forward(self.net, x)
+        flips = self.settings.test_flips
+        if flips == "none":
+            return logits
+        mirrored = self.back.forward(self.net, x[..., list(range(x.shape[-1]))[::-1]])
+        if flips == "logits":
+            return (logits + mirrored) / 2
+        p, q = logits.log_softmax(1), mirrored.log_softmax(1)
+        return p + self.back.nn.functional.softplus(q - p) - log(2)
 
     def _errors(self, logits: Any, t: Array) -> int:
         return int((self.back.array(logits).argmax(1) != t).sum())
 
+    def measured(self) -> dict[str, float]:
+        return self.numbers
+
+    def penalty(self) -> float | None:
+        return self.gradients.penalty() if self.gradients.l1 or self.gradients.l2 else None
+
     def state(self) -> dict[str, Array]:
-        return self.back.state(self.net, self.optimizer)
+        if self.average is None:
+            return self.back.state(self.net, self.optimizer)
+        self.average.hide()
+        return self.back.state(self.net, self.optimizer) | self.average.state()
 
     def restore(self, state: dict[str, Array]) -> None:
         self.back.restore(self.net, self.optimizer, state)
+        if self.average:
+            self.average.restore(state)
+
+    def weights(self) -> dict[str, Array]:
+        if self.average:
+            self.average.show()
+        return {name: np.array(self.back.array(value)) for name, value in self.net.state_dict().items()}
+
+    def put(self, weights: dict[str, Array]) -> None:
+        self.average = None
+        self.net.load_state_dict({name: self.back.exactly(values) for name, values in weights.items()})
 
     def save(self, path: Path) -> None:
         """The state_dict as safetensors, which either back end loads."""
         from safetensors.numpy import save_file
 
-        weights = self.net.state_dict().items()
-        save_file({name: np.ascontiguousarray(self.back.array(value)) for name, value in weights}, path)
+        save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
 
 
 def build(settings: TrainingSettings, back: Backend, parts: Parts) -> Any:

@@ -3,7 +3,7 @@
     for each epoch:  for each batch (x, t):  E = cross-entropy(net(x), t);  w ← optimiser(w, ∂E/∂w)
 
 It is a trial: it yields what it measures, stops at the next step when asked to, and goes on from a checkpoint as
-if it had never stopped. What it trains is a Learner (learner.py).
+if it had never stopped. What it trains is a Learner (learner.py); what is chosen by validation, selection.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,11 @@ import numpy as np
 from underhood.training.events import Artefact, Checkpoint, Context, Event, Metric, Result
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.pipeline import Part, Parts, read, shuffled
+from underhood.training.selection import Found, best, enough, watched
 from underhood.training.settings import TrainingSettings
+
+Array = np.ndarray
+CLOCKED = ("seconds", "images_per_second")  # the metrics that are not the same when a trial is repeated
 
 
 @dataclass
@@ -27,14 +31,46 @@ class Progress:
     batch: int = 0  # within the epoch
     step: int = 0
     seconds: float = 0.0
+    images: int = 0
     initial_loss: float | None = None
     losses: list[float] = field(default_factory=list)  # since the last Metric
     epoch_loss: float = 0.0  # sums over the images of the epoch so far
     epoch_errors: int = 0
+    epoch_started: float = 0.0  # the seconds when it began
     train_loss: float | None = None  # of the last whole epoch
     train_error: float | None = None
-    best_validation_error: float | None = None
+    found: list[list[Any]] = field(default_factory=list)  # an epoch, validation loss and error for each evaluation
     diverged: bool = False
+
+
+@dataclass
+class _Trial:
+    """One trial while it runs. `best`: the weights of the best evaluation so far, where they are asked for."""
+
+    settings: TrainingSettings
+    seed: int
+    context: Context
+    parts: Parts
+    subject: Learner
+    progress: Progress
+    best: dict[str, Array]
+
+    @property
+    def watched(self) -> list[float]:
+        """What choices are made by."""
+        return watched([Found(*each) for each in self.progress.found], self.settings.watch)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to train."""
+        progress = self.progress
+        too_long = enough(self.watched, self.settings.patience)
+        return progress.epoch >= self.settings.epochs or progress.diverged or too_long
+
+    def checkpoint(self) -> Checkpoint:
+        """All of it, to go on from."""
+        kept = {f"best.{name}": values for name, values in self.best.items()}
+        return Checkpoint(self.subject.state() | kept, asdict(self.progress))
 
 
 def train(
@@ -45,81 +81,117 @@ def train(
 ) -> Iterator[Event]:
     """Train one network from one seed.
 
-    Metrics: train_loss every few steps; at the end of an epoch epoch_loss and train_error (of the batches as they
-    came), validation_loss and validation_error, test_error if its curve is asked for. The result has test_loss and
-    test_error, measured once, of the last weights.
+    Metrics: initial_loss before the first step; every few steps train_loss, the mean since the last, learning_rate
+    and gradient_norm (before clipping), and under a penalty also penalty and objective; at the end of an epoch
+    epoch_loss and train_error (of the batches as they came), seconds and images_per_second of training alone, and
+    where it is evaluated validation_loss and validation_error, fitted_loss and fitted_error on the training images
+    (train_curve), test_loss and test_error (test_curve). The result has test_loss and test_error, measured once.
     """
     parts = read(settings.data, context.data, seed, settings.dtype)
-    subject = learner(settings, seed, parts)
-    progress = Progress()
+    run = _Trial(settings, seed, context, parts, learner(settings, seed, parts), Progress(), {})
     if context.resume is not None:
-        progress = Progress(**context.resume.state)
-        subject.restore(context.resume.tensors)
+        run.progress = Progress(**context.resume.state)
+        tensors = context.resume.tensors
+        run.best = {name.removeprefix("best."): v for name, v in tensors.items() if name.startswith("best.")}
+        run.subject.restore({name: v for name, v in tensors.items() if not name.startswith("best.")})
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result
-        while progress.epoch < settings.epochs and not progress.diverged:
-            yield from _epoch(settings, seed, context, parts, subject, progress)
+        while not run.over:
+            yield from _epoch(run)
             if context.stopping():
-                yield Checkpoint(subject.state(), asdict(progress))
+                yield run.checkpoint()
                 return
-        yield Artefact(subject.file, subject.save)
-        yield Result(_result(parts, subject, progress))
+        if run.best:
+            run.subject.put(run.best)
+        yield Artefact(run.subject.file, run.subject.save)
+        yield Result(_result(run))
 
 
-def _epoch(
-    settings: TrainingSettings, seed: int, context: Context, parts: Parts, subject: Learner, progress: Progress
-) -> Iterator[Event]:
+def _epoch(run: _Trial) -> Iterator[Event]:
     """The rest of an epoch; ends early, between two steps, when asked to stop."""
-    n, size = len(parts.train), settings.batch_size
-    steps = -(-n // size)
+    settings, progress, parts = run.settings, run.progress, run.parts
+    size = settings.batch_size
+    steps = -(-len(parts.train) // size)
     log_every = settings.log_every or max(1, steps // 20)
-    order = shuffled(n, seed, progress.epoch)
-    train = parts.train.in_epoch(seed, progress.epoch)
+    order = shuffled(len(parts.train), run.seed, progress.epoch)
+    train = parts.train.in_epoch(run.seed, progress.epoch)
+    share = settings.schedule.over(steps, settings.epochs, run.watched)
     while progress.batch < steps:
-        if context.stopping():
+        if run.context.stopping():
             return
-        if context.checkpoint_due():
-            yield Checkpoint(subject.state(), asdict(progress))
-        started = perf_counter()
+        if run.context.checkpoint_due():
+            yield run.checkpoint()
+        started, measuring = perf_counter(), (progress.step + 1) % log_every == 0
+        run.subject.prepare(progress.step, share(progress.step), measuring)
         x, t = train.batch(order[progress.batch * size : (progress.batch + 1) * size])
-        loss, errors = subject.step(x, t)
+        loss, errors = run.subject.step(x, t)
         progress.seconds += perf_counter() - started
+        if progress.initial_loss is None:
+            progress.initial_loss = loss
+            yield Metric(0, {"initial_loss": loss})
         _count(progress, loss, errors, len(t))
-        if progress.step % log_every == 0 or progress.diverged:
-            yield Metric(progress.step, {"train_loss": float(np.mean(progress.losses)), "epoch": progress.step / steps})
-            progress.losses = []
+        if measuring or progress.diverged:
+            yield Metric(progress.step, _since_the_last(run, steps, measuring))
         if progress.diverged:
             return
-    yield Metric(progress.step, _end_of_epoch(settings, parts, subject, progress))
+    yield Metric(progress.step, _end_of_epoch(run))
 
 
 def _count(progress: Progress, loss: float, errors: int, images: int) -> None:
-    if progress.initial_loss is None:
-        progress.initial_loss = loss
     progress.losses.append(loss)
     progress.epoch_loss += loss * images
     progress.epoch_errors += errors
+    progress.images += images
     progress.batch += 1
     progress.step += 1
     progress.diverged = not np.isfinite(loss)
 
 
-def _end_of_epoch(settings: TrainingSettings, parts: Parts, subject: Learner, progress: Progress) -> dict[str, float]:
-    n = parts.train.shown
+def _since_the_last(run: _Trial, steps: int, measuring: bool) -> dict[str, float]:
+    """The metrics of the steps since the last one that measured."""
+    progress = run.progress
+    values = {"train_loss": float(np.mean(progress.losses)), "epoch": progress.step / steps}
+    progress.losses = []
+    if measuring:
+        values |= run.subject.measured()
+        penalty = run.subject.penalty()
+        if penalty is not None:
+            values |= {"penalty": penalty, "objective": values["train_loss"] + penalty}
+    return values
+
+
+def _end_of_epoch(run: _Trial) -> dict[str, float]:
+    progress, settings = run.progress, run.settings
+    images = run.parts.train.shown
     progress.epoch += 1
-    progress.train_loss, progress.train_error = progress.epoch_loss / n, progress.epoch_errors / n
+    progress.train_loss, progress.train_error = progress.epoch_loss / images, progress.epoch_errors / images
     values = {
         "epoch": float(progress.epoch),
         "epoch_loss": progress.train_loss,
         "train_error": progress.train_error,
+        "seconds": progress.seconds,
+        "images_per_second": images / (progress.seconds - progress.epoch_started),
     }
     progress.batch, progress.epoch_loss, progress.epoch_errors = 0, 0.0, 0
+    progress.epoch_started = progress.seconds
+    if progress.epoch % settings.evaluate_every == 0 or progress.epoch == settings.epochs:
+        values |= _evaluated(run)
+    return values
+
+
+def _evaluated(run: _Trial) -> dict[str, float]:
+    """What the evaluation at the end of an epoch finds; the best weights so far are kept, if they are asked for."""
+    parts, settings = run.parts, run.settings
+    values = {}
+    if settings.train_curve:
+        values["fitted_loss"], values["fitted_error"] = evaluate(run.subject, parts.train)
     if len(parts.validation):
-        values["validation_loss"], error = evaluate(subject, parts.validation)
-        values["validation_error"] = error
-        best = progress.best_validation_error
-        progress.best_validation_error = error if best is None else min(best, error)
+        loss, error = evaluate(run.subject, parts.validation)
+        values["validation_loss"], values["validation_error"] = loss, error
+        run.progress.found.append([run.progress.epoch, loss, error])
+        if settings.weights == "best" and best(run.watched) == len(run.progress.found) - 1:
+            run.best = run.subject.weights()
     if settings.test_curve:
-        values["test_loss"], values["test_error"] = evaluate(subject, parts.test)
+        values["test_loss"], values["test_error"] = evaluate(run.subject, parts.test)
     return values
 
 
@@ -133,7 +205,8 @@ def evaluate(subject: Learner, part: Part) -> tuple[float, float]:
     return loss / len(part), errors / len(part)
 
 
-def _result(parts: Parts, subject: Learner, progress: Progress) -> dict[str, Any]:
+def _result(run: _Trial) -> dict[str, Any]:
+    progress = run.progress
     values: dict[str, Any] = {
         "diverged": progress.diverged,
         "initial_loss": progress.initial_loss,
@@ -142,10 +215,28 @@ def _result(parts: Parts, subject: Learner, progress: Progress) -> dict[str, Any
         "epochs": progress.epoch,
         "steps": progress.step,
         "seconds": progress.seconds,
-        "parameters": subject.parameters,
+        "images_per_second": progress.images / progress.seconds,
+        "parameters": run.subject.parameters,
+        **_by_validation(run),
     }
-    if progress.best_validation_error is not None:
-        values["best_validation_error"] = progress.best_validation_error
     if not progress.diverged:
-        values["test_loss"], values["test_error"] = evaluate(subject, parts.test)
+        values["test_loss"], values["test_error"] = evaluate(run.subject, run.parts.test)
+        values["test_accuracy"] = 1 - values["test_error"]
     return values
+
+
+def _by_validation(run: _Trial) -> dict[str, Any]:
+    """The lowest validation error, and of the best evaluation by what is watched its epoch."""
+    found = [Found(*each) for each in run.progress.found]
+    chosen = best(run.watched)
+    if chosen is None:
+        return {}
+    lowest = min(each.validation_error for each in found)
+    of_result = found[chosen if run.best else -1]
+    return {
+        "best_validation_error": lowest,
+        "best_validation_accuracy": 1 - lowest,
+        "best_epoch": found[chosen].epoch,
+        "validation_loss": of_result.validation_loss,
+        "validation_error": of_result.validation_error,
+    }

@@ -3,9 +3,10 @@
     optimizer = {name = "adam", lr = 0.001}
     network = {name = "mlp", hidden = [512, 256]}
     data.augmentation = ["flip", {name = "crop", padding = 4, mode = "reflect"}]
+    schedule = {name = "cosine", warmup = 5}
 
-`network`, `optimizer` and each `augmentation` take, beside their own fields, the arguments of the page that they
-name; what is left out keeps the page's default.
+`network`, `optimizer`, `schedule`, `averaging` and each `augmentation` take, beside their own fields, the arguments
+of the page that they name; what is left out keeps the page's default.
 """
 
 import inspect
@@ -16,7 +17,10 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from underhood.errors import nearest
 from underhood.settings import SettingError, Settings
+from underhood.training.averaging import AVERAGES, Averaging
 from underhood.training.backends.settings import BackendSettings
+from underhood.training.schedules import SCHEDULES, Moment
+from underhood.training.selection import Watched
 
 
 class Page(Settings):
@@ -105,6 +109,89 @@ class AugmentationSettings(Page):
         return AUGMENTATIONS[self.name](**self.arguments)
 
 
+class ScheduleSettings(Page):
+    """Which page of `schedules`, its arguments, and what all of them share.
+
+    The rate climbs to its full height over the first `warmup` epochs, a fraction of one if need be. It changes before
+    every step, or with `every = "epoch"` before the first step of an epoch alone.
+    """
+
+    name: str = "constant"
+    warmup: float = Field(default=0, ge=0)
+    every: Literal["step", "epoch"] = "step"
+
+    @classmethod
+    def pages(cls) -> dict[str, Callable[..., Any]]:
+        return {name: page.__init__ for name, page in SCHEDULES.items()}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        SCHEDULES[self.name](**self.arguments)  # it checks its own arguments
+        if self.name == "one-cycle" and self.warmup:
+            raise SettingError("warmup", "one-cycle climbs by itself; leave warmup out, or give it start and peak")
+        return self
+
+    def over(self, per_epoch: int, epochs: int, watched: list[float]) -> Callable[[int], float]:
+        """What the optimiser's rate is multiplied by in a step, counted from 0: see schedules/page.py."""
+        page, by_step, warmup = SCHEDULES[self.name](**self.arguments), self.every == "step", self.warmup
+
+        def share(step: int) -> float:
+            begun = (step + 1) / per_epoch if by_step else step // per_epoch + 1
+            at = step / per_epoch if by_step else step // per_epoch
+            warm = min(1.0, begun / warmup) if warmup else 1.0
+            return warm * page.rate(Moment(at, epochs, warmup, watched))
+
+        return share
+
+
+def _no_page(self: None) -> None:
+    """The arguments of "none"."""
+
+
+class AveragingSettings(Page):
+    """Which page of `averaging`, and its arguments; "none" evaluates and saves the weights as they are."""
+
+    name: str = "none"
+
+    @classmethod
+    def pages(cls) -> dict[str, Callable[..., Any]]:
+        return {"none": _no_page, **{name: page.__init__ for name, page in AVERAGES.items()}}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.page()  # it checks its own arguments
+        return self
+
+    def page(self) -> Averaging | None:
+        """The rule itself."""
+        return None if self.name == "none" else AVERAGES[self.name](**self.arguments)
+
+
+class PenaltySettings(Settings):
+    """What is added to the loss: l1 · Σ|w| + l2/2 · Σw².
+
+    The sums are over kernels and matrices, or with `of = "all"` over biases and the scales and shifts of
+    normalisations too. An optimiser's weight_decay is apart from it (training/gradients.py).
+    """
+
+    l1: float = Field(default=0, ge=0)
+    l2: float = Field(default=0, ge=0)
+    of: Literal["weights", "all"] = "weights"
+
+
+class ClipSettings(Settings):
+    """How large a gradient may be: `norm` bounds the norm of all of them together, `value` every number; 0 nothing."""
+
+    norm: float = Field(default=0, ge=0)
+    value: float = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.norm and self.value:
+            raise SettingError("value", "norm is given too; clip by the one or the other")
+        return self
+
+
 class DataSettings(Settings):
     """Which data set, how much of it, and what is held out to make choices by.
 
@@ -151,15 +238,55 @@ class DataSettings(Settings):
 class TrainingSettings(BackendSettings):
     """What is trained, on what, how long and how exactly.
 
-    `initialisation` names the rule for the first weights (training/initial.py). `test_curve` draws the test error
-    against epochs; nothing is ever chosen by it. `log_every` is in steps, 0 means twenty times an epoch.
+    `initialisation` names the rule for the first weights (training/initial.py). `label_smoothing` is the share of
+    certainty that is spread over all classes. A step's batch of `batch_size` is taken in `accumulate` passes.
+    `test_flips` means what the network says of an image and of its mirror image, "logits" or "probabilities", wherever
+    it is evaluated.
+
+    It is evaluated every `evaluate_every` epochs and at the end. Choices go by what `watch` names: after `patience`
+    evaluations without a better one the training ends (0: never), and `weights` says whether the result is of the
+    last weights or of the best. `train_curve` evaluates on the training images too, without augmentation and dropout.
+    `test_curve` draws the test error against epochs; nothing is ever chosen by it. `log_every` is in steps, 0 means
+    twenty times an epoch.
     """
 
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    averaging: AveragingSettings = Field(default_factory=AveragingSettings)
+    penalty: PenaltySettings = Field(default_factory=PenaltySettings)
+    clip: ClipSettings = Field(default_factory=ClipSettings)
+    label_smoothing: float = Field(default=0, ge=0, lt=1)
     initialisation: Literal["pytorch", "he", "xavier", "standard-normal"] = "pytorch"
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    test_flips: Literal["none", "logits", "probabilities"] = "none"
+    evaluate_every: int = Field(default=1, ge=1)
+    watch: Watched = "validation_error"
+    patience: int = Field(default=0, ge=0)
+    weights: Literal["last", "best"] = "last"
+    train_curve: bool = False
     test_curve: bool = False
     log_every: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        chooses = {
+            "schedule.name": self.schedule.name == "plateau" and '"plateau"',
+            "patience": self.patience and f"{self.patience}",
+            "weights": self.weights == "best" and '"best"',
+        }
+        for key, said in chooses.items():
+            if said and not self.data.validation:
+                raise SettingError(key, f"{said} goes by validation images; hold some out, as in data.validation = 0.1")
+        rule, arguments = self.optimizer.name, self.optimizer.arguments
+        apart = rule == "adamw" or arguments.get("decoupled_weight_decay")
+        if self.penalty.l2 and arguments.get("weight_decay") and not apart:
+            raise SettingError("penalty.l2", "the optimiser's weight_decay is an L2 penalty already; give one of them")
+        if self.accumulate > self.batch_size:
+            raise SettingError(
+                "accumulate", f"a batch of {self.batch_size} cannot be taken in {self.accumulate} passes"
+            )
+        return self

@@ -32,6 +32,15 @@ class Backend(Protocol):
     def array(self, tensor: Any) -> Array:
         """A tensor's values, off the tape."""
 
+    def exactly(self, array: Array) -> Any:
+        """An array as a tensor of the trial's device, in the array's own precision."""
+
+    def draw_from(self, rng: np.random.Generator) -> None:
+        """Let the library draw what it draws from now on (dropout's masks) by this generator."""
+
+    def drawn(self) -> Any:
+        """Where the library's own random numbers stand: equal as long as none is drawn."""
+
     def place(self, net: Any) -> Any:
         """The network in the trial's precision and memory format, where it will be trained."""
 

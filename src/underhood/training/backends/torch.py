@@ -47,6 +47,22 @@ class Torch:
         values = tensor.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
+    def exactly(self, array: Array) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def draw_from(self, rng: np.random.Generator) -> None:
+        self.generator.manual_seed(int(rng.integers(2**63)))
+
+    def drawn(self) -> bytes:
+        return self.generator.get_state().numpy().tobytes()
+
+    @property
+    def generator(self) -> torch.Generator:
+        """The device's own, which everything draws from that is handed no other."""
+        if self.device.type == "cuda":
+            return torch.cuda.default_generators[self.device.index or torch.cuda.current_device()]
+        return torch.default_generator
+
     def place(self, net: Any) -> Any:
         net = net.to(device=self.device, dtype=self.dtype, memory_format=self.memory_format)
         if self.dtype == torch.bfloat16:

@@ -26,6 +26,15 @@ class Underhood:
     def array(self, tensor: Any) -> Array:
         return tensor.detach().numpy() if isinstance(tensor, engine.Tensor) else np.asarray(tensor)
 
+    def exactly(self, array: Array) -> engine.Tensor:
+        return engine.from_numpy(array)
+
+    def draw_from(self, rng: np.random.Generator) -> None:
+        engine.random.use(rng)
+
+    def drawn(self) -> str:
+        return str(engine.random.stream().bit_generator.state)
+
     def place(self, net: Any) -> Any:
         return net.to(self.dtype)
 

@@ -1,0 +1,32 @@
+"""Schedules of the learning rate: one page each, a pure function of how far the training is (page.py).
+
+    schedule = {name = "cosine", warmup = 5}
+
+A new one is a file and its name in the list below.
+"""
+
+from underhood.training.schedules.constant import Constant
+from underhood.training.schedules.cosine import Cosine
+from underhood.training.schedules.linear import Linear
+from underhood.training.schedules.one_cycle import OneCycle
+from underhood.training.schedules.page import Moment, Schedule
+from underhood.training.schedules.plateau import Plateau
+from underhood.training.schedules.powers import Decay, Exponential, MultiStep
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    page.name: page for page in (Constant, Decay, Exponential, MultiStep, Cosine, Linear, OneCycle, Plateau)
+}
+
+__all__ = [
+    "SCHEDULES",
+    "Constant",
+    "Cosine",
+    "Decay",
+    "Exponential",
+    "Linear",
+    "Moment",
+    "MultiStep",
+    "OneCycle",
+    "Plateau",
+    "Schedule",
+]

@@ -1,0 +1,50 @@
+"""One cycle: up to the optimiser's rate, then down to next to nothing.
+
+    f = c(start, 1, s/p)               while s < p        s: the share of the training that is over   p: `peak`
+        c(1, end, (s − p)/(1 − p))     after that
+
+    c(a, b, q) = b + (a − b)(1 + cos π q)/2  ("cosine")    or    a + (b − a) q  ("line": a triangle)
+
+Source: Smith & Topin 2018, "Super-convergence". PyTorch: torch.optim.lr_scheduler.OneCycleLR, whose max_lr is
+optimizer.lr here, and which counts to the last step instead of to the end. Differs: momentum stays as it is.
+"""
+
+from dataclasses import dataclass
+from math import cos, pi
+from typing import ClassVar
+
+from underhood.errors import nearest
+from underhood.settings import SettingError
+from underhood.training.checks import number
+from underhood.training.schedules.page import Moment
+
+CURVES = ("cosine", "line")
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """From `start` of the rate up to all of it, which it has after the share `peak` of the training, down to `end`."""
+
+    peak: float = 0.3
+    start: float = 0.04
+    end: float = 0.0
+    curve: str = "cosine"
+
+    name: ClassVar[str] = "one-cycle"
+    summary: ClassVar[str] = "up to the full rate, then down to next to nothing"
+    source: ClassVar[str] = "Smith & Topin 2018"
+
+    def __post_init__(self) -> None:
+        number("peak", self.peak, 0, 1, open_ends=">")
+        number("start", self.start, 0, 1)
+        number("end", self.end, 0, 1)
+        if self.curve not in CURVES:
+            raise SettingError("curve", f'unknown "{self.curve}"; {nearest(str(self.curve), list(CURVES))}')
+
+    def rate(self, moment: Moment) -> float:
+        if moment.share < self.peak:
+            return self._between(self.start, 1.0, moment.share / self.peak)
+        return self._between(1.0, self.end, (moment.share - self.peak) / (1 - self.peak))
+
+    def _between(self, a: float, b: float, share: float) -> float:
+        return a + (b - a) * share if self.curve == "line" else b + (a - b) * (1 + cos(pi * share)) / 2
