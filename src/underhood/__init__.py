@@ -7,7 +7,7 @@
 
     run = underhood.run("quickstart", scale="smoke")
 
-The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`) has PyTorch's
+The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`, `plan`) has PyTorch's
 names, as have the functions that torch has at its top (`cat`, `zeros`, …); `save` and `load` keep weights; the
 laboratory is `run` and `open_run`. Every name is loaded when it is first used, so that
 `import underhood` costs nothing.
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from underhood import nn, optim
-    from underhood.engine import Tensor, form, from_numpy, functional, no_grad, tensor
+    from underhood.engine import Tensor, form, from_numpy, functional, no_grad, plan, tensor
     from underhood.instruments.check import check
     from underhood.instruments.cost import cost
     from underhood.instruments.memory import memory
@@ -44,6 +44,7 @@ _FACE = {
     "no_grad": "underhood.engine",
     "open_run": "underhood.lab.results",
     "optim": "underhood.optim",
+    "plan": "underhood.engine",
     "profile": "underhood.instruments.profile",
     "run": "underhood.studies.running",
     "save": "underhood.weights",
@@ -87,6 +88,7 @@ __all__ = [
     "no_grad",
     "open_run",
     "optim",
+    "plan",
     "profile",
     "run",
     "save",

@@ -3,6 +3,7 @@
 from underhood.engine import autograd, creation, dtypes, functional, methods, nn, ops, optim
 from underhood.engine.autograd import grad
 from underhood.engine.creation import from_numpy, tensor
+from underhood.engine.fast.plan import plan
 from underhood.engine.forms import OPERATIONS, current_form, form
 from underhood.engine.random import manual_seed
 from underhood.engine.tape import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -27,6 +28,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "plan",
     "set_grad_enabled",
     "tensor",
 ]

@@ -36,16 +36,17 @@ def compiled(function: Callable[..., Any] | None = None, *, parallel: bool = Fal
 class PageCache(FunctionCache):
     """Numba's own cache with another stamp: all sources that the function's machine code is made of."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *more: Any) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        # A lifted loop closes over the scalar function that it applies: one loop, many machine codes.
+        # One text, many machine codes: by the functions and numbers that it closes over, and by what `more` says.
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        self._names = ".".join(getattr(c, "__qualname__", repr(c)) for c in cells)
-        base = f"{self._impl.filename_base}-{self._names}" if cells else self._impl.filename_base
+        self._names = ".".join(getattr(c, "__qualname__", repr(c)) for c in (*cells, *more))
+        base = f"{self._impl.filename_base}-{self._names}" if self._names else self._impl.filename_base
+        files = {_file(f) for f in (function, *cells) if callable(f)}
         self._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
             cache_path=self._cache_path,
             filename_base=base.replace("<", "").replace(">", ""),
-            source_stamp=stamp(tuple({_file(f) for f in (function, *cells)})),
+            source_stamp=stamp(tuple(files)),
         )
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:

@@ -36,6 +36,8 @@ def apply_(operation: Operation, x: Tensor, *others: Any, **settings: Any) -> Te
         raise RuntimeError(f"result type {z.dtype} can't be cast to the desired output type {x.dtype}")
     with changing(operation, x, others, settings, form=name, extras=extras):
         x.array[...] = z
+    if (who := tape.listener()) is not None:
+        who.ran(operation, (x, *others), settings, x, (), True)
     return x
 
 

@@ -31,8 +31,29 @@ if TYPE_CHECKING:
 _numbers = count()
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 Hook = Callable[[Array], Array | None]
+
+
+class Listener(Protocol):
+    """Who writes down a whole step, to repeat it: every operation, and what happens beside them."""
+
+    def ran(self, operation: Operation, inputs: Sequence[Any], settings: dict[str, Any], output: Tensor,
+            extras: Sequence[Tensor], in_place: bool) -> None:  # fmt: skip
+        """output, *extras = operation(*inputs, **settings), where output may be the first input changed in place."""
+
+    def beside(self, kind: str, **facts: Any) -> None:
+        """Something that no operation records: a mask was "drawn", a statistic "moved", a batch was "counted"."""
+
+    def looked(self, tensor: Tensor) -> None:
+        """The values left the tape: what follows may depend on them."""
+
+    def called(self, module: Any) -> None:
+        """A module ran."""
+
+    def born(self, tensor: Tensor) -> None:
+        """A tensor was made."""
 
 
 class Source(Protocol):
@@ -107,6 +128,21 @@ class Node:
 @cache
 def _wants_needs(backward: Callable[..., Any]) -> bool:
     return "needs" in inspect.signature(getattr(backward, "py_func", backward)).parameters
+
+
+def listener() -> Listener | None:
+    """Whoever writes the step down now."""
+    return _listener.get()
+
+
+@contextmanager
+def listening(who: Listener) -> Iterator[None]:
+    """Tell `who` of everything that runs inside."""
+    token = _listener.set(who)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 @contextmanager

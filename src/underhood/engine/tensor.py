@@ -41,6 +41,8 @@ class Tensor:
         self._wanted = False
         if requires_grad:
             self.requires_grad_()
+        if (who := tape.listener()) is not None:
+            who.born(self)
 
     # -- what it is --
 
@@ -104,6 +106,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.array.size != 1:
             raise RuntimeError(f"Boolean value of a tensor of shape {self.array.shape} is ambiguous")
+        self._looked()
         return bool(self.array)
 
     def __float__(self) -> float:
@@ -113,6 +116,7 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
+        self._looked()
         return self.array.__index__()
 
     def __format__(self, spec: str) -> str:
@@ -133,6 +137,7 @@ class Tensor:
         """The values, sharing memory."""
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        self._looked()
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -141,10 +146,16 @@ class Tensor:
     def item(self) -> Any:
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        self._looked()
         return self.array.item()
 
     def tolist(self) -> Any:
+        self._looked()
         return self.array.tolist()
+
+    def _looked(self) -> None:
+        if (who := tape.listener()) is not None:
+            who.looked(self)
 
     def detach(self) -> Tensor:
         """The same values, off the tape, sharing memory."""
@@ -339,7 +350,10 @@ def apply(operation: Operation, *inputs: Any, **settings: Any) -> Any:
         result.node = tape.record(operation, name, settings, inputs, result, extras)
     else:
         result.node = None
-    return (result, *(Tensor(np.asarray(extra)) for extra in extras)) if extras else result
+    others = tuple(Tensor(np.asarray(extra)) for extra in extras)
+    if (who := tape.listener()) is not None:
+        who.ran(operation, inputs, settings, result, others, False)
+    return (result, *others) if others else result
 
 
 def arrays(inputs: Iterable[Any]) -> list[Any]:

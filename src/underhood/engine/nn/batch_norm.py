@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import functional as F
+from underhood.engine import tape
 from underhood.engine.nn import init
 from underhood.engine.nn.linear import empty
 from underhood.engine.nn.module import Module
@@ -76,6 +77,8 @@ class BatchNorm(RunningNorm):
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.array += 1
+            if (who := tape.listener()) is not None:
+                who.beside("counted", counter=self.num_batches_tracked, steady=self.momentum is not None)
             if self.momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
         by_batch = self.training or self.running_mean is None

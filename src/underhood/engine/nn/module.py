@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from underhood.engine.nn import hooks
-from underhood.engine.tape import no_grad
+from underhood.engine.tape import listener, no_grad
 from underhood.engine.tensor import Handle, Tensor, check_device
 
 
@@ -57,6 +57,8 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        if (who := listener()) is not None:
+            who.called(self)
         if not (self._before or self._after or self._backward or self._before_backward):
             return self.forward(*inputs, **options)
         return hooks.call(self, inputs, options)

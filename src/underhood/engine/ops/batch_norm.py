@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.checks import one_a_channel
@@ -71,6 +72,8 @@ def move(running: Tensor | None, batch: Array, momentum: float) -> None:
         running.array *= 1 - momentum
         running.array += momentum * batch
         running.versions[0] += 1
+        if (who := tape.listener()) is not None:
+            who.beside("moved", running=running, momentum=momentum)
 
 
 def definition(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine import random
+from underhood.engine import random, tape
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import maybe_in_place
@@ -85,8 +85,14 @@ def drop(
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0:
         return input
-    mask = random.stream(generator).random(shape, np.float32) >= p
-    return maybe_in_place(operation, inplace, input, Tensor(mask), p=p)
+
+    def draw() -> Array:
+        return np.asarray(random.stream(generator).random(shape, np.float32) >= p)
+
+    mask = Tensor(draw())
+    if (who := tape.listener()) is not None:
+        who.beside("drawn", tensor=mask, again=draw)
+    return maybe_in_place(operation, inplace, input, mask, p=p)
 
 
 def scale(p: float) -> float:

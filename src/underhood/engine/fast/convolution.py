@@ -1,0 +1,149 @@
+"""Convolutions in registers, on channels-last images.
+
+    z[n,y,x,o] = b[o] + Σᵢ Σⱼ Σ_c a[n, s·y+d·i, s·x+d·j, c] · w[i,j,c,o]
+
+Channels last, the window of an output is K stretches of K·C consecutive numbers, and the weights of one input
+number to all outputs are consecutive too: `grow` takes one number of each of several windows and a row of weights.
+No window is ever copied out (compare im2col, the page conv2d's vector form). The tile is P neighbouring outputs by V
+vectors of channels; where P does not divide the row, the last tile overlaps the one before and computes some again.
+
+    slide      the sum above; over δ, with the weights turned round, it is also ∂E/∂a
+    weigh      ∂E/∂w[i,j,c,o] = Σ_n Σ_y Σ_x a[n, s·y+d·i, s·x+d·j, c] · δ[n,y,x,o], tiles of consecutive inputs
+    pack       torch's weights (O, C, K, K) as (taps, inputs, outputs), as `slide` reads them
+    fold       the threads' sums of `weigh`, added up and brought back to (O, C, K, K)
+
+The first window of an image begins where `a` says, and a step to the next window is a step of `a`, which the stride
+has made larger; `tap_y, tap_x` are the steps to the next tap. An output's channels are a whole number of vectors.
+
+Source: the idea of direct convolution in Georganas et al. 2018, "Anatomy of high-performance deep learning
+convolutions on SIMD architectures".
+"""
+
+from functools import cache
+
+import numpy as np
+
+from underhood.engine.fast.kernel import Floats, Image, Kernel, Longs, kernel, mine, row_of
+from underhood.engine.fast.vectors import GROWN, add_rows, grow, load, rows, store, tile
+
+
+@cache
+def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
+    """The convolution in tiles of P × V; with `add` it is added to what z holds, else it begins with b.
+
+    Where it is added, P has to divide the width: what is computed twice would be added twice.
+    """
+
+    @kernel
+    def convolution(
+        a: Image, w: Floats, b: Floats, z: Image, images: int, height: int, width: int, tap_y: int, tap_x: int,
+        taps_y: int, taps_x: int, channels: int, outputs: int, part: int, parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(w, P, V)
+        stretches, length = taps_x, channels
+        if tap_x == channels:  # the taps of a row are one stretch
+            stretches, length = 1, taps_x * channels
+        for n in mine(images, part, parts):
+            for y in range(height):
+                for left in range(0, width, P):
+                    x = min(left, width - P)
+                    window = row_of(a, thread, n, y) + x * a.place
+                    place = row_of(z, thread, n, y) + x * z.place
+                    for o in range(0, outputs, V * lanes):
+                        t = load(blank, z.data, place + o, z.place) if add else rows(blank, b, o)
+                        weight = o
+                        for i in range(taps_y):
+                            for j in range(stretches):
+                                begin = window + i * tap_y + j * tap_x
+                                for k in range(begin, begin + length):
+                                    t = grow(t, a.data, k, a.place, w, weight)
+                                    weight += outputs
+                        store(t, z.data, place + o, z.place)
+
+    return convolution
+
+
+@cache
+def weigh(R: int, V: int, lanes: int) -> Kernel:
+    """The weights' gradient in tiles of R consecutive inputs × V; each thread adds to sums of its own."""
+
+    @kernel
+    def weight_gradient(
+        a: Image, dz: Image, dw: Floats, images: int, height: int, width: int, tap_y: int, tap_x: int, taps_y: int,
+        taps_x: int, channels: int, outputs: int, part: int, parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(dw, R, V)
+        stretches, length = taps_x, channels
+        if tap_x == channels:
+            stretches, length = 1, taps_x * channels
+        for n in mine(images, part, parts):
+            sums = thread * taps_y * taps_x * channels * outputs
+            for i in range(taps_y):
+                for j in range(stretches):
+                    for first in range(0, length, R):
+                        k = min(first, length - R)
+                        for o in range(0, outputs, V * lanes):
+                            t = blank
+                            for y in range(height):
+                                at = row_of(a, thread, n, y) + i * tap_y + j * tap_x + k
+                                delta = row_of(dz, thread, n, y) + o
+                                for _ in range(width):
+                                    t = grow(t, a.data, at, 1, dz.data, delta)
+                                    at += a.place
+                                    delta += dz.place
+                            add_rows(t, dw, sums + k * outputs + o, outputs, first - k)
+                    sums += length * outputs
+
+    return weight_gradient
+
+
+def tile_shape(length: int, vectors: int, exact: bool = False) -> tuple[int, int]:
+    """Rows and columns of the quickest tile that covers `length` × `vectors`; `exact` ones do not overlap.
+
+    A step of `grow` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), and the time
+    until a sum can be added to again, about 4.6 cycles on today's processors.
+    """
+    shapes = [(r, v) for v in range(1, 5) if vectors % v == 0 for r in range(1, min(GROWN // v, length) + 1)]
+    shapes = [(r, v) for r, v in shapes if not exact or length % r == 0]
+
+    def cycles(shape: tuple[int, int]) -> float:
+        r, v = shape
+        return -(-length // r) * (vectors // v) * max(r * v / 2, (r + v) / 2, 4.6)
+
+    return min(shapes, key=cycles)
+
+
+@kernel
+def pack(
+    w: Floats, packed: Floats, order: Longs, inputs: int, w_input: int, w_output: int, outputs: int, stride: int,
+    taps: int, part: int, parts: int, thread: int,
+) -> None:  # fmt: skip
+    """packed[t, i, o] = w[order[t] + i·w_input + o·w_output]; channels from `outputs` to `stride` stay 0."""
+    for t in mine(taps, part, parts):
+        for o in range(outputs):
+            for i in range(inputs):
+                packed[(t * inputs + i) * stride + o] = w[order[t] + i * w_input + o * w_output]
+
+
+@kernel
+def fold(
+    dw: Floats, to: Floats, order: Longs, sums: int, inputs: int, outputs: int, stride: int, taps: int, keep: float,
+    part: int, parts: int, thread: int,
+) -> None:  # fmt: skip
+    """to ← keep · to + the sum of the threads' dw, which is left at zero. `to` is (O, C, K, K)."""
+    size = taps * inputs * stride
+    for o in mine(outputs, part, parts):
+        for t in range(taps):
+            for i in range(inputs):
+                total = dw[0] * 0
+                for s in range(sums):
+                    at = s * size + (t * inputs + i) * stride + o
+                    total += dw[at]
+                    dw[at] = 0
+                place = order[t] + (o * inputs + i) * taps
+                to[place] = keep * to[place] + total if keep != 0 else total
+
+
+def tap_order(kernel_size: tuple[int, int], taps_y: list[int], taps_x: list[int]) -> np.ndarray:
+    """Where in a filter (K, K) the taps stand, in the order in which `slide` meets them."""
+    return np.array([i * kernel_size[1] + j for i in taps_y for j in taps_x], np.int64)

@@ -1,0 +1,145 @@
+"""What moves and adds channels-last images: into and out of the plan's memory, through ReLU, to means and back."""
+
+from functools import cache
+
+from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
+from underhood.engine.fast.vectors import choose, load, store, tile
+
+
+@kernel
+def move(
+    a: Image, a_c: int, z: Image, z_c: int, images: int, height: int, width: int, channels: int, add: bool, part: int,
+    parts: int, thread: int,
+) -> None:  # fmt: skip
+    """z ← a, or z ← z + a, between any two layouts; a_c and z_c are the steps to the next channel."""
+    for n in mine(images, part, parts):
+        for y in range(height):
+            source, target = row_of(a, thread, n, y), row_of(z, thread, n, y)
+            if a_c > z_c:  # the shorter steps inside
+                for c in range(channels):
+                    for x in range(width):
+                        to = target + x * z.place + c * z_c
+                        old = z.data[to] if add else a.data[source] * 0
+                        z.data[to] = old + a.data[source + x * a.place + c * a_c]
+            else:
+                for x in range(width):
+                    for c in range(channels):
+                        to = target + x * z.place + c * z_c
+                        old = z.data[to] if add else a.data[source] * 0
+                        z.data[to] = old + a.data[source + x * a.place + c * a_c]
+
+
+@kernel
+def clear(z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int) -> None:
+    """z ← 0."""
+    for n in mine(images, part, parts):
+        for y in range(height):
+            for x in range(width):
+                for c in range(channels):
+                    z.data[row_of(z, thread, n, y) + x * z.place + c] = 0
+
+
+@cache
+def join(lanes: int, relu: bool, second: bool) -> Kernel:
+    """z = φ(a + b), φ ReLU or the identity; without `second` z = φ(a)."""
+
+    @kernel
+    def add_relu(
+        a: Image, b: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(a.data, 1, 1)
+        for n in mine(images, part, parts):
+            for y in range(height):
+                at, bt, to = row_of(a, thread, n, y), row_of(b, thread, n, y), row_of(z, thread, n, y)
+                for x in range(width):
+                    for c in range(0, channels, lanes):
+                        t = load(blank, a.data, at + x * a.place + c, 0)
+                        if second:
+                            t = t + load(blank, b.data, bt + x * b.place + c, 0)
+                        if relu:
+                            t = choose((t > blank) | (t != t), t, blank)
+                        store(t, z.data, to + x * z.place + c, 0)
+
+    return add_relu
+
+
+@cache
+def gate(lanes: int, relu: bool, add: bool) -> Kernel:
+    """da ← δ where z > 0 (everywhere without `relu`), 0 elsewhere; with `add` on top of what da holds."""
+
+    @kernel
+    def relu_gradient(
+        dz: Image, z: Image, da: Image, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(dz.data, 1, 1)
+        for n in mine(images, part, parts):
+            for y in range(height):
+                dt, zt, to = row_of(dz, thread, n, y), row_of(z, thread, n, y), row_of(da, thread, n, y)
+                for x in range(width):
+                    for c in range(0, channels, lanes):
+                        t = load(blank, dz.data, dt + x * dz.place + c, 0)
+                        if relu:
+                            t = choose(load(blank, z.data, zt + x * z.place + c, 0) > blank, t, blank)
+                        if add:
+                            t = t + load(blank, da.data, to + x * da.place + c, 0)
+                        store(t, da.data, to + x * da.place + c, 0)
+
+    return relu_gradient
+
+
+@cache
+def sum_places(lanes: int) -> Kernel:
+    """sums[thread, c] += Σ δ over all places: a bias's gradient."""
+
+    @kernel
+    def bias_gradient(
+        dz: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(sums, 1, 1)
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                total = load(blank, sums, thread * channels + c, 0)
+                for y in range(height):
+                    at = row_of(dz, thread, n, y) + c
+                    for x in range(width):
+                        total = total + load(blank, dz.data, at + x * dz.place, 0)
+                store(total, sums, thread * channels + c, 0)
+
+    return bias_gradient
+
+
+@kernel
+def mean_places(
+    a: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
+) -> None:
+    """z[n, c] = the mean of a's channel over all places."""
+    for n in mine(images, part, parts):
+        to = row_of(z, thread, n, 0)
+        for c in range(channels):
+            z.data[to + c] = 0
+        for y in range(height):
+            at = row_of(a, thread, n, y)
+            for x in range(width):
+                for c in range(channels):
+                    z.data[to + c] += a.data[at + x * a.place + c]
+        for c in range(channels):
+            z.data[to + c] /= height * width
+
+
+@kernel
+def spread_mean(
+    dz: Image, da: Image, images: int, height: int, width: int, channels: int, add: bool, part: int, parts: int,
+    thread: int,
+) -> None:  # fmt: skip
+    """Every place gets its share of a mean's gradient."""
+    for n in mine(images, part, parts):
+        source = row_of(dz, thread, n, 0)
+        for y in range(height):
+            for x in range(width):
+                to = row_of(da, thread, n, y) + x * da.place
+                for c in range(channels):
+                    old = da.data[to + c] if add else dz.data[source] * 0
+                    da.data[to + c] = old + dz.data[source + c] / (height * width)

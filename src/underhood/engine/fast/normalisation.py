@@ -1,0 +1,205 @@
+"""Batch normalisation of channels-last images, with the sum and the ReLU that follow it.
+
+    y = φ(γ (z − μ)/√(σ² + ε) + β + r)        r a residual or nothing, φ ReLU or the identity
+
+Two passes each way; what is between them is a few numbers a channel.
+
+    measure    each image's sums: Σ z and Σ (z − its own mean)², while it lies in the cache
+    settle     μ and σ² of the batch from them, in float64 (Chan et al. 1983), the running statistics, and the line
+               z·slope + shift that is left to do
+    apply      y = φ(z·slope + shift + r)
+
+    collect    each image's Σ g and Σ g ẑ, where g = ∂E/∂y where y > 0 (the gradient that passes φ)
+    conclude   ∂E/∂γ and ∂E/∂β, and the line g·p + z·q + s that is ∂E/∂z
+    spread     ∂E/∂z, and ∂E/∂r = g
+
+Source: Ioffe & Szegedy 2015; the derivation stands on the page batch_norm.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
+from underhood.engine.fast.vectors import choose, fma, load, spread, store, tile
+
+
+@cache
+def measure(lanes: int) -> Kernel:
+    """sums[n, 0, c] = Σ z, sums[n, 1, c] = Σ (z − mean of the image)²."""
+
+    @kernel
+    def batch_norm_sums(
+        z: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
+    ) -> None:
+        blank = tile(sums, 1, 1)
+        share = sums.dtype.type(1 / (height * width))
+        for n in mine(images, part, parts):
+            to = n * 2 * channels
+            for c in range(0, channels, lanes):
+                total = blank
+                for y in range(height):
+                    at = row_of(z, thread, n, y) + c
+                    for x in range(width):
+                        total = total + load(blank, z.data, at + x * z.place, 0)
+                store(total, sums, to + c, 0)
+                mean, squares = total * spread(blank, share), blank
+                for y in range(height):
+                    at = row_of(z, thread, n, y) + c
+                    for x in range(width):
+                        apart = load(blank, z.data, at + x * z.place, 0) - mean
+                        squares = fma(apart, apart, squares)
+                store(squares, sums, to + channels + c, 0)
+
+    return batch_norm_sums
+
+
+@kernel
+def settle(
+    sums: Floats, gamma: Floats, beta: Floats, running_mean: Floats, running_var: Floats, line: Floats, images: int,
+    places: int, channels: int, stride: int, eps: float, momentum: float, affine: bool, tracked: bool, part: int,
+    parts: int, thread: int,
+) -> None:  # fmt: skip
+    """line = slope, shift, μ, 1/√(σ² + ε), each (stride,)."""
+    count = images * places
+    for c in mine(channels, part, parts):
+        total = 0.0
+        for n in range(images):
+            total += sums[n * 2 * stride + c]
+        mean, squares = total / count, 0.0
+        for n in range(images):
+            apart = sums[n * 2 * stride + c] / places - mean
+            squares += sums[n * 2 * stride + stride + c] + places * apart * apart
+        variance = squares / count
+        root = 1 / np.sqrt(variance + eps)
+        slope = (gamma[c] if affine else 1.0) * root
+        line[c], line[stride + c] = slope, (beta[c] if affine else 0.0) - mean * slope
+        line[2 * stride + c], line[3 * stride + c] = mean, root
+        if tracked:
+            running_mean[c] += momentum * (mean - running_mean[c])
+            running_var[c] += momentum * (squares / (count - 1) - running_var[c])
+
+
+@kernel
+def settle_given(
+    gamma: Floats, beta: Floats, mean: Floats, variance: Floats, line: Floats, channels: int, stride: int, eps: float,
+    affine: bool, part: int, parts: int, thread: int,
+) -> None:  # fmt: skip
+    """The same from given statistics, as in `eval`."""
+    for c in mine(channels, part, parts):
+        root = 1 / np.sqrt(variance[c] + eps)
+        slope = (gamma[c] if affine else 1.0) * root
+        line[c], line[stride + c] = slope, (beta[c] if affine else 0.0) - mean[c] * slope
+        line[2 * stride + c], line[3 * stride + c] = mean[c], root
+
+
+@cache
+def apply(lanes: int, relu: bool, residual: bool) -> Kernel:
+    """y = φ(z·slope + shift + r)."""
+
+    @kernel
+    def batch_norm(
+        z: Image, line: Floats, r: Image, y: Image, images: int, height: int, width: int, channels: int, part: int,
+        parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(line, 1, 1)
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                slope, shift = load(blank, line, c, 0), load(blank, line, channels + c, 0)
+                for v in range(height):
+                    at, rt = row_of(z, thread, n, v) + c, row_of(r, thread, n, v) + c
+                    to = row_of(y, thread, n, v) + c
+                    for u in range(width):
+                        t = fma(load(blank, z.data, at + u * z.place, 0), slope, shift)
+                        if residual:
+                            t = t + load(blank, r.data, rt + u * r.place, 0)
+                        if relu:
+                            t = choose((t > blank) | (t != t), t, blank)
+                        store(t, y.data, to + u * y.place, 0)
+
+    return batch_norm
+
+
+@cache
+def collect(lanes: int, relu: bool) -> Kernel:
+    """sums[n, 0, c] = Σ g, sums[n, 1, c] = Σ g (z − μ)."""
+
+    @kernel
+    def batch_norm_gradient_sums(
+        dy: Image, y: Image, z: Image, line: Floats, sums: Floats, images: int, height: int, width: int, channels: int,
+        part: int, parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(line, 1, 1)
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                mean, plain, weighted = load(blank, line, 2 * channels + c, 0), blank, blank
+                for v in range(height):
+                    dt, yt = row_of(dy, thread, n, v) + c, row_of(y, thread, n, v) + c
+                    zt = row_of(z, thread, n, v) + c
+                    for u in range(width):
+                        g = load(blank, dy.data, dt + u * dy.place, 0)
+                        if relu:
+                            g = choose(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                        plain = plain + g
+                        weighted = fma(g, load(blank, z.data, zt + u * z.place, 0) - mean, weighted)
+                store(plain, sums, n * 2 * channels + c, 0)
+                store(weighted, sums, n * 2 * channels + channels + c, 0)
+
+    return batch_norm_gradient_sums
+
+
+@kernel
+def conclude(
+    sums: Floats, gamma: Floats, line: Floats, dgamma: Floats, dbeta: Floats, back: Floats, images: int, places: int,
+    channels: int, stride: int, affine: bool, training: bool, keep: float, part: int, parts: int, thread: int,
+) -> None:  # fmt: skip
+    """∂E/∂γ, ∂E/∂β (added to `keep` of what is there), and back = p, q, s: ∂E/∂z = g·p + z·q + s."""
+    for c in mine(channels, part, parts):
+        plain, weighted = 0.0, 0.0
+        for n in range(images):
+            plain += sums[n * 2 * stride + c]
+            weighted += sums[n * 2 * stride + stride + c]
+        mean, root = line[2 * stride + c], line[3 * stride + c]
+        weighted *= root
+        if affine:
+            dgamma[c] = keep * dgamma[c] + weighted if keep != 0 else weighted
+            dbeta[c] = keep * dbeta[c] + plain if keep != 0 else plain
+        slope, count = (gamma[c] if affine else 1.0) * root, images * places
+        stretch = slope * root * weighted / count if training else 0.0
+        back[c], back[stride + c] = slope, -stretch
+        back[2 * stride + c] = stretch * mean - (slope * plain / count if training else 0.0)
+
+
+@cache
+def spread_back(lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
+    """dz = g·p + z·q + s, and dr = g, added to what dr holds with `add`."""
+
+    @kernel
+    def batch_norm_gradient(
+        dy: Image, y: Image, z: Image, back: Floats, dz: Image, dr: Image, images: int, height: int, width: int,
+        channels: int, part: int, parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        blank = tile(back, 1, 1)
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                p, q = load(blank, back, c, 0), load(blank, back, channels + c, 0)
+                s = load(blank, back, 2 * channels + c, 0)
+                for v in range(height):
+                    dt, yt = row_of(dy, thread, n, v) + c, row_of(y, thread, n, v) + c
+                    zt, et = row_of(z, thread, n, v) + c, row_of(dz, thread, n, v) + c
+                    rt = row_of(dr, thread, n, v) + c
+                    for u in range(width):
+                        g = load(blank, dy.data, dt + u * dy.place, 0)
+                        if relu:
+                            g = choose(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                        if residual:
+                            old = load(blank, dr.data, rt + u * dr.place, 0) if add else blank
+                            store(old + g, dr.data, rt + u * dr.place, 0)
+                        store(
+                            fma(g, p, fma(load(blank, z.data, zt + u * z.place, 0), q, s)),
+                            dz.data,
+                            et + u * dz.place,
+                            0,
+                        )
+
+    return batch_norm_gradient

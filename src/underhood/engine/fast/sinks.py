@@ -1,0 +1,152 @@
+"""Where the gradient of a parameter goes.
+
+Without an optimiser it is left in `.grad`. With SGD and plain momentum it goes straight into the momentum,
+
+    v ← μ v + ∂E/∂w,   w ← w − η v
+
+so that it is never written down by itself: one array less to pass over. Any other rule reads it from memory of its
+own and runs as its page says, compiled.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from underhood.engine.compile import compiled
+from underhood.engine.fast.kernel import Floats, Kernel, kernel, mine
+from underhood.engine.forms import Array
+from underhood.engine.optim.optimizer import Optimizer
+from underhood.engine.optim.sgd import SGD
+from underhood.engine.tensor import Tensor
+
+_as_tuple: Any = to_fixed_tuple
+
+if TYPE_CHECKING:
+    from underhood.engine.fast.lowering import Flat, Lowering
+    from underhood.engine.fast.recording import Value
+
+
+class Sinks:
+    """The parameters' gradients and their updates, under one optimiser or none."""
+
+    def __init__(self, optimizer: Optimizer | None) -> None:
+        self.optimizer = optimizer
+        self.groups: dict[int, dict[str, Any]] = {}
+        if optimizer is not None:
+            self.groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+        self.chosen = self._choices()
+
+    def place(self, parameter: Tensor | None) -> tuple[Array | None, float]:
+        """Memory for a parameter's gradient, None for new memory, and which share of it to keep."""
+        assert parameter is not None
+        group = self.groups.get(id(parameter))
+        if self.optimizer is None or group is None or not _only_momentum(self.optimizer, group):
+            return None, 0.0
+        buffer: Array = self.optimizer.state[parameter]["momentum_buffer"].array
+        return buffer, float(group["momentum"])
+
+    def holds(self) -> bool:
+        """Whether the optimiser still has the parameters, rules and factors for which the program was made."""
+        return self.chosen == self._choices()
+
+    def _choices(self) -> list[Any]:
+        if self.optimizer is None:
+            return []
+        return [
+            (
+                [id(p) for p in group["params"]],
+                self.optimizer.chosen(group)[0],
+                group["momentum"] if _only_momentum(self.optimizer, group) else None,
+            )
+            for group in self.optimizer.param_groups
+        ]
+
+    def finish(self, to: "Lowering") -> None:
+        """The updates, after all gradients are there."""
+        self.steps: list[tuple[Tensor, dict[str, Any], Array]] = []
+        if self.optimizer is None:
+            return
+        for value, gradient in to.parameters.values():
+            p = value.tensor
+            if p is not None and id(p) in self.groups:
+                self._update(to, p, value, gradient)
+
+    def _update(self, to: "Lowering", p: Tensor, value: "Value", gradient: "Flat") -> None:
+        assert self.optimizer is not None
+        group, state = self.groups[id(p)], self.optimizer.state[p]
+        rule, names = self.optimizer.chosen(group)
+        count = len(self.optimizer.constants(group, state, False))
+        constants = to.held(np.zeros(count, to.dtype))
+        self.steps.append((p, group, constants.array))
+        parts = to.threads if p.array.size > 4096 else 1
+        if _only_momentum(self.optimizer, group):
+            to.emit(follow_momentum, to.read_flat(value), gradient, constants, p.array.size, parts=parts)
+            return
+        buffers = [to.held(state[name].array) for name in names]
+        arguments = (to.read_flat(value), gradient, *buffers, constants, p.array.size)
+        to.emit(update(rule, len(buffers), count), *arguments, parts=parts)
+
+    def refresh(self) -> None:
+        """Count the step, and write down the numbers that it needs: learning rates, bias corrections."""
+        if self.optimizer is None:
+            return
+        self.optimizer.stepped = True
+        known: dict[tuple[int, int], tuple[Any, ...]] = {}
+        for p, group, constants in self.steps:
+            state = self.optimizer.state[p]
+            state["step"] += 1
+            p.versions[0] += 1
+            key = id(group), state["step"]
+            if key not in known:
+                known[key] = self.optimizer.constants(group, state, False)
+            constants[:] = known[key]
+
+
+def _only_momentum(optimizer: Optimizer, group: dict[str, Any]) -> bool:
+    """Whether v ← μ v + ∂E/∂w, w ← w − η v is all there is to do."""
+    others = ("dampening", "weight_decay", "nesterov", "maximize")
+    return type(optimizer) is SGD and group["momentum"] != 0 and not any(group[name] for name in others)
+
+
+@kernel
+def follow_momentum(w: Floats, v: Floats, constants: Floats, count: int, part: int, parts: int, thread: int) -> None:
+    """w ← w − η v."""
+    lr = constants[0]
+    for i in mine(count, part, parts):
+        w[i] -= lr * v[i]
+
+
+@cache
+def update(rule: Callable[..., Any], buffers: int, count: int) -> Kernel:
+    """An optimiser's rule for `buffers` numbers a weight, with `count` constants, as a kernel."""
+    f: Any = compiled(rule)
+
+    def none(w: Floats, g: Floats, constants: Floats, size: int, part: int, parts: int, thread: int) -> None:
+        numbers = _as_tuple(constants, count)
+        for i in mine(size, part, parts):
+            (w[i],) = f(w[i], g[i], *numbers)
+
+    def one(w: Floats, g: Floats, a: Floats, constants: Floats, size: int, part: int, parts: int, thread: int) -> None:
+        numbers = _as_tuple(constants, count)
+        for i in mine(size, part, parts):
+            w[i], a[i] = f(w[i], g[i], a[i], *numbers)
+
+    def two(
+        w: Floats, g: Floats, a: Floats, b: Floats, constants: Floats, size: int, part: int, parts: int, thread: int
+    ) -> None:
+        numbers = _as_tuple(constants, count)
+        for i in mine(size, part, parts):
+            w[i], a[i], b[i] = f(w[i], g[i], a[i], b[i], *numbers)
+
+    def three(
+        w: Floats, g: Floats, a: Floats, b: Floats, c: Floats, constants: Floats, size: int, part: int, parts: int,
+        thread: int,
+    ) -> None:  # fmt: skip
+        numbers = _as_tuple(constants, count)
+        for i in mine(size, part, parts):
+            w[i], a[i], b[i], c[i] = f(w[i], g[i], a[i], b[i], c[i], *numbers)
+
+    return kernel((none, one, two, three)[buffers])

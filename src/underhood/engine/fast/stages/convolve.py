@@ -1,0 +1,155 @@
+"""conv2d, without groups.
+
+Backward to the input is a convolution of δ. At stride s the inputs divide into s × s phases by their place: an input
+at place v of phase v₀ = v mod s is met by the taps i with s | v + p − d·i, each at row (v + p − d·i)/s of δ. So each
+phase is a convolution of its own with some of the taps.
+"""
+
+from math import gcd
+from typing import NamedTuple
+
+import numpy as np
+
+from underhood.engine.fast.convolution import fold, pack, slide, tap_order, tile_shape, weigh
+from underhood.engine.fast.images import sum_places
+from underhood.engine.fast.lowering import Field, Flat, Lowering
+from underhood.engine.fast.recording import Line
+from underhood.engine.fast.stages.stage import Stage, is_image
+from underhood.engine.fast.vectors import lanes
+from underhood.engine.ops.windows import windows
+
+
+class Phase(NamedTuple):
+    """The inputs at places `first`, `first` + s, … along one axis: `inputs` of them, and which taps meet them."""
+
+    first: int
+    inputs: int
+    taps: list[int]  # in the order of rising places of δ
+    begin: int  # the place of δ that the first tap of the first input sees
+    step: int  # from one tap's place to the next
+
+
+def phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> list[Phase]:
+    """The phases of one axis."""
+    found = []
+    for first in range(min(stride, size)):
+        taps = [i for i in reversed(range(kernel)) if (first + before - dilation * i) % stride == 0]
+        begin = (first + before - dilation * taps[0]) // stride if taps else 0
+        found.append(Phase(first, -(-(size - first) // stride), taps, begin, dilation // gcd(stride, dilation)))
+    return found
+
+
+def match(line: Line, taken: set[int]) -> Stage | None:
+    if line.operation.name != "conv2d" or line.settings["groups"] != 1:
+        return None
+    a, w, b = line.inputs
+    leaves = all(x is None or x.origin == "leaf" for x in (w, b))
+    return Convolve([line]) if is_image(a) and is_image(line.output) and leaves else None
+
+
+class Convolve(Stage):
+    """z = a ∗ w + b."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        super().__init__(lines)
+        self.a, self.w, self.b = lines[0].inputs
+        settings = lines[0].settings
+        self.place = windows(
+            self.a.shape[2:], self.w.shape[2:], settings["stride"], settings["padding"], settings["dilation"]
+        )
+        axes = zip(
+            self.place.size, self.place.kernel, self.place.stride, self.place.before, self.place.dilation, strict=True
+        )
+        self.phases_y, self.phases_x = (phases(*axis) for axis in axes)
+        # an image that only convolutions read needs no whole vectors of channels: they take its numbers one by one
+        self.filled = self.a.origin == "line" or any(use.operation.name != "conv2d" for use in self.a.uses)
+
+    def prepare(self, to: Lowering) -> None:
+        place = self.place
+        over = [padded - size - before for padded, size, before in
+                zip(place.padded, place.size, place.before, strict=True)]  # fmt: skip
+        to.border(self.a, max(*place.before, *over, 0))
+        if self.a.gradient:
+            reach = 0
+            for axis, size in ((self.phases_y, place.out[0]), (self.phases_x, place.out[1])):
+                for phase in axis:
+                    if phase.taps:
+                        last = phase.begin + phase.inputs - 1 + (len(phase.taps) - 1) * phase.step
+                        reach = max(reach, -phase.begin, last - (size - 1))
+            to.border(self.output, reach, "gradient")
+
+    def begin(self, to: Lowering) -> None:
+        outputs, inputs, ky, kx = self.w.shape
+        lane = lanes(to.dtype)
+        self.depth = -(-outputs // lane) * lane
+        weights = to.read_flat(self.w)
+        self.order = to.held(tap_order((ky, kx), list(range(ky)), list(range(kx))))
+        self.packed = to.flat((ky * kx * inputs * self.depth,))
+        to.emit(pack, weights, self.packed, self.order, inputs, ky * kx, inputs * ky * kx, outputs, self.depth,
+                ky * kx, parts=1)  # fmt: skip
+        self.bias = to.flat((self.depth,))
+        if self.b is not None:
+            nothing = to.held(np.zeros(1, np.int64))
+            to.emit(pack, to.read_flat(self.b), self.bias, nothing, 1, 1, 1, outputs, self.depth, 1, parts=1)
+        self.turned: dict[tuple[int, int], Flat] = {}
+        if self.a.gradient and to.wants_gradients:
+            self.backs = -(-inputs // lane) * lane
+            self.no_bias = to.flat((self.backs,))
+            for p in self.phases_y:
+                for q in self.phases_x:
+                    order = to.held(tap_order((ky, kx), p.taps, q.taps))
+                    packed = to.flat((max(1, len(order.array)) * outputs * self.backs,))
+                    self.turned[p.first, q.first] = packed
+                    to.emit(pack, weights, packed, order, outputs, inputs * ky * kx, ky * kx, inputs, self.backs,
+                            len(order.array), parts=1)  # fmt: skip
+
+    def forward(self, to: Lowering) -> None:
+        a = to.read_field(self.a, self.filled)
+        z = to.make_field(self.output)
+        n, _, h, w = self.output.shape
+        P, V = tile_shape(w, self.depth // lanes(to.dtype))
+        to.emit(slide(P, V, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
+                *self._taps(a), a.channels, self.depth, images=n)  # fmt: skip
+
+    def _windows(self, a: Field) -> object:
+        return a.image(-self.place.before[0], -self.place.before[1], *self.place.stride)
+
+    def _taps(self, a: Field) -> tuple[int, int, int, int]:
+        return self.place.dilation[0] * a.row, self.place.dilation[1] * a.depth, *self.place.kernel
+
+    def backward(self, to: Lowering) -> None:
+        a, dz = to.read_field(self.a, self.filled), to.gradient_field(self.output)
+        n, _, h, w = self.output.shape
+        lane = lanes(to.dtype)
+        if self.w.gradient:
+            taps = self._taps(a)
+            length = taps[3] * a.channels if taps[1] == a.channels else a.channels
+            self.sums = to.flat((to.threads, taps[2] * taps[3] * a.channels * self.depth))
+            to.emit(weigh(*tile_shape(length, self.depth // lane), lane), self._windows(a), dz.image(), self.sums,
+                    n, h, w, *taps, a.channels, self.depth, images=n)  # fmt: skip
+        if self.b is not None and self.b.gradient:
+            self.bias_sums = to.flat((to.threads, self.depth))
+            to.emit(sum_places(lane), dz.image(), self.bias_sums, n, h, w, self.depth, images=n)
+        if self.a.gradient:
+            self._to_input(to, dz)
+
+    def _to_input(self, to: Lowering, dz: Field) -> None:
+        n, lane = self.output.shape[0], lanes(to.dtype)
+        with to.gradient_field_for(self.a) as (da, add):
+            for p in self.phases_y:
+                for q in self.phases_x:
+                    P, V = tile_shape(q.inputs, self.backs // lane, exact=add)
+                    target = da.image(p.first, q.first, *self.place.stride)
+                    to.emit(slide(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
+                            self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
+                            len(p.taps), len(q.taps), dz.channels, self.backs, images=n)  # fmt: skip
+
+    def end(self, to: Lowering) -> None:
+        outputs, inputs, ky, kx = self.w.shape
+        if self.w.gradient:
+            target, keep = to.sink(self.w)
+            to.emit(fold, self.sums, target, self.order, to.threads, inputs, outputs, self.depth, ky * kx, keep)
+        if self.b is not None and self.b.gradient:
+            target, keep = to.sink(self.b)
+            nothing = to.held(np.zeros(1, np.int64))
+            to.emit(fold, self.bias_sums, target, nothing, to.threads, 1, outputs, self.depth, 1, keep, parts=1)

@@ -1,0 +1,51 @@
+"""cross_entropy, the mean over a batch of classes; its gradient is made in the same pass."""
+
+import numpy as np
+
+from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast.products import cross_entropy
+from underhood.engine.fast.recording import Line
+from underhood.engine.fast.stages.stage import Stage
+
+
+def match(line: Line, taken: set[int]) -> Stage | None:
+    if line.operation.name != "cross_entropy" or line.settings["reduction"] != "mean":
+        return None
+    x, t, weight = line.inputs
+    plain = weight is None and len(x.shape) == 2 and 0 not in x.shape and t.dtype == np.int64
+    return Loss([line]) if plain else None
+
+
+class Loss(Stage):
+    """−(1/N) Σ log softmax(x)[t]."""
+
+    def forward(self, to: Lowering) -> None:
+        x, t, _ = self.lines[0].inputs
+        settings = self.lines[0].settings
+        labels, classes, ignored = to.read_flat(t), x.shape[1], settings["ignore_index"]
+
+        def check() -> None:
+            found = labels.array
+            if found.min() < 0 or found.max() >= classes:
+                wrong = found[((found < 0) | (found >= classes)) & (found != ignored)]
+                if wrong.size:
+                    raise IndexError(f"Target {wrong[0]} is out of bounds.")
+
+        to.check(check, labels)
+        self.slope = to.flat(x.shape)
+        to.emit(cross_entropy, to.read_flat(x), labels, to.make_flat(self.output), self.slope, *x.shape,
+                settings["label_smoothing"], ignored, parts=1)  # fmt: skip
+
+    def backward(self, to: Lowering) -> None:
+        x = self.lines[0].inputs[0]
+        dz = to.gradient_of(self.output)
+        if to.is_root(self.output) and x.number not in to.gradients and x.number not in to.fields:
+            to.gradients[x.number] = (self.slope, True)
+            return
+        gradient, slope = to.flat(x.shape), self.slope
+
+        def scale() -> None:
+            np.multiply(slope.array, dz.array, out=gradient.array)
+
+        to.python(scale, slope, dz, gradient)
+        to.put_flat(x, gradient)

@@ -1,0 +1,31 @@
+"""adaptive_avg_pool2d to one place: the mean of every channel."""
+
+from underhood.engine.fast.images import mean_places, spread_mean
+from underhood.engine.fast.kernel import Image
+from underhood.engine.fast.lowering import Flat, Lowering
+from underhood.engine.fast.recording import Line
+from underhood.engine.fast.stages.stage import Stage, is_image
+
+
+def match(line: Line, taken: set[int]) -> Stage | None:
+    one = line.operation.name == "adaptive_avg_pool2d" and line.output.shape[2:] == (1, 1)
+    return Mean([line]) if one and is_image(line.inputs[0]) else None
+
+
+class Mean(Stage):
+    """z[n, c] = mean of a[n, c, ·, ·]."""
+
+    def forward(self, to: Lowering) -> None:
+        a = to.read_field(self.lines[0].inputs[0])
+        n, c, h, w = self.lines[0].inputs[0].shape
+        to.emit(mean_places, a.image(), self._rows(to.make_flat(self.output)), n, h, w, c, images=n)
+
+    def backward(self, to: Lowering) -> None:
+        a = self.lines[0].inputs[0]
+        n, c, h, w = a.shape
+        dz = to.gradient_as_flat(self.output)
+        with to.gradient_field_for(a) as (da, add):
+            to.emit(spread_mean, self._rows(dz), da.image(), n, h, w, c, add, images=n)
+
+    def _rows(self, flat: Flat) -> Image:
+        return Image(flat, 0, 0, self.output.shape[1], 0, 0)

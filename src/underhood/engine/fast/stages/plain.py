@@ -1,0 +1,70 @@
+"""Any operation, in its own form: the step comes back to Python for it, and its arrays are made anew each time."""
+
+from typing import Any
+
+import numpy as np
+
+from underhood.engine.fast.lowering import Field, Lowering, Memory
+from underhood.engine.fast.recording import Line, Value
+from underhood.engine.fast.stages.stage import Stage
+from underhood.engine.tape import _wants_needs
+
+
+def match(line: Line, taken: set[int]) -> Stage | None:
+    return Plain([line]) if not line.beside else None
+
+
+class Plain(Stage):
+    """One line as it stands."""
+
+    def forward(self, to: Lowering) -> None:
+        line = self.lines[0]
+        self.name, form = line.operation.form("fast")
+        self.memories = [to.either(x) if isinstance(x, Value) else None for x in line.inputs]
+        z = to.make_flat(self.output)
+        others = [to.make_flat(extra) for extra in line.extras]
+        self.extras: tuple[Any, ...] = ()
+
+        def run() -> None:
+            outputs = form.forward(*self._arrays(), **line.settings)
+            made, *extras = outputs if isinstance(outputs, tuple) else (outputs,)
+            z.array[...] = made
+            for other, extra in zip(others, extras, strict=True):
+                other.array[...] = extra
+            self.extras = tuple(extras)
+
+        self.z = z
+        to.python(run, z, *others, *(m for m in self.memories if m is not None))
+
+    def _arrays(self) -> list[Any]:
+        return [x if m is None else numbers(m) for x, m in zip(self.lines[0].inputs, self.memories, strict=True)]
+
+    def backward(self, to: Lowering) -> None:
+        line = self.lines[0]
+        dz = to.gradient_as_flat(self.output)
+        backward: Any = line.operation.form("fast")[1].backward
+        wanted = [isinstance(x, Value) and x.gradient for x in line.inputs]
+        targets = [self._target(to, x) if want else None for x, want in zip(line.inputs, wanted, strict=True)]
+        extra = {"needs": tuple(wanted)} if _wants_needs(backward) else {}
+
+        def run() -> None:
+            found = backward(dz.array, self.z.array, *self.extras, *self._arrays(), **line.settings, **extra)
+            for target, gradient in zip(targets, found if isinstance(found, tuple) else (found,), strict=False):
+                if target is not None and gradient is not None:
+                    memory, keep = target
+                    place = numbers(memory)
+                    place[...] = gradient + keep * place if keep else gradient
+
+        used = [target[0] for target in targets if target is not None]
+        to.python(run, dz, self.z, *used, *(m for m in self.memories if m is not None))
+
+    def _target(self, to: Lowering, value: Any) -> tuple[Memory, float]:
+        if value.origin == "leaf":
+            return to.sink(value)
+        memory, add = to.gradient_for(value)
+        return memory, float(add)
+
+
+def numbers(memory: Memory) -> np.ndarray:
+    """A memory as the array that an operation takes."""
+    return memory.view() if isinstance(memory, Field) else np.asarray(memory.array)
