@@ -218,11 +218,11 @@ def test_mirrored_images_are_themselves_or_their_mirror():
 
 
 def test_shifted_images_are_windows_of_the_padded_ones():
-    x = np.random.default_rng(1).normal(size=(40, 2, 16, 8))
+    x = np.random.default_rng(1).normal(size=(40, 2, 32, 8))
     seen = set()
     for before, after in zip(x, shifted(x, np.random.default_rng(0)), strict=True):
         padded = np.pad(before, ((0, 0), (2, 2), (1, 1)))
-        windows = {(i, j): padded[:, i : i + 16, j : j + 8] for i in range(5) for j in range(3)}
+        windows = {(i, j): padded[:, i : i + 32, j : j + 8] for i in range(5) for j in range(3)}
         (at,) = [place for place, window in windows.items() if (window == after).all()]
         seen.add(at)
     assert len(seen) > 8

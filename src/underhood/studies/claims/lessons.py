@@ -195,9 +195,9 @@ def mirrored(x: Array, rng: np.random.Generator) -> Array:
 
 
 def shifted(x: Array, rng: np.random.Generator) -> Array:
-    """Every image moved by up to an eighth of its side in both directions; zeros, the mean, come in."""
+    """Every image moved by up to a sixteenth of its side in both directions; zeros, the mean, come in."""
     height, width = x.shape[2:]
-    down, across = max(1, height // 8), max(1, width // 8)
+    down, across = max(1, height // 16), max(1, width // 16)
     padded = np.pad(x, ((0, 0), (0, 0), (down, down), (across, across)))
     rows = rng.integers(0, 2 * down + 1, len(x))[:, None] + np.arange(height)
     columns = rng.integers(0, 2 * across + 1, len(x))[:, None] + np.arange(width)
@@ -208,7 +208,7 @@ def shifted(x: Array, rng: np.random.Generator) -> Array:
 
 
 def mirrored_and_shifted(x: Array, rng: np.random.Generator) -> Array:
-    """Both: the usual augmentation for CIFAR-10."""
+    """Both."""
     return mirrored(shifted(x, rng), rng)
 
 
