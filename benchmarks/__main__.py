@@ -36,7 +36,7 @@ def options() -> argparse.ArgumentParser:
     add("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure (1 2)")
     add("--runs", type=int, default=2, help="how often every process is started anew (2)")
     add("--turns", type=int, default=3, help="turns of each start (3)")
-    add("--seconds", type=float, default=1.0, help="seconds of a turn (1)")
+    add("--seconds", type=float, default=0.8, help="seconds of a turn (0.8)")
     add("--write", type=Path, metavar="FILE", help="write the document there")
     add("--from", dest="journal", type=Path, metavar="FILE", help="records of an earlier run; nothing is measured")
     return parser
@@ -107,9 +107,19 @@ def measured(chosen: argparse.Namespace) -> Iterator[Record]:
             tell(case, threads, Records(records))
     if "underhood" in chosen.libraries:
         for case in cases:
-            with suppress(subprocess.CalledProcessError):  # it has said why
-                yield {"case": case.name, "allocations": in_own_process(case)}
-                yield {"case": case.name, "threads": chosen.threads[0], "cold_s": cold(case, chosen.threads[0])}
+            yield from about_engine(case)
+
+
+def about_engine(case: Case) -> Iterator[Record]:
+    """What is to be known of the engine alone: time by kernel, time with an empty cache, allocations."""
+    told = environment(CONTENDERS[0], threads=1)
+    quick = (case.name, "--seconds", "0")
+    with suppress(subprocess.CalledProcessError):  # it has said why
+        yield {"case": case.name} | output("step_underhood", told, *quick, "--kernels")[-1]
+        with tempfile.TemporaryDirectory() as empty:
+            (cold,) = output("step_underhood", told | {"NUMBA_CACHE_DIR": empty}, *quick)
+        yield {"case": case.name, "cold_s": cold["ready_s"]}
+        yield {"case": case.name, "allocations": in_own_process(case)}
 
 
 def tell(case: Case, threads: int, found: Records) -> None:
@@ -123,20 +133,15 @@ def tell(case: Case, threads: int, found: Records) -> None:
 
 def peaks(threads: int) -> Record:
     """What the machine can do at best."""
-    return output("peaks", environment(CONTENDERS[0], threads))
+    (found,) = output("peaks", environment(CONTENDERS[0], threads))
+    return found
 
 
-def cold(case: Case, threads: int) -> float:
-    """Seconds to the engine's third step when it has compiled nothing before."""
-    with tempfile.TemporaryDirectory() as empty:
-        told = environment(CONTENDERS[0], threads) | {"NUMBA_CACHE_DIR": empty}
-        return output("step_underhood", told, case.name, "--seconds", "0")["ready_s"]
-
-
-def output(program: str, told: dict[str, str], *arguments: str) -> Record:
+def output(program: str, told: dict[str, str], *arguments: str) -> list[Record]:
+    """The lines that a program prints."""
     command = [sys.executable, "-m", f"benchmarks.programs.{program}", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=told, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 if __name__ == "__main__":

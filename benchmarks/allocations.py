@@ -113,8 +113,8 @@ def set_handler(capsule: Any) -> Any:
 ALLOCATOR = CountingAllocator()
 
 
-def measure(step: Callable[[Any, Any], Any], data: list[tuple[Any, Any]]) -> dict[str, int]:
-    """What STEPS steps allocate after WARMUP others, by who allocates."""
+def measure(step: Callable[[Any, Any], Any], data: list[tuple[Any, Any]]) -> dict[str, float]:
+    """What a step allocates after WARMUP others, by who allocates: the mean of STEPS, and of Python's the peak."""
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
@@ -132,10 +132,15 @@ def measure(step: Callable[[Any, Any], Any], data: list[tuple[Any, Any]]) -> dic
     peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
     compiled = rtsys.get_allocation_stats().alloc - compiled
-    return {"steps": STEPS, "blocks": found.blocks, "bytes": found.bytes, "compiled": compiled, "python": peak}
+    return {
+        "blocks": found.blocks / STEPS,
+        "bytes": found.bytes / STEPS,
+        "compiled": compiled / STEPS,
+        "python": peak,
+    }
 
 
-def on_engine(case: Case, eager: bool) -> dict[str, int]:
+def on_engine(case: Case, eager: bool) -> dict[str, float]:
     """The engine's step on a case, replayed unless eager."""
     import underhood
     from underhood import nn, optim
@@ -155,7 +160,7 @@ def on_engine(case: Case, eager: bool) -> dict[str, int]:
     return measure(step if eager else underhood.plan(loss, optimizer), data)
 
 
-def in_own_process(case: Case) -> dict[str, int]:
+def in_own_process(case: Case) -> dict[str, float]:
     """`on_engine`, replayed, in a process that has allocated nothing else."""
     command = [sys.executable, "-m", "benchmarks.allocations", "--cases", case.name, "--json"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)

@@ -10,7 +10,7 @@ from itertools import chain
 
 from benchmarks.cases import CASES, Case
 from benchmarks.floor import Work
-from benchmarks.race import SLOWER
+from benchmarks.race import SLOWER, TRIED
 from benchmarks.tables import (
     ENGINE_NAME,
     PEER_NAMES,
@@ -64,14 +64,20 @@ normalisations and the loss count as free in it, and the narrow products of smal
 nothing reaches it.
 """
 
-KERNELS_PROSE = """### The engine's step by kernel
+KERNELS_PROSE = """### The engine's step by kernel, on one thread
+
+Each kernel is timed as the plan calls it, image by image, so that what a kernel finds in the caches is what it finds in
+a step (`benchmarks/kernels.py`); *used* is how many places of the step call it. Looking at the clock adds a little to
+each.
 """
 
 MEMORY_PROSE = """## Memory
 
-What a step allocates when the plan is replayed, counted over the steps by an allocator of NumPy's arrays that keeps
-count, by Numba's own statistics for compiled code, and by tracemalloc for all that Python holds
-(`python -m benchmarks.allocations`).
+What a replayed step allocates (`python -m benchmarks.allocations`): NumPy's blocks, counted by an allocator put in the
+place of its own, compiled code's by Numba's statistics, and how far all that Python holds rises, by tracemalloc. Arrays
+of the network's sizes would show as thousands of bytes: what is left is the number handed out as the loss, constants of
+the optimiser, and Python's small objects. PyTorch and an engine without a plan allocate every activation and gradient
+anew.
 """
 
 PEAKS_PROSE = """The most that the whole process held, interpreter and libraries included:
@@ -137,7 +143,7 @@ def where_time_goes(found: Records, cases: list[Case], threads: list[int], works
     if tables:
         yield FLOOR_PROSE
         yield from map(written, tables)
-    told = [table for case in cases for t in threads if (table := kernels(found, t, case))]
+    told = [table for case in cases if (table := kernels(found, case))]
     if told:
         yield KERNELS_PROSE
         yield from map(written, told)
@@ -163,8 +169,9 @@ def how(found: Records) -> str:
 Every library trains in a process of its own, which lives while its network is measured; they work in turn, a moment
 each, one at a time. A turn gives the median of its steps; a figure here is the median over the turns ({turns} for the
 engine), and the smallest and largest ratio of a turn stand beside the median ratio. Processes are started anew after
-some turns. Whatever was more than {SLOWER - 1:.0%} behind the quickest other in its first turn took no more, so that
-its figure is of one turn. First weights differ between libraries; shapes, batch, loss and optimiser are the same.
+some turns. What in its first {TRIED} turns never came within {SLOWER - 1:.0%} of the quickest of its
+group (PyTorch's variants, the other libraries) took no more. First weights differ between libraries; shapes, batch,
+loss and optimiser are the same.
 
 {facts}
 """

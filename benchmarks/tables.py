@@ -74,9 +74,9 @@ def plural(threads: int) -> str:
 
 
 def pair(ratios: list[float]) -> str | None:
-    """`1.62 (1.55–1.70)`."""
-    if not ratios:
-        return None
+    """`1.62 (1.55–1.70)`; of one turn `1.62`."""
+    if len(ratios) < 2:
+        return f"{ratios[0]:.2f}" if ratios else None
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
 
 
@@ -197,20 +197,20 @@ def floors(found: Records, threads: int, cases: Sequence[Case], works: dict[str,
     return Table(f"The floor on {plural(threads)}", columns, rows, foot)
 
 
-def kernels(found: Records, threads: int, case: Case) -> Table | None:
-    """The engine's step by kind of kernel, where the plan tells."""
-    told = [r["kernels"] for r in found.turns(case, threads, ENGINE_NAME) if r.get("kernels")]
+def kernels(found: Records, case: Case) -> Table | None:
+    """The engine's step by kernel, on one thread."""
+    told = next((r["kernels"] for r in found.of_kind("kernels") if r["case"] == case.name), None)
     if not told:
         return None
-    total = sum(kernel["ms"] for kernel in told[-1])
-    rows = [kernel | {"share": kernel["ms"] / total} for kernel in sorted(told[-1], key=lambda k: -k["ms"])]
+    total = sum(kernel["ms"] for kernel in told)
+    rows = [kernel | {"share": kernel["ms"] / total} for kernel in sorted(told, key=lambda kernel: -kernel["ms"])]
     columns = [
         Column("name", "Kernel", align="left"),
-        Column("calls", "Calls"),
+        Column("calls", "Used"),
         Column("ms", "Time", "ms", ".3f"),
         Column("share", "Share", format=".0%"),
     ]
-    return Table(f"{title(case)}, {plural(threads)}", columns, rows)
+    return Table(title(case), columns, rows)
 
 
 def memories(found: Records, threads: int, cases: Sequence[Case]) -> Table:
@@ -221,11 +221,12 @@ def memories(found: Records, threads: int, cases: Sequence[Case]) -> Table:
 
 def readies(found: Records, threads: int, cases: Sequence[Case]) -> Table:
     """How long the third step is waited for, imports and compiling included; the engine's with an empty cache too."""
-    cold = {r["case"]: r["cold_s"] for r in found.of_kind("cold_s") if r["threads"] == threads}
+    cold = {r["case"]: r["cold_s"] for r in found.of_kind("cold_s")} if threads == 1 else {}
     rows = by_process(found, threads, cases, ready)
-    rows = [row | {"cold": cold.get(case.name)} for row, case in zip(rows, cases, strict=True)]
     columns = process_columns("s", ".1f")
-    columns.insert(1, Column("cold", f"{ENGINE_NAME}, nothing compiled", "s", ".1f"))
+    if cold:
+        rows = [row | {"cold": cold.get(case.name)} for row, case in zip(rows, cases, strict=True)]
+        columns.insert(1, Column("cold", f"{ENGINE_NAME}, nothing compiled", "s", ".1f"))
     return Table(f"Time to the third step, {plural(threads)}", columns, rows)
 
 
@@ -259,11 +260,10 @@ def allocations(found: Records, cases: Sequence[Case]) -> Table | None:
         return None
     columns = [
         Column("case", "Network, batch", align="left"),
-        Column("steps", "Steps"),
-        Column("blocks", "NumPy blocks"),
-        Column("bytes", "their bytes", format=",d"),
-        Column("compiled", "Blocks of compiled code"),
-        Column("python", "Python's peak over its start", "bytes", ",d"),
+        Column("blocks", "NumPy blocks", format=",.0f"),
+        Column("bytes", "in them", "bytes", ",.0f"),
+        Column("compiled", "Blocks of compiled code", format=",.0f"),
+        Column("python", "Python's peak over its start", "bytes", ",.0f"),
     ]
     rows = [{"case": title(case)} | told[case.name] for case in cases if case.name in told]
-    return Table("Allocated in the steady state", columns, rows)
+    return Table("Allocated in one step in the steady state", columns, rows)

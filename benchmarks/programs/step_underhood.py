@@ -1,16 +1,20 @@
 """Training steps on the engine: the step recorded once and replayed, or eager.
 
-python -m benchmarks.programs.step_underhood simple-nn [--eager]
+python -m benchmarks.programs.step_underhood simple-nn [--eager] [--kernels]
 """
 
 from benchmarks.programs.timing import batches, options, report  # isort: skip  (begins the clock)
 
+import json
+
 import underhood
 from benchmarks.cases import CASES
+from benchmarks.kernels import times
 from underhood import nn, optim
 
 parser = options(CASES)
-parser.add_argument("--eager", action="store_true")
+parser.add_argument("--eager", action="store_true", help="without a plan")
+parser.add_argument("--kernels", action="store_true", help="print the time of each kernel too")
 chosen = parser.parse_args()
 case = CASES[chosen.case]
 
@@ -40,3 +44,5 @@ if chosen.eager:
     report(eager, data, chosen)
 else:
     report(replayed, data, chosen, lambda: {"reason": plan.reason})
+if chosen.kernels:
+    print(json.dumps({"kernels": times(plan)}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from benchmarks.cases import CASES
-from benchmarks.contenders import CONTENDERS, ENGINE, PYTORCH, Contender, entered
+from benchmarks.contenders import CONTENDERS, ENGINE, PEERS, PYTORCH, Contender, entered
 from benchmarks.race import race
 
 TALKS = "import sys; print('{}', flush=True)\nfor line in sys.stdin: print('{\"step_ms\": %s}', flush=True)"
@@ -29,17 +29,18 @@ def run(*contenders, starts=1, turns=3):
 
 
 def test_all_take_turns_and_who_is_far_behind_takes_no_more():
-    found = run(
+    contenders = [
         fake("ours", ENGINE, TALKS % 50),
         fake("near", PYTORCH, TALKS % 12),
         fake("first", PYTORCH, TALKS % 10),
         fake("far", PYTORCH, TALKS % 13),
-        starts=2,
-        turns=2,
-    )
+        fake("other", PEERS, TALKS % 1),
+    ]
+    found = run(*contenders, starts=2, turns=3)
     turns = [(r["start"], r["turn"], r["contender"]) for r in found]
-    assert turns[:4] == [(0, 0, "ours"), (0, 0, "near"), (0, 0, "first"), (0, 0, "far")]
-    assert turns[4:] == [(s, t, name) for s, t in ((0, 1), (1, 0), (1, 1)) for name in ("ours", "near", "first")]
+    everybody, left = ("ours", "near", "first", "far", "other"), ("ours", "near", "first", "other")
+    assert turns[:10] == [(0, turn, name) for turn in (0, 1) for name in everybody]
+    assert turns[10:] == [(s, t, name) for s, t in ((0, 2), (1, 0), (1, 1), (1, 2)) for name in left]
     assert {r["step_ms"] for r in found if r["contender"] == "near"} == {12}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.cases import CASES
-from benchmarks.tables import Records, allocations, by_process, not_replayed, peers, readies, speed, variants
+from benchmarks.tables import Records, allocations, by_process, kernels, not_replayed, peers, readies, speed, variants
 
 MLP, NN = CASES["mlp"], CASES["simple-nn"]
 
@@ -24,7 +24,8 @@ def found():
             *turns(MLP, "JAX", [5.0]),
             *turns(NN, "underhood", [10.0], reason="a hook"),
             {"case": "mlp", "threads": 1, "contender": "MyGrad", "missing": "not installed"},
-            {"case": "mlp", "threads": 1, "cold_s": 7.5},
+            {"case": "mlp", "cold_s": 7.5},
+            {"case": "mlp", "kernels": [{"name": "a", "calls": 2, "ms": 0.1}, {"name": "b", "calls": 1, "ms": 0.3}]},
         ]
     )
 
@@ -61,6 +62,12 @@ def test_memory_and_first_steps_are_told_by_process(found):
     assert "MyGrad" not in row
     (row,) = readies(found, 1, [MLP]).rows
     assert (row["cold"], row["underhood"]) == (7.5, 2.0)
+
+
+def test_kernels_come_by_their_share(found):
+    rows = kernels(found, MLP).rows
+    assert [(row["name"], row["share"]) for row in rows] == [("b", pytest.approx(0.75)), ("a", pytest.approx(0.25))]
+    assert kernels(found, NN) is None
 
 
 def test_nothing_counted_makes_no_table(found):
