@@ -7,6 +7,7 @@ from underhood.data.augmentation import Chain, Crop, Flip
 from underhood.errors import BadInput
 from underhood.settings import load, non_default
 from underhood.training.events import Checkpoint, Context, Metric, Result
+from underhood.training.learner import NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read
 from underhood.training.settings import DataSettings, TrainingSettings
@@ -88,6 +89,28 @@ def test_a_part_kept_on_a_device_gives_the_same_batches():
             np.testing.assert_array_equal(x.numpy(), a.batch(which)[0])
             np.testing.assert_array_equal(t, a.batch(which)[1])
         assert sum(len(t) for _, t in there.in_epoch(0, 0).in_order()) == 200
+
+
+@pytest.mark.parametrize("augmentation", [[], ALL])
+def test_a_trial_with_its_images_on_a_device_is_the_same_trial(augmentation):
+    pytest.importorskip("torch")
+
+    class There(NetworkLearner):
+        def home(self, parts):
+            return parts.on(self.back.exactly)
+
+    chosen = TrainingSettings(**TRIAL, data=DIGITS | {"augmentation": augmentation}, backend="torch")
+    there = list(train(chosen, 0, Context(), There))
+    assert measured(there) == measured(run(chosen))
+    assert there[-1].values["test_error"] == run(chosen)[-1].values["test_error"]
+
+
+def test_too_many_images_stay_where_they_are(monkeypatch):
+    parts = read(data(), None, 0, "float32")
+    monkeypatch.setattr("underhood.training.pipeline.ROOM", 64 * (200 + len(parts.validation) + 100))
+    assert parts.on(np.asarray).train.resident is not None
+    monkeypatch.setattr("underhood.training.pipeline.ROOM", 64 * (200 + len(parts.validation) + 100) - 1)
+    assert parts.on(np.asarray) is parts
 
 
 def test_the_set_is_not_copied():

@@ -124,6 +124,9 @@ def _choices(settings: "Settings", field: "FieldInfo | None", key: str) -> str:
     holder, _, last = key.rpartition(".")
     pages = getattr(value_at(settings, holder), "pages", None) if holder and last == "name" else None
     words = words or list(pages() if pages else ())
+    several = [inner for inner in get_args(field.annotation) if hasattr(inner, "pages")] if field else []
+    if several:
+        return f"any of {', '.join(several[0].pages())}"
     return f"one of {', '.join(words)}" if words else ""
 
 

@@ -28,6 +28,7 @@ def catalogue(root: Path | str | None = None) -> "Table":
     ]
     foot = [
         f"Looked for in {root}; UNDERHOOD_DATA names another folder.",
+        "`underhood data get NAME` fetches one that is not here.",
         "One's own data go by their path: a .npz file of arrays, or a folder of pictures.",
     ]
     rows = [_row(data_set, root) for data_set in DATA_SETS.values()]

@@ -50,6 +50,10 @@ class Learner(ABC):
     def save(self, path: Path) -> None:
         """Write the weights that `evaluate` is of."""
 
+    def home(self, parts: Parts) -> Parts:
+        """The images where batches are best made of them."""
+        return parts
+
     def prepare(self, step: int, share: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
         """Told before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
         `measured` will be asked after it.
@@ -95,6 +99,9 @@ class NetworkLearner(Learner):
         self.number, self.measuring = 0, False
         self.draws: bool | None = None  # the first step shows it
         self.numbers: dict[str, float] = {}
+
+    def home(self, parts: Parts) -> Parts:
+        return parts if self.settings.device == "cpu" else parts.on(self.back.exactly)
 
     def prepare(self, step: int, share: float, measuring: bool) -> None:
         self.number, self.measuring = step, measuring

@@ -88,7 +88,8 @@ def train(
     (train_curve), test_loss and test_error (test_curve). The result has test_loss and test_error, measured once.
     """
     parts = read(settings.data, context.data, seed, settings.dtype)
-    run = _Trial(settings, seed, context, parts, learner(settings, seed, parts), Progress(), {})
+    subject = learner(settings, seed, parts)
+    run = _Trial(settings, seed, context, subject.home(parts), subject, Progress(), {})
     if context.resume is not None:
         run.progress = Progress(**context.resume.state)
         tensors = context.resume.tensors

@@ -24,6 +24,7 @@ from underhood.training.settings import DataSettings
 
 Array = np.ndarray
 EVALUATION_BATCH = 1000  # images at once where no gradient is wanted; it changes no number worth reading
+ROOM = 2 << 30  # bytes of pixels that may be kept on a device: CIFAR-10's are a fourteenth of that
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,14 @@ class Parts:
     test: Part
     classes: tuple[str, ...]
     fingerprint: str
+
+    def on(self, place: Callable[[Array], Any]) -> "Parts":
+        """The same with its images kept where `place` puts an array, unless they are too many."""
+        parts = (self.train, self.validation, self.test)
+        if sum(len(part) * part.images.images[:1].nbytes for part in parts) > ROOM:
+            return self
+        train, validation, test = (part.on(place) for part in parts)
+        return replace(self, train=train, validation=validation, test=test)
 
 
 def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Parts:

@@ -65,6 +65,23 @@ def test_zeros_are_black_before_normalise_and_the_mean_after():
     assert set(mean[hidden]) == {np.float32(0)}
 
 
+def test_the_usual_order_is_what_pillow_makes_of_it():
+    """RandomCrop(32, padding=4), RandomHorizontalFlip, ToTensor, Normalize, with the numbers that were drawn here."""
+    pil, ops = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageOps")
+    pixels = np.random.default_rng(3).integers(0, 256, (20, 3, 32, 32), np.uint8)
+    mean, std = (np.array(v)[:, None, None] for v in ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]))
+    drawn = Chain((Crop(4), Flip(), Normalise())).drawn(0, 0, 20, 32, 32)
+    wanted = []
+    for image, window, (flipped,) in zip(pixels, *drawn.tables[0][:2], strict=True):
+        top, left = map(int, window + 4)
+        padded = ops.expand(pil.fromarray(image.transpose(1, 2, 0)), border=4, fill=0)
+        picture = padded.crop((left, top, left + 32, top + 32))
+        picture = picture.transpose(pil.Transpose.FLIP_LEFT_RIGHT) if flipped else picture
+        wanted.append((np.asarray(picture).transpose(2, 0, 1) / 255 - mean) / std)
+    ours = look(pixels, drawn.view(np.arange(20)), 1 / (255 * std), mean / std)
+    np.testing.assert_allclose(ours, np.stack(wanted), atol=1e-12)
+
+
 def test_an_image_looks_alike_in_any_batch_at_any_place():
     chain = Chain(STEPS)
     whole = augmented(chain, epoch=3)

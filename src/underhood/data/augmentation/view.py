@@ -34,7 +34,7 @@ class Blank:
         rows, columns = self.rows[:, :, None], self.columns[:, None, :]
         return rows | columns if self.either else rows & columns
 
-    def moved(self, rows: Positions, columns: Positions) -> "Blank":
+    def moved(self, rows: Positions | None, columns: Positions | None) -> "Blank":
         return Blank(_at(self.rows, rows), _at(self.columns, columns), self.either)
 
 
@@ -57,8 +57,8 @@ class View:
 
     def moved(self, rows: Positions | None, columns: Positions | None) -> "View":
         """Row i shows what row rows[b, i] showed, and so on; a position outside the image is blank."""
-        rows, beside_rows = _inside(rows, self.images, self.height)
-        columns, beside_columns = _inside(columns, self.images, self.width)
+        rows, beside_rows = self._inside(rows, self.height)
+        columns, beside_columns = self._inside(columns, self.width)
         after = replace(
             self,
             rows=rows if self.rows is None else _at(self.rows, rows),
@@ -69,9 +69,22 @@ class View:
         outside = Blank(beside_rows, beside_columns, either=True)
         return after._with(outside) if beside_rows.any() or beside_columns.any() else after
 
+    def _inside(self, positions: Positions | None, length: int) -> tuple[Positions | None, Mask]:
+        """Positions within the image, and which of them were outside."""
+        if positions is None:
+            return None, np.zeros((self.images, length), bool)
+        clipped = positions.clip(0, length - 1)
+        return clipped, clipped != positions
+
     def blanked(self, rows: Mask, columns: Mask) -> "View":
         """Nothing is shown where a marked row meets a marked column."""
         return self._with(Blank(rows, columns, either=False))
+
+    def positions(self) -> tuple[Positions, Positions]:
+        """Rows and columns, those that stand still written out."""
+        rows = np.arange(self.height)[None] if self.rows is None else self.rows
+        columns = np.arange(self.width)[None] if self.columns is None else self.columns
+        return rows, columns
 
     def _with(self, blank: Blank) -> "View":
         if self.normalised:
@@ -79,17 +92,12 @@ class View:
         return replace(self, black=(*self.black, blank))
 
 
-def _inside(positions: Positions | None, images: int, length: int) -> tuple[Positions, Mask]:
-    """Positions within the image, and which of them were outside."""
+def _at(values: Any, positions: Positions | None) -> Any:
+    """values[b, positions[b, i]], as they stand if nothing moved."""
     if positions is None:
-        still = np.broadcast_to(np.arange(length), (images, length))
-        return still, np.zeros((images, length), bool)
-    clipped = positions.clip(0, length - 1)
-    return clipped, clipped != positions
-
-
-def _at(values: Any, positions: Positions) -> Any:
-    return np.take_along_axis(values, positions, axis=1)
+        return values
+    images, length = values.shape
+    return values.reshape(-1).take(positions + length * np.arange(images)[:, None])
 
 
 def look(x: Any, view: View, scale: Any, shift: Any) -> Any:
@@ -115,10 +123,11 @@ def _numpy(x: Any, view: View, scale: Any, shift: Any) -> Any:
 
 def _gathered(x: Any, view: View) -> Any:
     images, channels, height, width = x.shape
-    if view.rows is None or view.columns is None:
+    if view.rows is None and view.columns is None:
         return x if view.images == images else np.tile(x, (view.images // images, 1, 1, 1))
+    rows, columns = view.positions()
     first = np.arange(view.images) % images * (channels * height * width)
-    index = (first[:, None] + view.rows * width)[:, :, None] + view.columns[:, None, :]
+    index = (first[:, None] + rows * width)[:, :, None] + columns[:, None, :]
     z = np.empty((view.images, channels, height, width), x.dtype)
     flat = x.reshape(-1)
     for channel in range(channels):  # one short index for all channels; "clip" spares the check of each position
@@ -140,13 +149,14 @@ def _torch(x: Any, view: View, scale: Any, shift: Any) -> Any:
         return torch.from_numpy(np.ascontiguousarray(array)).to(x.device)
 
     images, channels, height, width = x.shape
-    if view.rows is None or view.columns is None:
+    if view.rows is None and view.columns is None:
         z = x.repeat(view.images // images, 1, 1, 1)
     else:
+        rows, columns = view.positions()
         first = torch.arange(view.images, device=x.device) % images * (channels * height * width)
         channel = torch.arange(channels, device=x.device) * (height * width)
-        row = first[:, None, None] + channel[:, None] + there(view.rows)[:, None] * width
-        z = x.reshape(-1)[row[..., None] + there(view.columns)[:, None, None]]
+        row = first[:, None, None] + channel[:, None] + there(rows)[:, None] * width
+        z = x.reshape(-1)[row[..., None] + there(columns)[:, None, None]]
     if view.black:
         z = z.masked_fill(there(_union(view.black))[:, None], 0)
     z = z.to(scale.dtype).mul_(scale).sub_(shift)

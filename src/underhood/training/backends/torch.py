@@ -34,8 +34,9 @@ class Torch:
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
 
-    def tensor(self, array: Array) -> torch.Tensor:
-        made = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+    def tensor(self, array: Any) -> torch.Tensor:
+        made = array if isinstance(array, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(array))
+        made = made.to(self.device)
         if not made.is_floating_point():
             return made
         made = made.to(self.dtype)
