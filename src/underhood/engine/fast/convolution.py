@@ -9,7 +9,7 @@ vectors of channels; where P does not divide the row, the last tile overlaps the
 
     slide      the sum above; over δ, with the weights turned round, it is also ∂E/∂a
     weigh      ∂E/∂w[i,j,c,o] = Σ_n Σ_y Σ_x a[n, s·y+d·i, s·x+d·j, c] · δ[n,y,x,o], tiles of consecutive inputs
-    pack       torch's weights (O, C, K, K) as (taps, inputs, outputs), as `slide` reads them
+    pack       torch's weights (O, C, K, K) in the order in which `slide` reads them
     fold       the threads' sums of `weigh`, added up and brought back to (O, C, K, K)
 
 The first window of an image begins where `a` says, and a step to the next window is a step of `a`, which the stride
@@ -44,21 +44,21 @@ def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
         if tap_x == channels:  # the taps of a row are one stretch
             stretches, length = 1, taps_x * channels
         for n in mine(images, part, parts):
-            for y in range(height):
-                for left in range(0, width, P):
-                    x = min(left, width - P)
-                    window = row_of(a, thread, n, y) + x * a.place
-                    place = row_of(z, thread, n, y) + x * z.place
-                    for o in range(0, outputs, V * lanes):
-                        t = load(blank, z.data, place + o, z.place) if add else rows(blank, b, o)
-                        weight = o
+            for o in range(0, outputs, V * lanes):  # outermost, so that its weights stay in the cache
+                for y in range(height):
+                    for left in range(0, width, P):
+                        x = min(left, width - P)
+                        window = row_of(a, thread, n, y) + x * a.place
+                        place = row_of(z, thread, n, y) + x * z.place + o
+                        t = load(blank, z.data, place, z.place) if add else rows(blank, b, o)
+                        weight = o * taps_y * taps_x * channels
                         for i in range(taps_y):
                             for j in range(stretches):
                                 begin = window + i * tap_y + j * tap_x
                                 for k in range(begin, begin + length):
                                     t = grow(t, a.data, k, a.place, w, weight)
-                                    weight += outputs
-                        store(t, z.data, place + o, z.place)
+                                    weight += V * lanes
+                        store(t, z.data, place, z.place)
 
     return convolution
 
@@ -97,32 +97,37 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
     return weight_gradient
 
 
-def tile_shape(length: int, vectors: int, exact: bool = False) -> tuple[int, int]:
+def tile_shape(length: int, vectors: int, exact: bool = False, columns: int = 0) -> tuple[int, int]:
     """Rows and columns of the quickest tile that covers `length` × `vectors`; `exact` ones do not overlap.
 
-    A step of `grow` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), and the time
-    until a sum can be added to again, about 4.6 cycles on today's processors.
+    A step of `grow` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), its weights from
+    the second cache (half a vector a cycle), and the time until a sum can be added to again, 4 cycles and a bit.
     """
     shapes = [(r, v) for v in range(1, 5) if vectors % v == 0 for r in range(1, min(GROWN // v, length) + 1)]
-    shapes = [(r, v) for r, v in shapes if not exact or length % r == 0]
+    shapes = [(r, v) for r, v in shapes if not (exact and length % r) and columns in (0, v)]
 
     def cycles(shape: tuple[int, int]) -> float:
         r, v = shape
-        return -(-length // r) * (vectors // v) * max(r * v / 2, (r + v) / 2, 4.6)
+        return -(-length // r) * (vectors // v) * max(r * v / 2, (r + v) / 2, 2 * v, 4.2)
 
     return min(shapes, key=cycles)
 
 
 @kernel
 def pack(
-    w: Floats, packed: Floats, order: Longs, inputs: int, w_input: int, w_output: int, outputs: int, stride: int,
+    w: Floats, packed: Floats, order: Longs, inputs: int, w_input: int, w_output: int, outputs: int, block: int,
     taps: int, part: int, parts: int, thread: int,
 ) -> None:  # fmt: skip
-    """packed[t, i, o] = w[order[t] + i·w_input + o·w_output]; channels from `outputs` to `stride` stay 0."""
-    for t in mine(taps, part, parts):
-        for o in range(outputs):
+    """packed[o // block, t, i, o % block] = w[order[t] + i·w_input + o·w_output]: what `slide` reads, as it reads it.
+
+    `block` is a tile's width. What is left of the last block stays 0.
+    """
+    for o in mine(outputs, part, parts):
+        to = (o // block) * taps * inputs * block + o % block
+        for t in range(taps):
             for i in range(inputs):
-                packed[(t * inputs + i) * stride + o] = w[order[t] + i * w_input + o * w_output]
+                packed[to] = w[order[t] + i * w_input + o * w_output]
+                to += block
 
 
 @kernel

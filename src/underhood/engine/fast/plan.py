@@ -23,6 +23,7 @@ for the same number of threads. A gradient's memory, and a result's other than t
 """
 
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Plan:
             self.reason = f"the form asked for is {current_form()!r}"
             return self._as_it_stands(inputs)
         threads = get_num_threads()
-        key = (tuple((x.array.shape, x.array.dtype) for x in inputs), tape.is_grad_enabled(), threads)
+        key = self._key(inputs, threads)
         known = self._known.get(key)
         if isinstance(known, str):
             self.reason = known
@@ -64,12 +65,29 @@ class Plan:
         self.reason = ""
         return known.run(inputs)
 
+    def times(self, *inputs: Tensor, repeats: int = 20) -> list[tuple[str, float]]:
+        """The kernels of a replay in their order, each with the median of the seconds that it takes by itself.
+
+        It runs them: weights and optimiser are left as after some steps, on numbers that make no sense.
+        """
+        key = self._key(inputs, get_num_threads())
+        while not isinstance(self._known.get(key), Replay):
+            self(*inputs)
+            if self.reason not in ("", "recorded"):
+                raise RuntimeError(f"this step is not replayed: {self.reason}")
+        self(*inputs)
+        return self._known[key].times(repeats)  # type: ignore[union-attr]
+
     def _as_it_stands(self, inputs: tuple[Tensor, ...]) -> Any:
         if self.optimizer is not None and tape.is_grad_enabled():
             self.optimizer.zero_grad()
         results = self.function(*inputs)
         self._learn(results)
         return results
+
+    @staticmethod
+    def _key(inputs: tuple[Tensor, ...], threads: int) -> Any:
+        return tuple((x.array.shape, x.array.dtype) for x in inputs), tape.is_grad_enabled(), threads
 
     def _learn(self, results: Any) -> None:
         loss = results[0] if isinstance(results, tuple) else results
@@ -142,6 +160,16 @@ class Replay:
             self._leave_gradients(to, before)
         results = tuple(self._result(to, value) for value in self.outputs)
         return results if self.tuple else results[0]
+
+    def times(self, repeats: int) -> list[tuple[str, float]]:
+        """The kernels in their order, and the median of their seconds."""
+        assert self.lowered is not None
+        rounds = []
+        for _ in range(repeats):
+            programs = [segment for segment in self.lowered.segments if isinstance(segment, Program)]
+            rounds.append([each for program in programs for each in program.times(self.threads)])
+        names = [name for name, _ in rounds[0]]
+        return [(name, median(each[i][1] for each in rounds)) for i, name in enumerate(names)]
 
     def _enter(self, to: Lowering, inputs: tuple[Tensor, ...]) -> None:
         """Let the program read these inputs where they lie."""

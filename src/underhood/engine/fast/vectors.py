@@ -244,8 +244,9 @@ def grow(typingctx: Any, t: Any, a: Any, index: Any, step: Any, w: Any, at: Any)
         weights = _Memory(context, builder, w, args[4])
         row = [weights.load(args[5], v * t.lanes, _vector(t)) for v in range(t.columns)]
         out = args[0]
-        for r, start in enumerate(_row_starts(builder, t, args[2], args[3])):
-            x = _spread(builder, numbers.number(start), t.lanes)
+        for r in range(t.rows):
+            line = builder.gep(numbers.base, [builder.mul(args[3], INDEX(r))])  # the same in every turn of a loop
+            x = _spread(builder, builder.load(builder.gep(line, [args[2]])), t.lanes)
             for v in range(t.columns):
                 total = _fma(builder, x, row[v], builder.extract_value(args[0], (r, v)))
                 out = builder.insert_value(out, total, (r, v))

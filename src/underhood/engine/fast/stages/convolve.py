@@ -85,12 +85,15 @@ class Convolve(Stage):
         weights = to.read_flat(self.w)
         self.order = to.held(tap_order((ky, kx), list(range(ky)), list(range(kx))))
         self.packed = to.flat((ky * kx * inputs * self.depth,))
-        to.emit(pack, weights, self.packed, self.order, inputs, ky * kx, inputs * ky * kx, outputs, self.depth,
-                ky * kx, parts=1)  # fmt: skip
+        self.tile = tile_shape(self.place.out[1], self.depth // lane)
+        to.emit(pack, weights, self.packed, self.order, inputs, ky * kx, inputs * ky * kx, outputs,
+                self.tile[1] * lane, ky * kx, parts=1)  # fmt: skip
         self.bias = to.flat((self.depth,))
         if self.b is not None:
             nothing = to.held(np.zeros(1, np.int64))
-            to.emit(pack, to.read_flat(self.b), self.bias, nothing, 1, 1, 1, outputs, self.depth, 1, parts=1)
+            to.emit(
+                pack, to.read_flat(self.b), self.bias, nothing, 1, 1, 1, outputs, self.depth, 1, parts=1
+            )  # one block
         self.turned: dict[tuple[int, int], Flat] = {}
         if self.a.gradient and to.wants_gradients:
             self.backs = -(-inputs // lane) * lane
@@ -100,15 +103,15 @@ class Convolve(Stage):
                     order = to.held(tap_order((ky, kx), p.taps, q.taps))
                     packed = to.flat((max(1, len(order.array)) * outputs * self.backs,))
                     self.turned[p.first, q.first] = packed
-                    to.emit(pack, weights, packed, order, outputs, inputs * ky * kx, ky * kx, inputs, self.backs,
+                    V = tile_shape(q.inputs, self.backs // lane)[1]
+                    to.emit(pack, weights, packed, order, outputs, inputs * ky * kx, ky * kx, inputs, V * lane,
                             len(order.array), parts=1)  # fmt: skip
 
     def forward(self, to: Lowering) -> None:
         a = to.read_field(self.a, self.filled)
         z = to.make_field(self.output)
         n, _, h, w = self.output.shape
-        P, V = tile_shape(w, self.depth // lanes(to.dtype))
-        to.emit(slide(P, V, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
+        to.emit(slide(*self.tile, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
                 *self._taps(a), a.channels, self.depth, images=n)  # fmt: skip
 
     def _windows(self, a: Field) -> object:
@@ -138,7 +141,8 @@ class Convolve(Stage):
         with to.gradient_field_for(self.a) as (da, add):
             for p in self.phases_y:
                 for q in self.phases_x:
-                    P, V = tile_shape(q.inputs, self.backs // lane, exact=add)
+                    V = tile_shape(q.inputs, self.backs // lane)[1]
+                    P, _ = tile_shape(q.inputs, self.backs // lane, exact=add, columns=V)
                     target = da.image(p.first, q.first, *self.place.stride)
                     to.emit(slide(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
                             self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
