@@ -51,6 +51,7 @@ CASES = {
     "mlp": (lambda nn: NETWORKS["mlp"].build(nn, inputs=3072, hidden=(1000, 1000)), (3, 32, 32), 8),
     "resnet20": (NETWORKS["resnet20"].build, (3, 16, 16), 4),
     "resnet20-B": (lambda nn: NETWORKS["resnet20"].build(nn, shortcut="B"), (3, 16, 16), 4),
+    "speed-net": (lambda nn: NETWORKS["speed-net"].build(nn, widths=(8, 12, 16)), (3, 32, 32), 4),
     "small-inception-net": (small_inception_net, (3, 12, 12), 4),
 }
 

@@ -12,6 +12,7 @@ from underhood.networks import (
     resnet50,
     simple_conv_net,
     simple_nn,
+    speed_net,
     squeezenet,
     vgg,
 )
@@ -22,6 +23,7 @@ _ROWS = (
     listing1.network,
     simple_conv_net.network,
     simple_nn.network,
+    speed_net.network,
     *cifar_resnet.networks,
     *resnet18.networks,
     *resnet50.networks,

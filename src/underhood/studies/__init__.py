@@ -37,6 +37,8 @@ PAGES: tuple[str, ...] = (
     "cutout",
     "region_proposals",
     "concept_claims",
+    "two_back_ends",
+    "speed_net",
 )
 
 
