@@ -20,7 +20,7 @@ from benchmarks.programs.tutorial_transforms import (
     usual,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
 
 
