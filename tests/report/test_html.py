@@ -9,6 +9,7 @@ import pytest
 
 from underhood.report.document import Document, Section
 from underhood.report.html import _vega, render_html
+from underhood.tables import Column, Table
 
 VOID = {"meta", "link", "br"}
 
@@ -184,3 +185,11 @@ def test_words_stand_out_from_their_paper(html, paper):
             assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
     assert contrast(colours["warn"], colours["warn-wash"]) >= 4.5
     assert contrast(colours["answer"], colours["wash"]) >= 4.5
+
+
+@pytest.mark.parametrize(("title", "wide"), [("Parameters of it", True), ("a b c d e f", False)])
+def test_a_table_is_as_wide_as_the_longest_words_of_its_headers(facts, title, wide):
+    columns = [Column(f"c{i}", title) for i in range(9)]
+    table = Table("Narrow numbers", columns, [{f"c{i}": i for i in range(9)}])
+    text = render_html(Document("t", "q?", "a", [Section("s", [table])]), facts)
+    assert ('<div class="block wide">' in text) == wide

@@ -79,10 +79,10 @@ def _kind(block: Any) -> str:
 
 
 def _is_wide(table: Table) -> bool:
-    """Whether a table wants more than the width of the text."""
-    cells = table.cells()
-    columns = zip(*[[len(cell.plain) for cell in row] for row in cells], strict=True) if cells else ()
-    return sum(max(lengths) + 4 for lengths in columns) > WIDE
+    """Whether a table wants more than the width of the text; headers break between their words."""
+    rows = [[len(cell.plain) for cell in row] for row in table.cells()]
+    heads = [max(map(len, column.header.split()), default=0) for column in table.columns]
+    return sum(max(lengths) + 4 for lengths in zip(heads, *rows, strict=True)) > WIDE
 
 
 def _still(figure: Figure, number: int) -> Markup:
