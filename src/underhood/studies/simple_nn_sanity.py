@@ -7,7 +7,7 @@ a wrong kernel, a forgotten pool, a layer used twice.
 Source: the first question of a laboratory on CIFAR-10.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -45,7 +45,7 @@ def trial(settings: SanitySettings, seed: int, context: Context) -> Iterator[Eve
     rows = {layer["name"]: layer for layer in found["layers"]}
     worked_out = [rows[name]["outputs"][0] for name in shapes]
     found["checks"] += [
-        check("shapes of all layers, worked out and run", _text(worked_out), _text(list(shapes.values()))),
+        check("layers whose shape is the one worked out", len(shapes), _equal(worked_out, shapes.values())),
         check("shape of the output", f"({settings.images}, {settings.classes})", _shape(logits.shape)),
         check("every output is a finite number", True, bool(np.isfinite(logits).all())),
     ]
@@ -215,8 +215,9 @@ def _shape(shape: Any) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _text(shapes: list[list[int]]) -> str:
-    return " → ".join("×".join(map(str, shape[1:])) for shape in shapes)
+def _equal(these: Iterable[Sequence[int]], those: Iterable[Sequence[int]]) -> int:
+    """How many shapes are the same, the number of images aside."""
+    return sum(list(one[1:]) == list(other[1:]) for one, other in zip(these, those, strict=True))
 
 
 study = Study(
@@ -229,7 +230,9 @@ study = Study(
     trial=trial,
     axes={"backend": ["torch", "underhood"]},
     scales={
-        "smoke": Scale("two images on PyTorch", seeds=1, set={"images": 2, "backend": "torch"}, axes={}, time="5 s"),
+        "smoke": Scale(
+            "two images on PyTorch", seeds=1, set={"images": 2, "backend": "torch"}, axes={}, time="5 s", complete=True
+        ),
         "quick": Scale("five images on both back ends", seeds=1, time="10 s"),
         "full": Scale("with receptive fields checked by gradients", seeds=1, set={"verify": True}, time="15 s"),
     },
