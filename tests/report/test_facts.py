@@ -87,6 +87,10 @@ def test_what_to_know_before_relying_on_it(run):
     ]
 
 
+def test_a_smoke_scale_that_answers_is_not_warned_of(run):
+    assert not any("Smoke scale" in warning for warning in Facts.of(run, complete=True).warnings)
+
+
 def test_rows_say_everything_once(run):
     rows = Facts.of(run).rows()
     assert [label for label, _ in rows] == [

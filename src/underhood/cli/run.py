@@ -136,15 +136,14 @@ def _list(study: str, scale: str, what: dict[str, Any], as_json: bool) -> None:
 
 def _tell(run: "Run", as_json: bool) -> None:
     """What came out: the tables and the answer on stdout, where the report is on stderr."""
-    from underhood.report.facts import Facts
     from underhood.report.terminal import print_report
-    from underhood.studies.telling import can_be_told, document_of
+    from underhood.studies.telling import can_be_told, document_of, facts_of
 
     document = document_of(run) if can_be_told(run) else None
     if as_json:
         print_json("run", **_summary(run, document))
     elif document:
-        print_report(document, Facts.of(run), sys.stdout)
+        print_report(document, facts_of(run), sys.stdout)
     if document:
         say(f"\nreport: {run.path / 'report.html'}")
 

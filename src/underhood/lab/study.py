@@ -32,7 +32,8 @@ from underhood.training.events import Trial
 class Scale:
     """How much work a study does: `smoke` takes seconds, `quick` minutes, `full` is the sheet's protocol.
 
-    `set` and `axes` are written over the study's own; `time` says how long it takes, and on what.
+    `set` and `axes` are written over the study's own; `time` says how long it takes, and on what. `complete` says of
+    a smoke scale that its numbers answer the question all the same, as those of a derivation do.
     """
 
     summary: str
@@ -40,6 +41,7 @@ class Scale:
     set: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[Any]] | None = None
     time: str = ""
+    complete: bool = False
 
 
 def _no_data(settings: Any) -> str | None:

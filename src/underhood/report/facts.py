@@ -36,8 +36,8 @@ class Facts:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: Run) -> "Facts":
-        """What the store knows about a run."""
+    def of(cls, run: Run, complete: bool = False) -> "Facts":
+        """What the store knows about a run; `complete` as in Scale."""
         each = [dict(_flat(trial.settings)) for trial in run.trials]
         keys = list(dict.fromkeys(key for settings in each for key in settings))
         values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
@@ -56,7 +56,7 @@ class Facts:
             began=str(run.facts["began"]),
             seconds=sum(trial.seconds for trial in run.trials),
             tuned=tuple(choice.said for choice in tuning.kept(RunFolder(run.path)).values()),
-            warnings=tuple(_warnings(run)),
+            warnings=tuple(_warnings(run, complete)),
         )
 
     def rows(self) -> list[tuple[str, str]]:
@@ -111,8 +111,8 @@ def describe(machine: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _warnings(run: Run) -> Iterator[str]:
-    if run.scale == "smoke":
+def _warnings(run: Run, complete: bool) -> Iterator[str]:
+    if run.scale == "smoke" and not complete:
         yield "Smoke scale: this shows that the study runs. Its numbers are no answer to the question."
     results = run.results
     if failed := results.failed:

@@ -199,7 +199,7 @@ study = Study(
     trial=trial,
     axes={"network": list(TITLES)},
     scales={
-        "smoke": Scale("the published network", seeds=1, axes={"network": ["alexnet"]}, time="5 s"),
+        "smoke": Scale("the published network", seeds=1, axes={"network": ["alexnet"]}, time="5 s", complete=True),
         "quick": Scale("all three networks of the name", seeds=1, time="10 s"),
         "full": Scale("with receptive fields checked by gradients", seeds=1, set={"verify": True}, time="15 s"),
     },

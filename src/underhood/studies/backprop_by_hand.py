@@ -359,7 +359,7 @@ study = Study(
     settings=BackpropByHandSettings,
     trial=trial,
     scales={
-        "smoke": Scale("a 3-2-3 network", seeds=1, time="5 s"),
+        "smoke": Scale("a 3-2-3 network", seeds=1, time="5 s", complete=True),
         "quick": Scale("a 3-2-3 network, or numbers of your own", seeds=1, time="8 s"),
         "full": Scale(
             "a 4-5-3 network", seeds=1, time="8 s",

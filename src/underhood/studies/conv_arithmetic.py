@@ -366,7 +366,7 @@ study = Study(
     settings=ConvArithmeticSettings,
     trial=trial,
     scales={
-        "smoke": Scale("the worked example", seeds=1, time="5 s"),
+        "smoke": Scale("the worked example", seeds=1, time="5 s", complete=True),
         "quick": Scale("the worked example, or maps and filters of your own", seeds=1, time="8 s"),
         "full": Scale(
             "a map of 6×6", seeds=1, time="8 s",

@@ -269,10 +269,10 @@ def _substituted(each: dict[str, Any]) -> Iterator[Equation]:
             direction, before = (before if old else v), v
         else:
             return
-        lines.append(
-            rf"x_{{{t + 1}}} &= {_l(x)} - {_l(eta)}\cdot {_l(direction, True)} = {_l(after['x'])}, "
-            rf"\qquad f(x_{{{t + 1}}}) = {_l(after['f'])}"
-        )
+        lines += [
+            rf"x_{{{t + 1}}} &= {_l(x)} - {_l(eta)}\cdot {_l(direction, True)} = {_l(after['x'])}",
+            rf"f(x_{{{t + 1}}}) &= {_l(after['f'])}",
+        ]
     if lines:
         yield Equation(aligned(lines))
 
@@ -381,7 +381,7 @@ study = Study(
     settings=GeluDescentSettings,
     trial=trial,
     scales={
-        "smoke": Scale("three steps of each descent", seeds=1, time="5 s"),
+        "smoke": Scale("three steps of each descent", seeds=1, time="5 s", complete=True),
         "quick": Scale("three steps of each descent, as the sheet asks", seeds=1, time="8 s"),
         "full": Scale("a hundred steps of each descent", seeds=1, set={"steps": 100}, time="15 s"),
     },

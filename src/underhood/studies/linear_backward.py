@@ -371,7 +371,7 @@ study = Study(
     settings=LinearBackwardSettings,
     trial=trial,
     scales={
-        "smoke": Scale("2×2×3 numbers, F = 2", seeds=1, time="5 s"),
+        "smoke": Scale("2×2×3 numbers, F = 2", seeds=1, time="5 s", complete=True),
         "quick": Scale("2×2×3 numbers, F = 2, or numbers of your own", seeds=1, time="8 s"),
         "full": Scale("8×16×32 random numbers, F = 24, 5 seeds", seeds=5, set={"sizes": [8, 16, 32, 24]}, time="10 s"),
     },

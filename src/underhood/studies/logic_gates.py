@@ -340,7 +340,7 @@ study = Study(
     settings=LogicGatesSettings,
     trial=trial,
     scales={
-        "smoke": Scale("NOT, AND and XOR", seeds=1, set={"gates": ["NOT", "AND", "XOR"]}, time="5 s"),
+        "smoke": Scale("NOT, AND and XOR", seeds=1, set={"gates": ["NOT", "AND", "XOR"]}, time="5 s", complete=True),
         "quick": Scale("the seven gates of the sheet", seeds=1, time="8 s"),
         "full": Scale(
             "all 16 functions of two inputs", seeds=1, time="12 s", set={"gates": [f"{k:04b}" for k in range(16)]},

@@ -273,7 +273,9 @@ study = Study(
     trial=trial,
     axes={"network": [STACK, "vgg16", "alexnet", "resnet20", "resnet50", "googlenet"]},
     scales={
-        "smoke": Scale("the stack and ResNet-20", seeds=1, axes={"network": [STACK, "resnet20"]}, time="5 s"),
+        "smoke": Scale(
+            "the stack and ResNet-20", seeds=1, axes={"network": [STACK, "resnet20"]}, time="5 s", complete=True
+        ),
         "quick": Scale("the stack and five networks", seeds=1, time="15 s"),
         "full": Scale("with every field checked by gradients", seeds=1, set={"verify": True}, time="1 min"),
     },

@@ -64,7 +64,7 @@ def run(
     )
     done = run_study(found, scale, sets, seeds, how, file=settings, grid=axes, tune=tune)
     if can_be_told(done):
-        write_report(done, document=document_of(done, found))
+        write_report(done, document=document_of(done, found), study=found)
     return done
 
 

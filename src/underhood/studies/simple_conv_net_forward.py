@@ -229,7 +229,7 @@ study = Study(
     settings=ByHandSettings,
     trial=trial,
     scales={
-        "smoke": Scale("1 digit", seeds=1, set={"images": 1}, time="5 s"),
+        "smoke": Scale("1 digit", seeds=1, set={"images": 1}, time="5 s", complete=True),
         "quick": Scale("2 digits", seeds=1, time="5 s"),
         "full": Scale("64 digits of MNIST", seeds=1, set={"images": 64, "source": "mnist"}, time="20 s"),
     },

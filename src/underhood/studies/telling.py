@@ -30,12 +30,19 @@ def document_of(run: Run, study: Study | None = None) -> Document:
     return document
 
 
+def facts_of(run: Run, study: Study | None = None) -> Facts:
+    """How the run was run, and what a reader must know before believing a number of it."""
+    scale = (study or study_of(run)).scales.get(run.scale)
+    return Facts.of(run, complete=scale is not None and scale.complete)
+
+
 def write_report(
     run: Run,
     formats: Sequence[str] = ("html", "md"),
     *,
     folder: Path | None = None,
     document: Document | None = None,
+    study: Study | None = None,
 ) -> list[Path]:
     """Write `report.html`, `report.md` with its figures, or `report.pdf` into the run's folder, or another."""
     for name in formats:
@@ -45,7 +52,7 @@ def write_report(
         raise BadInput(f"{run.path}: no trial of it has finished; nothing can be reported. To go on:\n  {run.command}")
     folder = folder or run.path
     folder.mkdir(parents=True, exist_ok=True)
-    return list(_written(formats, document or document_of(run), Facts.of(run), folder))
+    return list(_written(formats, document or document_of(run), facts_of(run, study), folder))
 
 
 def _written(formats: Sequence[str], document: Document, facts: Facts, folder: Path) -> Iterator[Path]:

@@ -185,7 +185,7 @@ study = Study(
     trial=trial,
     axes={"network": list(STAGES)},
     scales={
-        "smoke": Scale("VGG19 alone", seeds=1, axes={"network": ["vgg19"]}, time="5 s"),
+        "smoke": Scale("VGG19 alone", seeds=1, axes={"network": ["vgg19"]}, time="5 s", complete=True),
         "quick": Scale("VGG19 and the table as printed", seeds=1, time="10 s"),
         "full": Scale("with receptive fields checked by gradients", seeds=1, set={"verify": True}, time="1 min"),
     },
