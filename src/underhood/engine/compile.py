@@ -28,33 +28,46 @@ def compiled(function: Callable[..., Any] | None = None, *, parallel: bool = Fal
     """
     if function is None:
         return lambda f: compiled(f, parallel=parallel, fastmath=fastmath)
+    own_name(function)
     dispatcher: Any = numba.njit(error_model="numpy", nogil=True, parallel=parallel, fastmath=fastmath)(function)
     dispatcher._cache = PageCache(function)
     return dispatcher
 
 
+def own_name(function: Callable[..., Any], *more: Any) -> None:
+    """Give a function that closes over others a name of its own, by them and by what `more` says.
+
+    One text then makes many machine codes. Numba finds machine code by name, and numbers equal names only within a
+    process: two codes that were kept on disk by different processes would be taken for each other.
+    """
+    if (said := [*_cells(function), *more]) and "_of_" not in function.__qualname__:
+        names = ".".join(f"{c.__module__}.{c.__qualname__}" if hasattr(c, "__qualname__") else repr(c) for c in said)
+        function.__qualname__ += f"_of_{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+
+
+def _cells(function: Callable[..., Any]) -> list[Any]:
+    return [cell.cell_contents for cell in function.__closure__ or ()]
+
+
 class PageCache(FunctionCache):
     """Numba's own cache with another stamp: all sources that the function's machine code is made of."""
 
-    def __init__(self, function: Callable[..., Any], *more: Any) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        # One text, many machine codes: by the functions and numbers that it closes over, and by what `more` says.
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        self._names = ".".join(getattr(c, "__qualname__", repr(c)) for c in (*cells, *more))
-        base = f"{self._impl.filename_base}-{self._names}" if self._names else self._impl.filename_base
-        files = {_file(f) for f in (function, *cells) if callable(f)}
+        files = {file for f in (function, *_cells(function)) if (file := _file(f))}
         self._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
             cache_path=self._cache_path,
-            filename_base=base.replace("<", "").replace(">", ""),
+            filename_base=self._impl.filename_base.replace("<", "").replace(">", ""),
             source_stamp=stamp(tuple(files)),
         )
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return signature, codegen.magic_tuple(), self._names
+        return signature, codegen.magic_tuple()
 
 
-def _file(function: Any) -> Path:
-    return Path(getattr(function, "py_func", function).__code__.co_filename)
+def _file(function: Any) -> Path | None:
+    code = getattr(getattr(function, "py_func", function), "__code__", None)
+    return Path(code.co_filename) if code else None
 
 
 @cache

@@ -32,7 +32,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import register_jitable
 from numba.np import arrayobj
 
-from underhood.engine.compile import PageCache, compiled
+from underhood.engine.compile import PageCache, compiled, own_name
 from underhood.engine.fast import blas
 from underhood.engine.forms import Array
 
@@ -123,8 +123,9 @@ def _code(kernel: Kernel, number: Any) -> Any:
     def entry(slots: Any, part: int, parts: int, thread: int) -> None:
         body(*take(slots), part, parts, thread)
 
+    own_name(entry, body, number)
     code: Any = CFunc(entry, KERNEL, {}, {"nogil": True, "error_model": "numpy"})
-    code._cache = PageCache(kernel.function, number)
+    code._cache = PageCache(entry)
     with _saying(kernel):
         code.compile()
     return code

@@ -330,7 +330,8 @@ class Lowering:
         else:
 
             def put() -> None:
-                target.array[...] = target.array + gradient.array if add else gradient.array
+                made = gradient.array.reshape(target.array.shape)
+                target.array[...] = target.array + made if add else made
 
             self.python(put, target, gradient)
 

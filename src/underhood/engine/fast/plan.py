@@ -83,7 +83,7 @@ class Plan:
             self.optimizer.zero_grad()
         results = self.function(*inputs)
         self._learn(results)
-        return results
+        return _off_the_tape(results)
 
     @staticmethod
     def _key(inputs: tuple[Tensor, ...], threads: int) -> Any:
@@ -106,7 +106,11 @@ class Plan:
         outputs = recording.given_out(results if isinstance(results, tuple) else (results,))
         self._learn(results)
         self._known[key] = recording.refusal or Replay(recording, outputs, self.optimizer, threads, results)
-        return results
+        return _off_the_tape(results)
+
+
+def _off_the_tape(results: Any) -> Any:
+    return tuple(x.detach() for x in results) if isinstance(results, tuple) else results.detach()
 
 
 def plan(function: Callable[..., Any], optimizer: Optimizer | None = None) -> Plan:

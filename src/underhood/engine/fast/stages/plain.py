@@ -28,7 +28,7 @@ class Plain(Stage):
         def run() -> None:
             outputs = form.forward(*self._arrays(), **line.settings)
             made, *extras = outputs if isinstance(outputs, tuple) else (outputs,)
-            z.array[...] = made
+            numbers(z, self.output.shape)[...] = made
             for other, extra in zip(others, extras, strict=True):
                 other.array[...] = extra
             self.extras = tuple(extras)
@@ -37,7 +37,8 @@ class Plain(Stage):
         to.python(run, z, *others, *(m for m in self.memories if m is not None))
 
     def _arrays(self) -> list[Any]:
-        return [x if m is None else numbers(m) for x, m in zip(self.lines[0].inputs, self.memories, strict=True)]
+        pairs = zip(self.lines[0].inputs, self.memories, strict=True)
+        return [x if m is None else numbers(m, x.shape) for x, m in pairs]
 
     def backward(self, to: Lowering) -> None:
         line = self.lines[0]
@@ -48,11 +49,12 @@ class Plain(Stage):
         extra = {"needs": tuple(wanted)} if _wants_needs(backward) else {}
 
         def run() -> None:
-            found = backward(dz.array, self.z.array, *self.extras, *self._arrays(), **line.settings, **extra)
+            delta, z = numbers(dz, self.output.shape), numbers(self.z, self.output.shape)
+            found = backward(delta, z, *self.extras, *self._arrays(), **line.settings, **extra)
             for target, gradient in zip(targets, found if isinstance(found, tuple) else (found,), strict=False):
                 if target is not None and gradient is not None:
                     memory, keep = target
-                    place = numbers(memory)
+                    place = numbers(memory, gradient.shape)
                     place[...] = gradient + keep * place if keep else gradient
 
         used = [target[0] for target in targets if target is not None]
@@ -65,6 +67,6 @@ class Plain(Stage):
         return memory, float(add)
 
 
-def numbers(memory: Memory) -> np.ndarray:
+def numbers(memory: Memory, shape: tuple[int, ...]) -> np.ndarray:
     """A memory as the array that an operation takes."""
-    return memory.view() if isinstance(memory, Field) else np.asarray(memory.array)
+    return memory.view() if isinstance(memory, Field) else np.asarray(memory.array).reshape(shape)
