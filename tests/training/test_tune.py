@@ -37,12 +37,14 @@ class Paper:
     def __init__(self, chosen, seed, parts):
         means = {key: getattr(chosen, key) for key in PLAIN}
         self.name = Candidate(means).name
-        self.seen = []
+        self.shares = []
         if self.name in self.broken:
             raise RuntimeError(self.broken[self.name])
 
+    def prepare(self, step, share, measuring):
+        self.shares.append(share)
+
     def step(self, x, t):
-        self.seen.append(x)
         return self.losses.get(self.name, 2.0), 0
 
 
@@ -59,10 +61,11 @@ def one_thread():
 def on_paper(monkeypatch):
     """Tries candidates on paper: `on_paper(costs, losses, broken)`, milliseconds by name, 10 where none are given."""
 
+    made = []
+
     def tried(costs, losses=None, broken=None, chosen=None):
         monkeypatch.setattr(Paper, "losses", losses or {}, raising=False)
         monkeypatch.setattr(Paper, "broken", broken or {}, raising=False)
-        made = []
 
         def learner(*arguments):
             made.append(Paper(*arguments))
@@ -84,6 +87,7 @@ def on_paper(monkeypatch):
         chosen = chosen or settings()
         return tune(chosen, 0, read(chosen.data, None, 0, chosen.dtype))
 
+    tried.made = made
     return tried
 
 
@@ -162,6 +166,15 @@ def test_what_the_settings_name_is_kept(on_paper):
     ]
 
 
+def test_the_few_steps_go_through_the_whole_schedule(on_paper):
+    on_paper({}, chosen=settings(schedule={"name": "one-cycle", "peak": 0.5, "start": 0.0}, epochs=100))
+    shares = on_paper.made[0].shares
+    assert len(shares) == 12
+    assert shares[0] == pytest.approx(0, abs=1e-6)
+    assert max(shares) == shares[6] == pytest.approx(1, abs=1e-3)
+    assert shares[11] < 0.1
+
+
 # ---- for real, at small scale
 
 
@@ -191,6 +204,7 @@ def test_pure_bfloat16_that_loses_small_updates_is_seen(monkeypatch):
     monkeypatch.setattr(page, "ROUNDS", (("precision",),))
     chosen = settings(initialisation="he", optimizer={"name": "adam", "lr": 3e-4})
     monkeypatch.setattr(page, "PASSES", 20)
+    monkeypatch.setattr(page, "TOO_SLOW", np.inf)
     found = tune(chosen, 0, read(chosen.data, None, 0, chosen.dtype), rule=SHORT)
     far = {each.name: each.far for each in found.candidates if each.far is not None}
     assert far["bfloat16"] > 5 * far["bfloat16-autocast"]

@@ -14,6 +14,7 @@ from underhood.lab.files import line_of, number_back
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import pin_threads
 from underhood.training.pipeline import read
+from underhood.training.resident import resident
 from underhood.training.tune import Tuning, tune
 
 
@@ -35,6 +36,7 @@ def _try_all(task: dict[str, Any]) -> Tuning:
     spec = TrialSpec.from_json(task["spec"])
     settings: Any = spec.settings
     parts = read(settings.data, task["data"] and Path(task["data"]), spec.seed, settings.dtype)
+    parts = resident(parts, settings)
     pin_threads(spec.threads)
     return tune(settings, spec.seed, parts, tell=lambda text: print(text, file=sys.stderr, flush=True))
 

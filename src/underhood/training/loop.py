@@ -16,6 +16,7 @@ import numpy as np
 from underhood.training.events import Artefact, Checkpoint, Context, Event, Metric, Result
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.pipeline import Part, Parts, read, shuffled
+from underhood.training.resident import resident
 from underhood.training.selection import Found, best, enough, watched
 from underhood.training.settings import TrainingSettings
 
@@ -87,7 +88,7 @@ def train(
     where it is evaluated validation_loss and validation_error, fitted_loss and fitted_error on the training images
     (train_curve), test_loss and test_error (test_curve). The result has test_loss and test_error, measured once.
     """
-    parts = read(settings.data, context.data, seed, settings.dtype)
+    parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
     run = _Trial(settings, seed, context, subject.home(parts), subject, Progress(), {})
     if context.resume is not None:

@@ -216,7 +216,9 @@ class _Work:
         train, places = parts.train.in_epoch(seed, 0), np.arange(count)
         whole = max(1, count // size)  # batches of the full size
         self.batches = [train.batch(places[i * size :][:size]) for i in range(min(BATCHES, whole))]
-        self.steps = settings.epochs * -(-count // size)
+        per_epoch = -(-count // size)
+        self.steps = settings.epochs * per_epoch
+        self.share = settings.schedule.over(per_epoch, settings.epochs, [])
         self.plain: Candidate | None = None
 
     def race(self, again: list[Candidate], fresh: Iterable[Means]) -> list[Candidate]:
@@ -265,7 +267,9 @@ class _Work:
     def _steps(self, subject: Learner) -> tuple[list[float], list[float]]:
         """The seconds and losses of a few steps; of two steps, where the second takes much too long."""
         times, losses = [], []
-        for batch in self.batches * PASSES:
+        count = len(self.batches) * PASSES
+        for i, batch in enumerate(self.batches * PASSES):
+            subject.prepare(i, self.share(i * self.steps // count), measuring=False)  # the whole schedule in small
             began = perf_counter()
             losses.append(subject.step(*batch)[0])
             times.append(perf_counter() - began)
