@@ -44,7 +44,7 @@ class Listener(Protocol):
         """output, *extras = operation(*inputs, **settings), where output may be the first input changed in place."""
 
     def beside(self, kind: str, **facts: Any) -> None:
-        """Something that no operation records: a mask was "drawn", a statistic "moved", a batch was "counted"."""
+        """Something that no operation records: a mask was "drawn", a statistic is "moved", a batch "counted"."""
 
     def looked(self, tensor: Tensor) -> None:
         """The values left the tape: what follows may depend on them."""

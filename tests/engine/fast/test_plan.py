@@ -164,9 +164,7 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "adam": lambda p: optim.Adam(p, lr=0.01),
     "adamw": lambda p: optim.AdamW(p, lr=0.01),
     "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True),
-    "two groups": lambda p: optim.SGD(
-        [{"params": [w for w in p], "momentum": 0.5}], lr=0.1, momentum=0.9, maximize=True
-    ),
+    "two groups": lambda p: optim.SGD([{"params": list(p), "momentum": 0.5}], lr=0.1, momentum=0.9, maximize=True),
 }
 
 

@@ -9,8 +9,9 @@ is the same as
 
 The function maps tensors to the loss, or to a tuple that begins with it. Without an optimiser the gradients are
 added to `.grad`, as by `backward()`; under `no_grad` only the results are made. The first call of a kind (shapes and
-dtypes of the inputs, with or without gradients, threads) runs as it stands and is written down; later ones replay it:
-layers that follow each other are done together, an image at a time, in memory that was laid out once.
+dtypes of the inputs, with or without gradients, threads) runs the function once more to write it down, and undoes what
+that changed; then every call replays it: layers that follow each other are done together, an image at a time, in
+memory that was laid out once.
 
 What may change from call to call: the inputs' numbers, the weights', the learning rate and the other constants of
 the optimiser, dropout's masks (drawn anew, in the same order). `net.eval()`, another batch size, hooks, new parameters
@@ -32,12 +33,14 @@ from numba import get_num_threads
 from underhood.engine import tape
 from underhood.engine.fast.kernel import Program
 from underhood.engine.fast.lowering import Field, Flat, Lowering, Memory
-from underhood.engine.fast.recording import Recording, Value
+from underhood.engine.fast.recording import Recording, Refused, Value
 from underhood.engine.fast.sinks import Sinks
 from underhood.engine.fast.stages import PAGES, Stage
 from underhood.engine.forms import Array, current_form
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
+
+KEPT = 4  # recordings of one kind: for `train` and `eval`, say
 
 
 class Plan:
@@ -46,7 +49,7 @@ class Plan:
     def __init__(self, function: Callable[..., Any], optimizer: Optimizer | None = None) -> None:
         self.function, self.optimizer = function, optimizer
         self.reason = "no call yet"
-        self._known: dict[Any, Replay | str] = {}
+        self._known: dict[Any, list[Replay] | str] = {}
 
     def __call__(self, *inputs: Tensor) -> Any:
         """One step on `inputs`; returns what the function returns."""
@@ -55,28 +58,24 @@ class Plan:
             return self._as_it_stands(inputs)
         threads = get_num_threads()
         key = self._key(inputs, threads)
-        known = self._known.get(key)
+        known = self._known.setdefault(key, [])
         if isinstance(known, str):
             self.reason = known
             return self._as_it_stands(inputs)
-        if known is None or not known.holds():
-            self.reason = "recorded"
-            return self._record(key, inputs, threads)
         self.reason = ""
-        return known.run(inputs)
+        replay = next((replay for replay in known if replay.holds()), None) or self._record(key, inputs, threads)
+        return replay.run(inputs) if replay is not None else self._as_it_stands(inputs)
 
     def times(self, *inputs: Tensor, repeats: int = 20) -> list[tuple[str, float]]:
         """The kernels of a replay in their order, each with the median of the seconds that it takes by itself.
 
         It runs them: weights and optimiser are left as after some steps, on numbers that make no sense.
         """
-        key = self._key(inputs, get_num_threads())
-        while not isinstance(self._known.get(key), Replay):
-            self(*inputs)
-            if self.reason not in ("", "recorded"):
-                raise RuntimeError(f"this step is not replayed: {self.reason}")
         self(*inputs)
-        return self._known[key].times(repeats)  # type: ignore[union-attr]
+        if self.reason:
+            raise RuntimeError(f"this step is not replayed: {self.reason}")
+        known = self._known[self._key(inputs, get_num_threads())]
+        return next(replay for replay in known if replay.holds()).times(repeats)  # type: ignore[union-attr]
 
     def _as_it_stands(self, inputs: tuple[Tensor, ...]) -> Any:
         if self.optimizer is not None and tape.is_grad_enabled():
@@ -96,17 +95,24 @@ class Plan:
             if self.optimizer is not None:
                 self.optimizer.step()
 
-    def _record(self, key: Any, inputs: tuple[Tensor, ...], threads: int) -> Any:
-        """Run the step as it stands, and write it down."""
-        if self.optimizer is not None and tape.is_grad_enabled():
-            self.optimizer.zero_grad()
+    def _record(self, key: Any, inputs: tuple[Tensor, ...], threads: int) -> "Replay | None":
+        """Write the step down without doing it; None where it cannot be replayed."""
         recording = Recording(inputs)
-        with tape.listening(recording):
-            results = self.function(*inputs)
-        outputs = recording.given_out(results if isinstance(results, tuple) else (results,))
-        self._learn(results)
-        self._known[key] = recording.refusal or Replay(recording, outputs, self.optimizer, threads, results)
-        return _off_the_tape(results)
+        try:
+            with tape.listening(recording):
+                results = self.function(*inputs)
+            outputs = recording.given_out(results if isinstance(results, tuple) else (results,))
+        except Refused as why:
+            self.reason = str(why)
+            if recording.lasting:
+                self._known[key] = str(why)
+            return None
+        finally:
+            recording.undo()
+        replay = Replay(recording, outputs, self.optimizer, threads, isinstance(results, tuple))
+        kept: Any = self._known[key]
+        self._known[key] = [replay, *kept[: KEPT - 1]]
+        return replay
 
 
 def _off_the_tape(results: Any) -> Any:
@@ -122,10 +128,11 @@ class Replay:
     """One recording, and the program made from it at the first run."""
 
     def __init__(
-        self, recording: Recording, outputs: list[Value], optimizer: Optimizer | None, threads: int, results: Any
-    ) -> None:
-        self.recording, self.outputs, self.threads = recording, outputs, threads
-        self.tuple = isinstance(results, tuple)
+        self, recording: Recording, outputs: list[Value], optimizer: Optimizer | None, threads: int,
+        several: bool,
+    ) -> None:  # fmt: skip
+        self.recording, self.outputs, self.threads, self.several = recording, outputs, threads, several
+        self.drawn = True  # the masks are those of the recording, until they are used
         self.learns = tape.is_grad_enabled() and outputs[0].gradient
         self.sinks = Sinks(optimizer)
         self.optimizer = optimizer
@@ -148,8 +155,9 @@ class Replay:
         self._enter(to, inputs)
         for check in to.checks:
             check()
-        for value, again in self.recording.drawn:
+        for value, again in () if self.drawn else self.recording.drawn:
             value.tensor.array[...] = again()  # type: ignore[union-attr]
+        self.drawn = False
         for counter in self.recording.counters:
             counter.array += 1
         before = self._gradients_before() if self.learns and self.optimizer is None else {}
@@ -163,7 +171,7 @@ class Replay:
         if self.learns and self.optimizer is None:
             self._leave_gradients(to, before)
         results = tuple(self._result(to, value) for value in self.outputs)
-        return results if self.tuple else results[0]
+        return results if self.several else results[0]
 
     def times(self, repeats: int) -> list[tuple[str, float]]:
         """The kernels in their order, and the median of their seconds."""

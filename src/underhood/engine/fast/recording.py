@@ -16,8 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import random
 from underhood.engine.forms import Operation
 from underhood.engine.tensor import Tensor
+
+
+class Refused(Exception):
+    """Ends a step that cannot be repeated as soon as that is known."""
 
 
 @dataclass(eq=False)
@@ -60,17 +65,19 @@ class Recording:
         self.drawn: list[tuple[Value, Any]] = []  # masks, and how to draw them anew
         self.counters: list[Tensor] = []
         self.refusal = ""
+        self.lasting = True  # whether it will be refused again
+        self._before: list[tuple[np.ndarray, np.ndarray]] = []  # what the step has changed, and a copy from before
+        self._stream = random.stream().bit_generator.state
         self._kept: list[Tensor] = list(inputs)  # so that no id is given twice
         self._born: set[int] = set()
         self._stale: set[int] = set()
         self._count = 0
         self._values: dict[int, Value] = {}
         self.inputs = [self._new(x, "input") for x in inputs]
-        if any(x.requires_grad for x in inputs):
-            self.refuse("an input of the step wants a gradient")
 
     def refuse(self, why: str) -> None:
         self.refusal = self.refusal or why
+        raise Refused(why)
 
     # -- what the engine tells --
 
@@ -81,6 +88,7 @@ class Recording:
     def called(self, module: Any) -> None:
         self.modules[id(module)] = module
         if module._before or module._after or module._backward or module._before_backward:
+            self.lasting = False
             self.refuse(f"{type(module).__name__} has hooks")
 
     def looked(self, tensor: Tensor) -> None:
@@ -93,8 +101,10 @@ class Recording:
             value = self._new(facts["tensor"], "leaf")
             self.drawn.append((value, facts["again"]))
         elif kind == "moved":
+            self._before.append((facts["running"].array, facts["running"].array.copy()))
             self.lines[-1].beside.append(facts)
         elif kind == "counted":
+            self._before.append((facts["counter"].array, facts["counter"].array.copy()))
             self.counters.append(facts["counter"])
             if not facts["steady"]:
                 self.refuse("a BatchNorm averages over all batches (momentum=None)")
@@ -115,10 +125,19 @@ class Recording:
             if isinstance(x, Value):
                 x.uses.append(line)
 
+    def undo(self) -> None:
+        """Statistics and counters as they were before the step; after a refusal the engine's stream too."""
+        for array, copy in reversed(self._before):
+            array[...] = copy
+        if self.refusal:
+            random.stream().bit_generator.state = self._stream
+
     # -- values --
 
     def given_out(self, tensors: Sequence[Tensor]) -> list[Value]:
         """The step's results."""
+        if any(value.gradient for value in self.inputs):
+            self.refuse("an input of the step wants a gradient")
         values = [self._value(x) for x in tensors]
         for value in values:
             value.given_out = True

@@ -38,6 +38,8 @@ class Sinks:
         if optimizer is not None:
             self.groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
         self.chosen = self._choices()
+        self.fresh: set[int] = set()  # parameters whose buffers have just begun
+        self.kept: list[tuple[Tensor, str, Array]] = []
 
     def place(self, parameter: Tensor | None) -> tuple[Array | None, float]:
         """Memory for a parameter's gradient, None for new memory, and which share of it to keep."""
@@ -45,12 +47,30 @@ class Sinks:
         group = self.groups.get(id(parameter))
         if self.optimizer is None or group is None or not _only_momentum(self.optimizer, group):
             return None, 0.0
-        buffer: Array = self.optimizer.state[parameter]["momentum_buffer"].array
-        return buffer, float(group["momentum"])
+        return self._buffers(parameter, group)[0], float(group["momentum"])
+
+    def _buffers(self, p: Tensor, group: dict[str, Any]) -> list[Array]:
+        """What the optimiser keeps for a parameter, begun where it keeps nothing yet."""
+        assert self.optimizer is not None
+        state = self.optimizer.state.setdefault(p, {})
+        names = self.optimizer.chosen(group)[1]
+        missing = [name for name in names if name not in state]
+        state |= {name: Tensor(np.array(self.optimizer.start(name, p.array, group))) for name in missing}
+        state.setdefault("step", 0)
+        if missing:
+            self.fresh.add(id(p))
+        buffers = [state[name].array for name in names]
+        self.kept += [(p, name, state[name].array) for name in names]
+        return buffers
 
     def holds(self) -> bool:
-        """Whether the optimiser still has the parameters, rules and factors for which the program was made."""
-        return self.chosen == self._choices()
+        """Whether the optimiser still has the parameters, rules, factors and memory that the program was made for."""
+        if self.optimizer is None:
+            return True
+        states = self.optimizer.state
+        return self.chosen == self._choices() and all(
+            p in states and name in states[p] and states[p][name].array is array for p, name, array in self.kept
+        )
 
     def _choices(self) -> list[Any]:
         if self.optimizer is None:
@@ -76,16 +96,16 @@ class Sinks:
 
     def _update(self, to: "Lowering", p: Tensor, value: "Value", gradient: "Flat") -> None:
         assert self.optimizer is not None
-        group, state = self.groups[id(p)], self.optimizer.state[p]
-        rule, names = self.optimizer.chosen(group)
-        count = len(self.optimizer.constants(group, state, False))
+        group = self.groups[id(p)]
+        rule, _ = self.optimizer.chosen(group)
+        buffers = [to.held(array) for array in self._buffers(p, group)]
+        count = len(self.optimizer.constants(group, {**self.optimizer.state[p], "step": 1}, False))
         constants = to.held(np.zeros(count, to.dtype))
         self.steps.append((p, group, constants.array))
         parts = to.threads if p.array.size > 4096 else 1
         if _only_momentum(self.optimizer, group):
             to.emit(follow_momentum, to.read_flat(value), gradient, constants, p.array.size, parts=parts)
             return
-        buffers = [to.held(state[name].array) for name in names]
         arguments = (to.read_flat(value), gradient, *buffers, constants, p.array.size)
         to.emit(update(rule, len(buffers), count), *arguments, parts=parts)
 
@@ -94,15 +114,16 @@ class Sinks:
         if self.optimizer is None:
             return
         self.optimizer.stepped = True
-        known: dict[tuple[int, int], tuple[Any, ...]] = {}
+        known: dict[tuple[int, int, bool], tuple[Any, ...]] = {}
         for p, group, constants in self.steps:
             state = self.optimizer.state[p]
             state["step"] += 1
             p.versions[0] += 1
-            key = id(group), state["step"]
+            key = id(group), state["step"], id(p) in self.fresh
             if key not in known:
-                known[key] = self.optimizer.constants(group, state, False)
+                known[key] = self.optimizer.constants(group, state, key[2])
             constants[:] = known[key]
+        self.fresh.clear()
 
 
 def _only_momentum(optimizer: Optimizer, group: dict[str, Any]) -> bool:

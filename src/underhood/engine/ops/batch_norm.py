@@ -69,11 +69,11 @@ def batch_norm(
 def move(running: Tensor | None, batch: Array, momentum: float) -> None:
     """Move a running statistic towards the batch's, in place and off the tape."""
     if running is not None:
+        if (who := tape.listener()) is not None:
+            who.beside("moved", running=running, momentum=momentum)
         running.array *= 1 - momentum
         running.array += momentum * batch
         running.versions[0] += 1
-        if (who := tape.listener()) is not None:
-            who.beside("moved", running=running, momentum=momentum)
 
 
 def definition(
