@@ -116,3 +116,133 @@ def test_evaluation_is_of_the_whole_part(backend):
     assert 0 < errors <= 100
     assert 1.5 < loss < 4
     assert learner.parameters == 64 * 16 + 16 + 160 + 10
+
+
+def conv(nn, classes=10, dropout=0.0):
+    """What has statistics of its own, and something drawn by the library."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(dropout), nn.Flatten(), nn.Linear(144, classes)
+    )
+
+
+@pytest.fixture
+def drawing(monkeypatch):
+    from underhood.networks import NETWORKS
+    from underhood.networks.registry import Network
+
+    monkeypatch.setitem(NETWORKS, "conv", Network("conv", conv, (1, 8, 8), "for tests", "here"))
+
+
+DROPOUT = {"network": {"name": "conv", "dropout": 0.4}}
+MEANS = {
+    "schedule": {"schedule": {"name": "cosine", "warmup": 1.5}},
+    "plateau": {"schedule": {"name": "plateau", "patience": 0, "threshold": 0.2}},
+    "dropout": DROPOUT,
+    "ema": {"averaging": {"name": "ema", "decay": 0.9}},
+    "lookahead": {"averaging": {"name": "lookahead", "steps": 3}},
+    "accumulate": {"accumulate": 3, **DROPOUT},
+    "best": {"weights": "best", "averaging": "ema", "optimizer": {"name": "sgd", "lr": 0.8}},
+    "early stop": {"patience": 1, "watch": "validation_loss", "optimizer": {"name": "sgd", "lr": 3.0}, "epochs": 6},
+    "all": {
+        "schedule": {"name": "one-cycle"}, "averaging": {"name": "ema", "decay": 0.8}, "accumulate": 2,
+        "penalty": {"l1": 1e-4, "l2": 1e-3}, "clip": {"norm": 1.0}, "label_smoothing": 0.1, "patience": 2,
+        "weights": "best", "test_flips": "probabilities", "train_curve": True, **DROPOUT,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("drawing")
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
+@pytest.mark.parametrize("name", MEANS)
+def test_with_every_means_a_resumed_trial_is_the_uninterrupted_one(backend, name, tmp_path):
+    chosen = settings(**{"network": "conv", "data": BASE["data"] | {"train": 200}, "backend": backend} | MEANS[name])
+    whole = run(chosen)
+    steps = whole[-1].values["steps"]
+    for at in (1, 7, 10, steps - 1):
+        first = run(chosen, stop_after=at)
+        assert isinstance(first[-1], Checkpoint)
+        second = run(chosen, resume=first[-1])
+        assert measured(first) + measured(second) == measured(whole)
+        assert weights(second, tmp_path / "a") == weights(whole, tmp_path / "b")
+        assert told(second) == told(whole)
+    if name == "early stop":
+        assert steps < 6 * 7
+
+
+@pytest.mark.usefixtures("drawing")
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
+def test_dropout_follows_the_seed_and_the_step_alone(backend):
+    """Whatever was drawn before, by other trials or in between, does not matter."""
+    import torch
+
+    from underhood import engine
+
+    chosen = settings(backend=backend, epochs=1, **DROPOUT)
+    first = measured(run(chosen))
+    torch.manual_seed(99), engine.manual_seed(99)
+    assert measured(run(chosen)) == first
+    assert measured(run(chosen, seed=1)) != first
+    assert measured(run(settings(backend=backend, epochs=1, network="conv"))) != first
+
+
+@pytest.mark.usefixtures("drawing")
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
+def test_every_step_draws_anew(backend):
+    chosen = settings(network={"name": "conv", "dropout": 0.5}, optimizer={"lr": 0.0}, backend=backend)
+    parts = read(chosen.data, None, 0, "float32")
+    learner, batch = NetworkLearner(chosen, 0, parts), parts.train.batch(np.arange(20))
+    losses = []
+    for step in (0, 1, 2, 1):
+        learner.prepare(step, 1.0, measuring=False)
+        losses.append(learner.step(*batch)[0])
+    assert len(set(losses[:3])) == 3
+    assert losses[3] == losses[1]
+
+
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
+@pytest.mark.parametrize("flips", ["logits", "probabilities"])
+def test_flips_mean_image_and_mirror_image(backend, flips):
+    chosen = settings(backend=backend, precision="float64", test_flips=flips)
+    plain = settings(backend=backend, precision="float64")
+    parts = read(chosen.data, None, 0, "float64")
+    learner, without = NetworkLearner(chosen, 0, parts), NetworkLearner(plain, 0, parts)
+    x, t = parts.test.batch(np.arange(100))
+    w = learner.weights()
+
+    def logits(x):
+        hidden = np.maximum(x.reshape(100, -1) @ w["1.weight"].T + w["1.bias"], 0)
+        return hidden @ w["3.weight"].T + w["3.bias"]
+
+    def chances(z):
+        return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+    a, b = logits(x), logits(x[..., ::-1])
+    mean = chances((a + b) / 2) if flips == "logits" else (chances(a) + chances(b)) / 2
+    loss, errors = learner.evaluate(x, t)
+    assert loss == pytest.approx(-np.log(mean[np.arange(100), t]).mean(), rel=1e-12)
+    assert errors == (mean.argmax(1) != t).sum()
+    assert loss != without.evaluate(x, t)[0]
+    assert learner.step(x, t) == without.step(x, t)  # it trains on images as they are
+
+
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
+def test_flips_bear_a_network_that_is_very_sure(backend):
+    chosen = settings(backend=backend, test_flips="probabilities")
+    parts = read(chosen.data, None, 0, "float32")
+    learner = NetworkLearner(chosen, 0, parts)
+    learner.put({name: values * 1000 for name, values in learner.weights().items()})
+    assert np.isfinite(learner.evaluate(*parts.test.batch(np.arange(100)))[0])
+
+
+def test_metrics_name_what_is_measured():
+    by_name = {}
+    for step, values in measured(run(settings())):
+        for name in values:
+            by_name.setdefault(name, []).append(step)
+    assert by_name["initial_loss"] == [0]
+    assert by_name["learning_rate"] == by_name["gradient_norm"] == by_name["train_loss"] == list(range(1, 31))
+    assert by_name["epoch_loss"] == by_name["validation_error"] == [10, 20, 30]
+    clocked = [e.values for e in run(settings()) if isinstance(e, Metric) and "seconds" in e.values]
+    assert len(clocked) == 3
+    assert 0 < clocked[0]["seconds"] < clocked[1]["seconds"]
+    assert all(values["images_per_second"] > 0 for values in clocked)

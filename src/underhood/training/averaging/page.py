@@ -73,7 +73,7 @@ class Average:
         self.updates = int(state["averaging.updates"])
         with self.back.no_grad():
             for name, s in self.copies.items():
-                s.copy_(self.back.tensor(state[f"average.{name}"]))
+                s.copy_(self.back.exactly(state[f"average.{name}"]))
 
 
 def _copy(w: Any) -> Any:
