@@ -66,9 +66,9 @@ nothing reaches it.
 
 KERNELS_PROSE = """### The engine's step by kernel, on one thread
 
-Each kernel is timed as the plan calls it, image by image, so that what a kernel finds in the caches is what it finds in
-a step (`benchmarks/kernels.py`); *used* is how many places of the step call it. Looking at the clock adds a little to
-each.
+Each kernel is timed by itself, over the whole batch (`plan.times`); *used* is how many places of the step call it. In a
+step an image goes through several kernels while it lies in the cache, which is not seen here: the sum may be more than
+the step.
 """
 
 MEMORY_PROSE = """## Memory
@@ -143,7 +143,7 @@ def where_time_goes(found: Records, cases: list[Case], threads: list[int], works
     if tables:
         yield FLOOR_PROSE
         yield from map(written, tables)
-    told = [table for case in cases if (table := kernels(found, case))]
+    told = [table for case in cases if (table := kernels(found, case, works[case.name]))]
     if told:
         yield KERNELS_PROSE
         yield from map(written, told)

@@ -65,6 +65,10 @@ class Records:
         """What was written down before anything was measured."""
         return next((r["facts"] for r in self.of_kind("facts")), {})
 
+    def peaks(self, threads: int) -> Record | None:
+        """What the machine can do at best on so many threads."""
+        return next((r["peaks"] for r in self.of_kind("peaks") if r["threads"] == threads), None)
+
     def of_kind(self, kind: str) -> list[Record]:
         return [r for r in self.all if kind in r]
 
@@ -155,7 +159,7 @@ def reasons(found: Records, names: Sequence[str]) -> list[str]:
 
 def floors(found: Records, threads: int, cases: Sequence[Case], works: dict[str, Work]) -> Table | None:
     """Where the time goes: the engine's step beside what computing and moving would take at best."""
-    peaks = next((r["peaks"] for r in found.of_kind("peaks") if r["threads"] == threads), None)
+    peaks = found.peaks(threads)
     if peaks is None:
         return None
     rows = []
@@ -197,7 +201,10 @@ def floors(found: Records, threads: int, cases: Sequence[Case], works: dict[str,
     return Table(f"The floor on {plural(threads)}", columns, rows, foot)
 
 
-def kernels(found: Records, case: Case) -> Table | None:
+PRODUCTS = ("convolution", "weight_gradient", "linear_layer", "to_input", "to_weight")  # kernels of multiply–adds
+
+
+def kernels(found: Records, case: Case, work: Work) -> Table | None:
     """The engine's step by kernel, on one thread."""
     told = next((r["kernels"] for r in found.of_kind("kernels") if r["case"] == case.name), None)
     if not told:
@@ -210,7 +217,21 @@ def kernels(found: Records, case: Case) -> Table | None:
         Column("ms", "Time", "ms", ".3f"),
         Column("share", "Share", format=".0%"),
     ]
-    return Table(title(case), columns, rows)
+    return Table(title(case), columns, rows, above(found, case, told, work))
+
+
+def above(found: Records, case: Case, told: list[Record], work: Work) -> list[str]:
+    """What of the time is multiplying, and how near to the peak; what is anything else."""
+    peaks, step = found.peaks(1), found.step(case, 1, ENGINE_NAME)
+    products = sum(kernel["ms"] for kernel in told if kernel["name"] in PRODUCTS)
+    if peaks is None or step is None or not products:
+        return []
+    computing, moving = work.milliseconds(peaks)
+    others = sum(kernel["ms"] for kernel in told) - products
+    return [
+        f"Step {step:.3f} ms, floor {max(computing, moving):.3f} ms. Products and convolutions take {products:.3f} ms, "
+        f"at {computing / products:.0%} of the peak; everything else {others:.3f} ms."
+    ]
 
 
 def memories(found: Records, threads: int, cases: Sequence[Case]) -> Table:

@@ -3,8 +3,10 @@
 import pytest
 
 from benchmarks.cases import CASES
+from benchmarks.floor import Work
 from benchmarks.tables import Records, allocations, by_process, kernels, not_replayed, peers, readies, speed, variants
 
+KERNELS = [{"name": "relu_mask", "calls": 2, "ms": 0.1}, {"name": "to_weight", "calls": 1, "ms": 0.3}]
 MLP, NN = CASES["mlp"], CASES["simple-nn"]
 
 
@@ -25,7 +27,8 @@ def found():
             *turns(NN, "underhood", [10.0], reason="a hook"),
             {"case": "mlp", "threads": 1, "contender": "MyGrad", "missing": "not installed"},
             {"case": "mlp", "cold_s": 7.5},
-            {"case": "mlp", "kernels": [{"name": "a", "calls": 2, "ms": 0.1}, {"name": "b", "calls": 1, "ms": 0.3}]},
+            {"case": "mlp", "kernels": KERNELS},
+            {"threads": 1, "peaks": {"gflops": 2000.0, "copies": {"1000000": 10.0}}},
         ]
     )
 
@@ -64,10 +67,19 @@ def test_memory_and_first_steps_are_told_by_process(found):
     assert (row["cold"], row["underhood"]) == (7.5, 2.0)
 
 
-def test_kernels_come_by_their_share(found):
-    rows = kernels(found, MLP).rows
-    assert [(row["name"], row["share"]) for row in rows] == [("b", pytest.approx(0.75)), ("a", pytest.approx(0.25))]
-    assert kernels(found, NN) is None
+def test_kernels_come_by_their_share_and_tell_what_stands_above_the_floor(found):
+    work = Work(flops=3 * 10**8, moved=10**6, touched=10**6)
+    table = kernels(found, MLP, work)
+    assert [(row["name"], row["share"]) for row in table.rows] == [
+        ("to_weight", pytest.approx(0.75)),
+        ("relu_mask", pytest.approx(0.25)),
+    ]
+    # 3e8 FLOPs at 2e12 a second are 0.15 ms, 50 % of 0.3 ms; a copy of 1e6 bytes at 1e10 a second takes 0.1 ms
+    assert table.foot == [
+        "Step 2.000 ms, floor 0.150 ms. Products and convolutions take 0.300 ms, at 50% of the peak; "
+        "everything else 0.100 ms."
+    ]
+    assert kernels(found, NN, work) is None
 
 
 def test_nothing_counted_makes_no_table(found):
