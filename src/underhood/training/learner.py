@@ -4,7 +4,7 @@ NetworkLearner is a page of `networks` with an optimiser of `optim`, on either b
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import log
 from pathlib import Path
@@ -80,7 +80,8 @@ class NetworkLearner(Learner):
     """The network, optimiser and back end that the settings name, started from the seed.
 
     A step has five parts, each on its own: `loss` and logits of some images, backward, what happens to the gradients
-    (gradients.py), the optimiser's update, and the average of the weights (averaging/).
+    (gradients.py), the optimiser's update, and the average of the weights (averaging/). Where nothing happens to the
+    gradients, the back end may do the first, the second and the fourth at once.
     """
 
     file = "model.safetensors"
@@ -92,6 +93,9 @@ class NetworkLearner(Learner):
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
         self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
+        self.whole = self.back.step(self.loss, self.optimizer)
+        self.passed = self.back.step(self.loss)
+        self.answered = self.back.step(self._answer)
         self.gradients = Gradients(self.net, self.back, settings.penalty, settings.clip)
         rule = settings.averaging.page()
         self.average = Average(rule, self.net, self.back) if rule else None
@@ -113,42 +117,42 @@ class NetworkLearner(Learner):
             self.average.hide()
         if not self.net.training:  # walks every module, so only after an evaluation
             self.net.train()
-        self.optimizer.zero_grad()
+        at_once = self.gradients.plain and not self.measuring and self.settings.accumulate == 1
         with self._drawing():
-            loss, errors = self._passes(x, t)
-        norm = self.gradients.finish(self.measuring)
-        if norm is not None:
-            self.numbers = {"learning_rate": self.optimizer.param_groups[0]["lr"], "gradient_norm": norm}
-        self.optimizer.step()
+            loss, errors = self._passes(x, t, self.whole if at_once else self.passed)
+        if not at_once:
+            norm = self.gradients.finish(self.measuring)
+            if norm is not None:
+                self.numbers = {"learning_rate": self.optimizer.param_groups[0]["lr"], "gradient_norm": norm}
+            self.optimizer.step()
         if self.average:
             self.average.update()
         return loss, errors
 
-    def _passes(self, x: Array, t: Array) -> tuple[float, int]:
+    def _passes(self, x: Array, t: Array, step: Callable[..., Any]) -> tuple[float, int]:
         """Gradients of the batch's mean loss, in as many passes as the settings ask for; that loss, and the errors.
 
         E = Σ (nᵢ/n) Eᵢ        the gradients of the passes add up; BatchNorm's statistics are each pass's own
         """
+        self.optimizer.zero_grad()
         passes = self.settings.accumulate
         if passes == 1:
-            loss, logits = self.loss(x, t)
-            loss.backward()
+            loss, logits = step(self.back.tensor(x), self.back.tensor(t))
             return loss.item(), self._errors(logits, t)
         total, errors = 0.0, 0
         for some in np.array_split(np.arange(len(t)), min(passes, len(t))):
             first, last = some[0], some[-1] + 1
-            loss, logits = self.loss(x[first:last], t[first:last])
+            loss, logits = self.loss(self.back.tensor(x[first:last]), self.back.tensor(t[first:last]))
             part = loss * (len(some) / len(t))
             part.backward()
             total += part.item()
             errors += self._errors(logits, t[first:last])
         return total, errors
 
-    def loss(self, x: Array, t: Array) -> tuple[Any, Any]:
-        """Mean loss of some images, and their logits, both as tensors."""
-        logits = self.back.forward(self.net, self.back.tensor(x))
-        targets, smoothing = self.back.tensor(t), self.settings.label_smoothing
-        return self.back.nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing), logits
+    def loss(self, x: Any, t: Any) -> tuple[Any, Any]:
+        """Mean loss of some images, and their logits, tensors of tensors."""
+        logits, smoothing = self.back.forward(self.net, x), self.settings.label_smoothing
+        return self.back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -168,7 +172,7 @@ class NetworkLearner(Learner):
             self.average.show()
         self.net.eval()
         with self.back.no_grad():
-            logits = self._answer(self.back.tensor(x))
+            logits = self.answered(self.back.tensor(x))
             loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         return loss.item(), self._errors(logits, t)
 

@@ -79,6 +79,7 @@ NETS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
         lambda: nn.Sequential(conv3(nn, 3, 10), nn.BatchNorm2d(10, affine=False), nn.ReLU(), nn.Flatten()),
         (3, 5, 4),
     ),
+    "BatchNorm1d": (lambda: nn.Sequential(nn.Linear(7, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Linear(9, 10)), (7,)),
     "average pool, sigmoid": (
         lambda: nn.Sequential(nn.Conv2d(3, 5, 3), nn.AvgPool2d(2), nn.Sigmoid(), nn.Flatten(), nn.Linear(20, 10)),
         (3, 6, 6),
@@ -326,6 +327,18 @@ def test_hooks_switch_replaying_off() -> None:
     assert len(seen) == 2
     assert "hooks" in step.reason
     handle.remove()
+
+
+def test_statistics_that_are_no_extras_are_not_replayed_and_move_once_a_step() -> None:
+    net, twin = twins(
+        lambda: nn.Sequential(nn.InstanceNorm2d(2, track_running_stats=True), nn.Flatten(), nn.Linear(18, 10))
+    )
+    step = underhood.plan(loss_of(net))
+    for x, t in batches(3, 4, (2, 3, 3)):
+        step(x, t)
+        loss_of(twin)(x, t)
+    assert "instance_norm" in step.reason
+    assert gap(net, twin) < 1e-12
 
 
 def test_other_forms_run_as_they_stand() -> None:

@@ -102,6 +102,7 @@ class Plan:
             with tape.listening(recording):
                 results = self.function(*inputs)
             outputs = recording.given_out(results if isinstance(results, tuple) else (results,))
+            replay = Replay(recording, outputs, self.optimizer, threads, isinstance(results, tuple))
         except Refused as why:
             self.reason = str(why)
             if recording.lasting:
@@ -109,7 +110,6 @@ class Plan:
             return None
         finally:
             recording.undo()
-        replay = Replay(recording, outputs, self.optimizer, threads, isinstance(results, tuple))
         kept: Any = self._known[key]
         self._known[key] = [replay, *kept[: KEPT - 1]]
         return replay
@@ -132,6 +132,7 @@ class Replay:
         several: bool,
     ) -> None:  # fmt: skip
         self.recording, self.outputs, self.threads, self.several = recording, outputs, threads, several
+        self.stages = _stages(recording)
         self.drawn = True  # the masks are those of the recording, until they are used
         self.learns = tape.is_grad_enabled() and outputs[0].gradient
         self.sinks = Sinks(optimizer)
@@ -219,15 +220,14 @@ class Replay:
     # -- making the program --
 
     def _lower(self) -> Lowering:
-        stages = _stages(self.recording)
-        first = self._pass(stages, None)
-        second = self._pass(stages, first.memories)
+        first = self._pass(None)
+        second = self._pass(first.memories)
         for segment in second.segments:
             if isinstance(segment, Program):
                 segment.seal()
         return second
 
-    def _pass(self, stages: list[Stage], lives: list[Memory] | None) -> Lowering:
+    def _pass(self, lives: list[Memory] | None) -> Lowering:
         dtype = next((line.output.dtype for line in self.recording.lines if line.output.dtype.kind == "f"), np.float32)
         root = self.outputs[0] if self.learns else None
         to = Lowering(dtype, self.threads, root, self.sinks, lives)
@@ -236,16 +236,16 @@ class Replay:
             placeholder = Flat(value.shape, value.dtype, pinned=True)
             placeholder.array = np.zeros(value.shape, value.dtype)
             to.values[value.number, "flat"] = placeholder
-        for stage in stages:
+        for stage in self.stages:
             stage.prepare(to)
-        for stage in stages:
+        for stage in self.stages:
             stage.begin(to)
-        for stage in stages:
+        for stage in self.stages:
             stage.forward(to)
         if root is not None:
             to.gradients[root.number] = (to.held(np.ones(root.shape, dtype)), True)
             back = []
-            for stage in reversed(stages):
+            for stage in reversed(self.stages):
                 if stage.output.gradient and stage.output.number in to.gradients:
                     stage.backward(to)
                     back.append(stage)
@@ -261,7 +261,9 @@ def _stages(recording: Recording) -> list[Stage]:
     taken: set[int] = set()
     for line in recording.lines:
         if line.number not in taken:
-            stage = next(made for page in PAGES if (made := page.match(line, taken)) is not None)
+            stage = next((made for page in PAGES if (made := page.match(line, taken)) is not None), None)
+            if stage is None:
+                raise Refused(f"{line.operation.name} moves statistics of its own making")
             taken |= {each.number for each in stage.lines}
             found.append(stage)
     return sorted(found, key=lambda stage: stage.lines[-1].number)

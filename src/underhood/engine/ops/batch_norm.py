@@ -61,18 +61,20 @@ def batch_norm(
         zeros, ones = (Tensor(np.full(input.shape[1], value, input.dtype)) for value in (0, 1))
         return apply(operation, input, weight, bias, zeros, ones, training=False, eps=eps)[0]
     z, mean, var = apply(operation, input, weight, bias, None, None, training=True, eps=eps)
-    move(running_mean, mean.array, momentum)
-    move(running_var, var.array * (count / (count - 1)), momentum)
+    move(running_mean, mean.array, momentum, extra=0)
+    move(running_var, var.array, momentum, extra=1, factor=count / (count - 1))
     return z
 
 
-def move(running: Tensor | None, batch: Array, momentum: float) -> None:
-    """Move a running statistic towards the batch's, in place and off the tape."""
+def move(running: Tensor | None, batch: Array, momentum: float, extra: int | None = None, factor: float = 1.0) -> None:
+    """Move a running statistic towards `factor` times the batch's, in place and off the tape; `extra` says which of
+    the operation's extras that is, if it is one.
+    """
     if running is not None:
         if (who := tape.listener()) is not None:
-            who.beside("moved", running=running, momentum=momentum)
+            who.beside("moved", running=running, momentum=momentum, extra=extra, factor=factor)
         running.array *= 1 - momentum
-        running.array += momentum * batch
+        running.array += momentum * factor * batch
         running.versions[0] += 1
 
 

@@ -4,6 +4,7 @@ underhood   the engine of this package
 torch       PyTorch
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -49,6 +50,12 @@ class Backend(Protocol):
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         """The optimiser of that name over the network's parameters."""
+
+    def step(self, function: Callable[..., Any], optimizer: Any = None) -> Callable[..., Any]:
+        """`function` of tensors, which returns a loss and perhaps more, with backward, and with the update if there is
+        an optimiser; without gradients (`no_grad`) the function alone. It may be called only if it does the same
+        operations each time.
+        """
 
     def no_grad(self) -> AbstractContextManager[Any]:
         """Nothing inside is recorded for backward."""

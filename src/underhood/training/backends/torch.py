@@ -97,6 +97,20 @@ class Torch:
             arguments["fused"] = True
         return PageOptimizer(net.parameters(), row, arguments) if rule is None else rule(net.parameters(), **arguments)
 
+    def step(self, function: Callable[..., Any], optimizer: Any = None) -> Callable[..., Any]:
+        def run(*inputs: torch.Tensor) -> Any:
+            if not torch.is_grad_enabled():
+                return function(*inputs)
+            if optimizer is not None:
+                optimizer.zero_grad()
+            results = function(*inputs)
+            (results[0] if isinstance(results, tuple) else results).backward()
+            if optimizer is not None:
+                optimizer.step()
+            return results
+
+        return run
+
     def no_grad(self) -> AbstractContextManager[Any]:
         return torch.no_grad()
 

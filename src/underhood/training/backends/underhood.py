@@ -1,5 +1,6 @@
 """The engine of this package as a back end."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -43,6 +44,9 @@ class Underhood:
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         return OPTIMIZERS[name].optimizer(net.parameters(), **arguments)
+
+    def step(self, function: Callable[..., Any], optimizer: Any = None) -> Callable[..., Any]:
+        return engine.plan(function, optimizer)
 
     def no_grad(self) -> AbstractContextManager[Any]:
         return engine.no_grad()

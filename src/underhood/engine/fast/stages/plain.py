@@ -11,7 +11,7 @@ from underhood.engine.tape import _wants_needs
 
 
 def match(line: Line, taken: set[int]) -> Stage | None:
-    return Plain([line]) if not line.beside else None
+    return Plain([line]) if all(facts["extra"] is not None for facts in line.beside) else None
 
 
 class Plain(Stage):
@@ -32,6 +32,10 @@ class Plain(Stage):
             for other, extra in zip(others, extras, strict=True):
                 other.array[...] = extra
             self.extras = tuple(extras)
+            for facts in line.beside:
+                running, momentum = facts["running"].array, facts["momentum"]
+                running *= 1 - momentum
+                running += momentum * facts["factor"] * extras[facts["extra"]]
 
         self.z = z
         to.python(run, z, *others, *(m for m in self.memories if m is not None))
