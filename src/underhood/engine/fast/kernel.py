@@ -229,6 +229,7 @@ class Program:
         self.dtype = np.dtype(dtype)
         self.rows: list[list[int]] = []
         self.bands: list[list[int]] = []  # first row, row after the last, parts
+        self._open = False  # whether the last band may be joined
         self.kernels: list[Kernel] = []
         self.table, self._bands = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
         self._kept: list[Any] = []
@@ -236,7 +237,7 @@ class Program:
     def add(self, kernel: Kernel, *arguments: Any, parts: int = 1, joins: bool = False) -> int:
         """One more row, done in `parts` parts; returns its number.
 
-        `joins` says that each part needs only the same part of the band before, which the row then becomes part of.
+        `joins` says that each part needs only the same part of the rows before that say so too: they are a band.
         """
         if len(arguments) != len(kernel.arguments):
             raise TypeError(f"{kernel.__name__} takes {len(kernel.arguments)} arguments, not {len(arguments)}")
@@ -253,10 +254,11 @@ class Program:
                 row[argument.slot] = int(value)
         self.rows.append(row)
         self.kernels.append(kernel)
-        if joins and self.bands and self.bands[-1][2] == parts:
+        if joins and self._open and self.bands[-1][2] == parts:
             self.bands[-1][1] += 1
         else:
             self.bands.append([len(self.rows) - 1, len(self.rows), parts])
+        self._open = joins
         return len(self.rows) - 1
 
     def _array(self, kernel: Kernel, argument: Argument, value: Array) -> tuple[int, int]:

@@ -1,0 +1,96 @@
+"""What is held in registers, against NumPy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from underhood.engine.fast.kernel import Bytes, Floats, Program, kernel
+from underhood.engine.fast.vectors import (
+    add_rows,
+    bytes_as,
+    choose,
+    fma,
+    grow,
+    lanes,
+    load,
+    row,
+    rows,
+    spread,
+    store,
+    tile,
+)  # fmt: skip
+
+DTYPES = ["float32", "float64"]
+
+
+def call(function: Any, *arguments: Any, dtype: str) -> None:
+    program = Program(dtype)
+    program.add(function, *arguments)
+    program.seal()
+    program.run(1)
+
+
+@kernel
+def _grow(a: Floats, w: Floats, z: Floats, step: int, width: int, part: int, parts: int, thread: int) -> None:
+    t = load(tile(a, 3, 2), z, 0, width)
+    for k in range(4):
+        t = grow(t, a, k, step, w, k * width)
+    store(t, z, 0, width)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_grow_adds_products_of_numbers_and_rows(dtype: str) -> None:
+    rng, width = np.random.default_rng(0), 2 * lanes(np.dtype(dtype))
+    a, w, z = (rng.normal(size=size).astype(dtype) for size in ((3, 7), (4, width), (3, width)))
+    expected = z + a[:, :4] @ w
+    call(_grow, a.reshape(-1), w.reshape(-1), z.reshape(-1), 7, width, dtype=dtype)
+    np.testing.assert_allclose(z, expected, rtol=1e-5 if dtype == "float32" else 1e-14, atol=1e-6)
+
+
+@kernel
+def _arithmetic(x: Floats, y: Floats, z: Floats, size: int, part: int, parts: int, thread: int) -> None:
+    blank = tile(x, 1, 1)
+    a, b = load(blank, x, 0, 0), load(blank, y, 0, 0)
+    store(a + b, z, 0, 0)
+    store(a - b, z, size, 0)
+    store(a * b, z, 2 * size, 0)
+    store(a / b, z, 3 * size, 0)
+    store(fma(a, b, a), z, 4 * size, 0)
+    store(choose(a > b, a, b), z, 5 * size, 0)
+    store(choose(a == b, a, spread(blank, x.dtype.type(7))), z, 6 * size, 0)
+    store(choose((a != a) | (b != b), blank, a), z, 7 * size, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiles_compute_like_numbers(dtype: str) -> None:
+    n = lanes(np.dtype(dtype))
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=n).astype(dtype), rng.normal(size=n).astype(dtype)
+    x[0], y[1], x[2] = np.nan, np.nan, y[2]
+    z = np.empty(8 * n, dtype)
+    call(_arithmetic, x, y, z, n, dtype=dtype)
+    found = z.reshape(8, n)
+    tolerance = {"rtol": 1e-6 if dtype == "float32" else 1e-14}
+    for line, expected in zip(found, (x + y, x - y, x * y, x / y, x * y + x), strict=False):
+        np.testing.assert_allclose(line, expected, **tolerance)
+    np.testing.assert_array_equal(found[5], np.where(x > y, x, y))
+    np.testing.assert_array_equal(found[6], np.where(x == y, x, 7))
+    np.testing.assert_array_equal(found[7], np.where(np.isnan(x) | np.isnan(y), 0, x))
+
+
+@kernel
+def _rows(b: Floats, z: Floats, places: Bytes, width: int, part: int, parts: int, thread: int) -> None:
+    t = rows(tile(b, 3, 1), b, 0)
+    add_rows(t, z, 0, width, 1)  # rows 1 and 2
+    store(bytes_as(row(t, 0), places, 0), z, 3 * width, 0)
+    store(row(t, 2), places, width, 0)
+
+
+def test_rows_bytes_and_partial_sums() -> None:
+    width = lanes(np.dtype("float32"))
+    b, z = np.arange(width, dtype="float32"), np.ones((4, width), "float32")
+    places = np.concatenate([np.full(width, 4), np.zeros(width)]).astype(np.uint8)
+    call(_rows, b, z.reshape(-1), places, width, dtype="float32")
+    np.testing.assert_array_equal(z, [np.ones(width), 1 + b, 1 + b, np.full(width, 4)])
+    np.testing.assert_array_equal(places[width:], b)
