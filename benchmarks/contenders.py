@@ -76,8 +76,6 @@ def environment(contender: Contender, threads: int) -> dict[str, str]:
     found["NPROC"] = str(threads)  # XLA's
     if contender.package == "tinygrad":
         found |= {"DEV": "CPU", "CC": clang()}
-    if contender.group == ENGINE:
-        found["OMP_WAIT_POLICY"] = "PASSIVE"
     return found
 
 
