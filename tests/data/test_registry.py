@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from underhood.data.registry import Images, Part, checked
+from underhood.data.rows import readable
 from underhood.errors import BadInput
 
 
@@ -18,7 +19,8 @@ def resident(path: Path) -> int:
 def mapped(tmp_path: Path, n: int = 2_000) -> Images:
     images = np.random.default_rng(0).integers(0, 256, (n, 3, 32, 32), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    return Images(np.load(tmp_path / "images.npy", mmap_mode="r"), np.arange(n) % 10, tuple("0123456789"))
+    pixels = np.load(tmp_path / "images.npy", mmap_mode="r")
+    return Images(pixels, np.arange(n) % 10, tuple("0123456789"), readable(pixels))
 
 
 @pytest.mark.parametrize("rows", [slice(3, 7), np.array([5, 0, 5, 1999]), np.arange(2_000) % 7 == 0])
@@ -30,7 +32,7 @@ def test_take_copies_the_images(tmp_path: Path, rows: np.ndarray | slice) -> Non
     assert type(batch) is np.ndarray
     assert batch.flags.writeable
     assert batch.flags.c_contiguous
-    np.testing.assert_array_equal(images.take(rows), expected)  # pages that were given back are read again
+    np.testing.assert_array_equal(images.take(rows), expected)
 
 
 def test_take_from_memory() -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from underhood.data.places import cache_root
 from underhood.data.registry import Images, Labels, Part, Pixels
+from underhood.data.rows import readable
 from underhood.errors import BadInput, MissingPiece
 
 FORM = "underhood.images/1"  # raise it when the form of a copy, or what a reader yields, changes
@@ -89,7 +90,7 @@ def _opened(home: Path) -> Copy | None:
         about = json.loads((home / "about.json").read_text(encoding="utf-8"))
         pixels: Pixels = np.load(home / "images.npy", mmap_mode="r")
         labels = np.load(home / "labels.npy")
-        images = Images(pixels, labels, tuple(about["classes"]))
+        images = Images(pixels, labels, tuple(about["classes"]), readable(pixels))
         return Copy(images, about["sha256"], tuple(about["mean"]), tuple(about["std"]))
     except (OSError, EOFError, ValueError, KeyError):  # none yet, or someone damaged it: make it (again)
         return None

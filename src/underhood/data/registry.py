@@ -7,7 +7,6 @@
 A page's readers yield chunks so that a set is converted without ever lying in memory as a whole.
 """
 
-import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from underhood.data.rows import Rows
 from underhood.errors import BadInput
 
 Pixels = NDArray[np.uint8]  # (N, C, H, W)
@@ -94,21 +94,16 @@ class Images:
     images: Pixels
     labels: Labels
     classes: tuple[str, ...]
+    stored: Rows | None = None  # the file that `images` is mapped from
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.integer[Any]] | slice) -> Pixels:
-        """Copy some images out, `rows` in any order, and give the pages they were mapped through back.
-
-        So a process that reads batch after batch keeps about a batch resident, not, in the end, the whole
-        set. The pages stay in the system's cache: reading them again costs no disk access.
-        """
-        batch = np.array(self.images[rows])
-        pages = getattr(self.images, "_mmap", None)  # np.memmap's own mapping
-        if pages is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-            pages.madvise(mmap.MADV_DONTNEED)
-        return batch
+        """Copy some images out, `rows` in any order. Memory holds these and no more of a mapped set (rows.py)."""
+        if self.stored is None:
+            return np.array(self.images[rows])
+        return self.stored.read(np.arange(len(self))[rows])
 
 
 @dataclass(frozen=True)
