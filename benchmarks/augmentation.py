@@ -49,14 +49,14 @@ def tutorial(arrays: Arrays) -> Pictures:
     return Pictures(pixels, arrays.train.labels.tolist(), usual(arrays.mean, arrays.std))
 
 
-def usual_batches(dataset: Pictures, workers: int) -> Iterator[int]:
-    """How many images each batch holds, epoch after epoch."""
+def usual_batches(dataset: Pictures, workers: int) -> Iterator[torch.Tensor]:
+    """Batches, epoch after epoch."""
     loader = DataLoader(
         dataset, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0, drop_last=True
     )
     while True:
         for x, _ in loader:
-            yield len(x)
+            yield x
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def part(augmentation: list[Any], repeats: int = 1) -> Part:
     return read(chosen, None, 0, "float32").train
 
 
-def our_batches(images: Part, size: int = BATCH) -> Iterator[int]:
+def our_batches(images: Part, size: int = BATCH) -> Iterator[torch.Tensor]:
     """The same with all that belongs to an epoch: its order, its draws, the batches as tensors."""
     epoch = 0
     while True:
@@ -77,7 +77,7 @@ def our_batches(images: Part, size: int = BATCH) -> Iterator[int]:
         order = shuffled(len(images), 0, epoch)
         for start in range(0, len(images) - size + 1, size):
             x, _ = drawn.batch(order[start : start + size])
-            yield len(torch.from_numpy(x))
+            yield torch.from_numpy(x)
         epoch += 1
 
 
@@ -100,17 +100,17 @@ class Speed:
     def cost(self) -> float:
         return statistics.median(self.costs)
 
-    def measure(self, batches: Iterator[int], seconds: float) -> None:
+    def measure(self, batches: Iterator[torch.Tensor], seconds: float) -> None:
         """About so many seconds of batches, after a warm-up of a sixth of that."""
         self._count(batches, seconds / 6)
         rate, cost = self._count(batches, seconds)
         self.rates.append(rate)
         self.costs.append(cost)
 
-    def _count(self, batches: Iterator[int], seconds: float) -> tuple[float, float]:
+    def _count(self, batches: Iterator[torch.Tensor], seconds: float) -> tuple[float, float]:
         images, began, spent = 0, time.perf_counter(), processor_time()
         while (passed := time.perf_counter() - began) < seconds:
-            images += next(batches)
+            images += len(next(batches))
         return images / passed, 1e6 * (processor_time() - spent) / images
 
 
@@ -121,7 +121,7 @@ def processor_time() -> float:
     return sum(each.user + each.system for each in times)
 
 
-def speeds(ways: dict[str, Callable[[], Iterator[int]]], seconds: float, rounds: int) -> dict[str, Speed]:
+def speeds(ways: dict[str, Callable[[], Iterator[torch.Tensor]]], seconds: float, rounds: int) -> dict[str, Speed]:
     """Each way in turn, `rounds` times, so that what disturbs the machine disturbs all."""
     found = {name: Speed() for name in ways}
     for _ in range(rounds):
@@ -132,21 +132,24 @@ def speeds(ways: dict[str, Callable[[], Iterator[int]]], seconds: float, rounds:
     return found
 
 
-def step_times(name: str, seconds: float) -> float:
-    """Seconds of a training step in float32, eager, on a batch that lies there ready: the median."""
+def in_training(name: str, batches: Iterator[torch.Tensor], seconds: float) -> tuple[float, float]:
+    """Milliseconds of a batch and of the step that trains on it, in turn: the medians. Float32, eager."""
     torch.manual_seed(0)
     net = NETWORKS[name].build(torch.nn)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
-    x, t = torch.randn(BATCH, 3, 32, 32), torch.randint(10, (BATCH,))
-    times: list[float] = []
-    while len(times) < 8 or sum(times) < seconds:
+    t = torch.randint(10, (BATCH,))
+    times: list[tuple[float, float]] = []
+    while len(times) < 10 or np.sum(times) < seconds:
         began = time.perf_counter()
+        x = next(batches)
+        there = time.perf_counter()
         loss = torch.nn.functional.cross_entropy(net(x), t)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[3:])
+        times.append((there - began, time.perf_counter() - there))
+    batch, step = np.median(times[3:], axis=0)
+    return 1e3 * float(batch), 1e3 * float(step)
 
 
 READING = """
@@ -186,10 +189,10 @@ def reading(name: str, cache: str) -> tuple[float, float, float]:
 # Tables
 
 
-def alone(seconds: float, rounds: int) -> tuple[Table, dict[str, Speed]]:
+def alone(seconds: float, rounds: int) -> Table:
     """The pipelines alone."""
     pictures = tutorial(data.load("cifar10"))
-    ways: dict[str, Callable[[], Iterator[int]]] = {
+    ways: dict[str, Callable[[], Iterator[torch.Tensor]]] = {
         "per image, DataLoader without workers": lambda: usual_batches(pictures, 0),
         "per image, DataLoader with 2 workers": lambda: usual_batches(pictures, 2),
         "underhood: crop, flip, normalise": lambda: our_batches(part(TUTORIAL)),
@@ -224,35 +227,26 @@ def alone(seconds: float, rounds: int) -> tuple[Table, dict[str, Speed]]:
     ]
     foot = [f"CIFAR-10, training images. Median, slowest and fastest of {rounds} rounds of {seconds:g} s."]
     foot += ["underhood computes on one core, in the training process; the workers have two cores."]
-    return Table("The pipeline alone", columns, rows, foot), found
+    return Table("The pipeline alone", columns, rows, foot)
 
 
-def shares(found: dict[str, Speed], seconds: float, threads: int) -> Table:
+def shares(seconds: float, threads: int) -> Table:
     """What a batch's augmentation adds to a training step."""
-    ours, usual = found["underhood: crop, flip, normalise"].rate, found["per image, DataLoader without workers"].rate
+    pictures, ours = tutorial(data.load("cifar10")), part(TUTORIAL)
     rows = []
     for name in NETWORKS_TIMED:
-        step = step_times(name, seconds)
-        cost, other = BATCH / ours, BATCH / usual
-        rows.append(
-            {
-                "network": name,
-                "step": 1e3 * step,
-                "ours": 1e3 * cost,
-                "share": 100 * cost / (step + cost),
-                "usual": 1e3 * other,
-                "usual_share": 100 * other / (step + other),
-            }
-        )
+        for way, batches in (("underhood", our_batches(ours)), ("per image, no workers", usual_batches(pictures, 0))):
+            batch, step = in_training(name, batches, seconds)
+            share = 100 * batch / (batch + step)
+            rows.append({"network": name, "way": way, "batch": batch, "step": step, "share": share})
     columns = [
         Column("network", "Network", align="left"),
-        Column("step", "Step without it", "ms", ".1f"),
-        Column("ours", "underhood", "ms", ".2f"),
-        Column("share", "of the time", "%", ".1f"),
-        Column("usual", "Per image, no workers", "ms", ".1f"),
-        Column("usual_share", "of the time", "%", ".1f"),
+        Column("way", "Pipeline", align="left"),
+        Column("batch", "Its batch", "ms", ".2f"),
+        Column("step", "The step", "ms", ".1f"),
+        Column("share", "Share of both", "%", ".1f"),
     ]
-    foot = [f"PyTorch, float32, eager, {threads} threads, batch {BATCH}; crop, flip, normalise."]
+    foot = [f"PyTorch, float32, eager, {threads} threads, batch {BATCH}; crop, flip, normalise; medians in training."]
     return Table("Its share of a training step", columns, rows, foot)
 
 
@@ -284,8 +278,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (2)")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    first, found = alone(chosen.seconds, chosen.rounds)
-    for table in (first, shares(found, chosen.seconds, chosen.threads), loading()):
+    for table in (alone(chosen.seconds, chosen.rounds), shares(chosen.seconds, chosen.threads), loading()):
         print(table, end="\n\n")
     print(describe(machine()))
     print(", ".join(f"{name} {version}" for name, version in versions().items()))
