@@ -125,7 +125,7 @@ HOW_DOUBLE = (
 
 def _unit_explained() -> Iterator[str | Equation]:
     yield Equation(
-        r"z = w_1 A + w_2 B + b, \qquad \sigma(z) = \frac{1}{1 + e^{-z}} \ge 0.5 \iff z \ge 0",
+        r"z = w_1 A + w_2 B + b, \qquad \sigma(z) = \frac{1}{1 + e^{-z}} \ge 0.5 \;\iff\; z \ge 0",
         r"The sigmoid rises through 0.5 at $z = 0$: the unit says 1 on one side of the line $w_1 A + w_2 B + b = 0$, "
         "the line included, and 0 on the other.",
     )
