@@ -18,8 +18,9 @@ from underhood.studies.claims import CLAIMS, Bench, Finding
 from underhood.studies.claims import lessons as lessons_page
 from underhood.studies.claims.lessons import Learner, Lesson, mirrored, perceptron, shifted, small_cnn, weights
 from underhood.studies.claims.verdicts import every, some
-from underhood.studies.concept_claims import number_of
+from underhood.studies.concept_claims import ConceptClaimsSettings, number_of, trial
 from underhood.tables import Table
+from underhood.training.events import Context, Result
 
 SHEET = [False, False, False, False, False, False, True, True, True, False]
 
@@ -191,7 +192,7 @@ def test_one_seed_draws_the_same_images_and_weights_again(lesson):
 def test_a_step_adds_both_penalties_to_the_gradient(name, lesson):
     import torch
 
-    learner = Learner.on(name, 0, "float64")
+    learner = Learner.on(name, 0, precision="float64")
     net = learner.build(lambda nn: perceptron(nn, lesson, 6))
     start = [np.array(learner.back.array(p)) for p in net.parameters()]
     double = Lesson("", lesson.x.astype(float), lesson.t, lesson.x, lesson.t, lesson.classes)
@@ -468,6 +469,15 @@ def test_10_is_refuted_by_rougher_surfaces_without_shortcuts():
     assert verdict("shortcuts", result(smooth, rough), result((11.0, 0.1), (210.0, 0.4))) == "refuted"
     assert verdict("shortcuts", result(rough, smooth), result((210.0, 0.4), (11.0, 0.1))) == "supported"
     assert verdict("shortcuts", result(rough, smooth), result(smooth, rough)) == "undecided"
+
+
+@pytest.mark.parametrize("name", ["dropout-speed", "shortcuts"])
+def test_an_experiment_stops_at_the_next_step_and_leaves_no_number(name):
+    asked = iter([False] * 5 + [True] * 1000)
+    settings = ConceptClaimsSettings(claim={"name": name}, size="tiny", data="digits")
+    events = list(trial(settings, 0, Context(stopping=lambda: next(asked))))
+    assert not any(isinstance(event, Result) for event in events)
+    assert next(asked)
 
 
 def test_without_pytorch_the_engine_trains(monkeypatch):

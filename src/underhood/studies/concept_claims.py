@@ -21,6 +21,7 @@ from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Block, Document, Section
 from underhood.settings import SettingError, Settings
 from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
+from underhood.studies.claims.lessons import Stopped
 from underhood.tables import Column, Table
 from underhood.training.events import Context, Event
 from underhood.training.settings import Page
@@ -66,11 +67,11 @@ class ConceptClaimsSettings(Settings):
 def trial(settings: ConceptClaimsSettings, seed: int, context: Context) -> Iterator[Event]:
     """One claim's experiment with one seed."""
     claim = CLAIMS[settings.claim.name]
-    bench = Bench(seed, context.data, settings.data, settings.backend)
-    for event in claim.measure(bench, **{**claim.sizes[settings.size], **settings.claim.arguments}):
-        yield event
-        if context.stopping():
-            return
+    bench = Bench(seed, context.data, settings.data, settings.backend, context.stopping)
+    try:
+        yield from claim.measure(bench, **{**claim.sizes[settings.size], **settings.claim.arguments})
+    except Stopped:
+        return
 
 
 # The report
@@ -212,8 +213,8 @@ study = Study(
         "smoke": Scale(
             "8×8 digits, tiny experiments, 2 seeds", seeds=2, set={"data": "digits", "size": "tiny"}, time="15 s"
         ),
-        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="4 min"),
-        "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="2 h"),
+        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="5 min"),
+        "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="1 h, estimated"),
     },
     report=report,
     data=lambda settings: None if settings.data == "auto" else settings.data,

@@ -125,7 +125,7 @@ claim = Claim(
     sizes={
         "tiny": {"images": 300, "test": 300, "long": 4, "short": 2},
         "small": {"images": 1500, "test": 1000, "long": 12, "short": 4},
-        "large": {"images": 5000, "test": 10_000, "long": 40, "short": 5},
+        "large": {"images": 4000, "test": 10_000, "long": 25, "short": 5},
     },
     findings=findings,
     told=told,

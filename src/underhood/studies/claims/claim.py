@@ -15,7 +15,7 @@ A verdict is never written down: `findings` and `rule` compute it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +42,13 @@ class Bench:
     root: Path | None = None
     data: str = "auto"
     backend: str = "auto"
+    stopping: Callable[[], bool] = field(default=lambda: False, repr=False)
 
     def lesson(self, name: str, train: int, test: int, dtype: str = "float32") -> Lesson:
         return lessons.read(name if self.data == "auto" else self.data, self.root, self.seed, train, test, dtype)
 
-    def learner(self, precision: str = "float32") -> Learner:
-        return Learner.on(self.backend, self.seed, precision)
+    def learner(self) -> Learner:
+        return Learner.on(self.backend, self.seed, self.stopping)
 
 
 @dataclass(frozen=True)

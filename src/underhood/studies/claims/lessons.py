@@ -8,7 +8,6 @@ Shuffling, first weights and flips come from streams of the seed, whatever else 
 seed: so differences between them are paired, and the seed's luck cancels.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -66,17 +65,26 @@ def read(name: str, root: Path | None, seed: int, train: int, test: int, dtype: 
     return Lesson(name, *parts, len(found.classes))
 
 
+class Stopped(Exception):
+    """The run was asked to stop; an experiment that is broken off leaves no number."""
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Learner:
-    """Trains networks on a back end, all from one seed."""
+    """Trains networks on a back end, all from one seed. Raises Stopped at the next step once `stopping` says so."""
 
     back: Backend
     seed: int
+    stopping: Callable[[], bool] = field(default=_never, repr=False)
 
     @classmethod
-    def on(cls, name: str, seed: int, precision: str = "float32") -> "Learner":
+    def on(cls, name: str, seed: int, stopping: Callable[[], bool] = _never, precision: str = "float32") -> "Learner":
         """`name` "auto": PyTorch where it is installed, this package's engine where it is not."""
-        return cls(backend(resolved(name), precision), seed)
+        return cls(backend(resolved(name), precision), seed, stopping)
 
     def build(self, page: Callable[[Any], Any], rule: str = "he") -> Any:
         """The network that `page` makes of an `nn`, its first weights drawn by name and seed."""
@@ -102,6 +110,8 @@ class Learner:
             rng = data.stream("augmentation", self.seed, epoch, "claims")
             order = data.stream("shuffling", self.seed, epoch).permutation(len(lesson.x))
             for start in range(0, len(order), batch):
+                if self.stopping():
+                    raise Stopped
                 rows = order[start : start + batch]
                 x = lesson.x[rows] if augment is None else augment(lesson.x[rows], rng)
                 loss = functional.cross_entropy(net(back.tensor(x)), back.tensor(lesson.t[rows]))
@@ -122,6 +132,8 @@ class Learner:
 
     def asked(self, net: Any, x: Array, t: Array) -> tuple[float, float]:
         """Mean loss and share of wrong answers in evaluation mode."""
+        if self.stopping():
+            raise Stopped
         was_training = net.training
         net.eval()
         with self.back.no_grad():
@@ -210,18 +222,3 @@ def shifted(x: Array, rng: np.random.Generator) -> Array:
 def mirrored_and_shifted(x: Array, rng: np.random.Generator) -> Array:
     """Both."""
     return mirrored(shifted(x, rng), rng)
-
-
-@dataclass
-class Clock:
-    """Seconds of work: `with clock: …` adds to them."""
-
-    seconds: float = 0.0
-    _began: float = field(default=0.0, repr=False)
-
-    def __enter__(self) -> "Clock":
-        self._began = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.seconds += time.perf_counter() - self._began

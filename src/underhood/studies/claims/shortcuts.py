@@ -28,7 +28,7 @@ from underhood.lab import Group
 from underhood.networks.blocks import blocks
 from underhood.report.document import Block, Equation
 from underhood.studies.claims.claim import Bench, Claim, Count, computed, images_of, over_seeds
-from underhood.studies.claims.lessons import Learner, Lesson
+from underhood.studies.claims.lessons import Learner, Lesson, Stopped
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
 from underhood.training.events import Event, Metric, Result
@@ -97,6 +97,8 @@ def plane(net: Any, learner: Learner, lesson: Lesson, asked: int, points: int, k
     net.train(not kept)
     with back.no_grad(), np.errstate(all="ignore"):
         for i, u in enumerate(places):
+            if learner.stopping():
+                raise Stopped
             for j, v in enumerate(places):
                 moved = {name: weights[name] + u * d[name] + v * e[name] for name in d}
                 net.load_state_dict({name: back.tensor(value) for name, value in (start | moved).items()})
@@ -193,7 +195,7 @@ claim = Claim(
     sizes={
         "tiny": {"images": 200, "asked": 64, "depth": 3, "width": 4, "epochs": 2, "points": 7},
         "small": {"images": 1000, "asked": 128, "depth": 9, "width": 8, "epochs": 5, "points": 13},
-        "large": {"images": 5000, "asked": 500, "depth": 15, "width": 16, "epochs": 10, "points": 31},
+        "large": {"images": 3000, "asked": 250, "depth": 9, "width": 16, "epochs": 8, "points": 21},
     },
     findings=findings,
     told=told,
