@@ -5,6 +5,7 @@ Reads the trial as JSON from stdin, and prints what became of the candidates as 
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from underhood.training.tune import Tuning, tune
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator hears a Ctrl-C too, and ends us
     # What a compiler prints must not get between us and the coordinator.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
