@@ -5,6 +5,7 @@ Without PyTorch the forms are held against the vector form.
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ from underhood.instruments.check.findings import (
     text,
 )
 from underhood.instruments.check.gap import Array, Gap, gap, worst
+from underhood.instruments.check.layers import as_array
 from underhood.instruments.check.operations import which
 from underhood.instruments.check.question import OUTPUT
-from underhood.instruments.check.recording import Call, Recording, no_inplace, record
+from underhood.instruments.check.recording import Call, Recording, no_inplace, record, tensor_for
 from underhood.instruments.pytorch import load_torch
 
 DELTA = "δ"
@@ -75,8 +77,14 @@ def check_page(build: Callable[[Any], Any], name: str, x: Array, oracle: str | N
         delta = size(worst(list(gaps.values())))
         rows.append({"layer": "input", "kind": "", "shape": times(x.shape), "delta": delta})
         verdicts.append(_judged({form: {DELTA: g} for form, g in gaps.items()}))
+    double_plan, single_plan = replayed(ours, x, right), replayed(deepcopy(ours).float(), x, right)
+    gaps = whole_gaps(right, double_plan)
+    off = worst(list(whole_gaps(rounded, single_plan).values()))
+    rows.append(whole_row(x, gaps) | {"single": size(off), "ulps": off and off.ulps})
+    verdicts.append(_judged({"plan": gaps}))
     title = f"{name} on the engine ({', '.join(forms)}) against {who}, {times(x.shape)}"
     foot = ["The same weights and input; E = ⟨δ, output⟩ with a random δ. Dropout is off. The worst of all forms."]
+    foot += [f"As a plan: {double_plan.reason}; it ran as it stands."] if double_plan.reason else []
     columns = [*COLUMNS, SINGLE_COLUMN, ULPS]
     return findings(title, columns, rows, verdicts, [*foot, *remarks(ours, right)], f"check-{name}")
 
@@ -95,6 +103,67 @@ def _right(build: Any, ours: Any, x: Array, by_torch: bool) -> tuple[Recording, 
 def _in_form(form: str, net: Any, x: Array) -> Recording:
     with engine.form(form):
         return record(deepcopy(net), x)
+
+
+# -- all layers at once, replayed --
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a plan made of the network. `reason` says why it was none."""
+
+    output: Array
+    gradients: dict[str, Array]
+    buffers: dict[str, Array]
+    reason: str
+
+
+def replayed(net: Any, x: Array, right: Recording, seed: int = 1) -> Replayed:
+    """The network on the engine as a plan (engine/fast/plan.py), with the δ of `right`."""
+    net = deepcopy(net)
+    for p in net.parameters():
+        p.grad = None
+    shape = () if right.output is None else right.output.shape
+    delta = tensor_for(net, np.asarray(np.random.default_rng(seed).normal(size=shape)))
+
+    def step(x: Any) -> tuple[Any, Any]:
+        z = net(x)
+        z = z[0] if isinstance(z, tuple) else z
+        return (z * delta).sum(), z
+
+    plan = engine.plan(step)
+    _, z = plan(tensor_for(net, x))
+    gradients = {name: as_array(p.grad) for name, p in net.named_parameters() if p.grad is not None}
+    return Replayed(as_array(z), gradients, {name: as_array(b) for name, b in net.named_buffers()}, plan.reason)
+
+
+def whole_gaps(right: Recording, found: Replayed) -> dict[str, Gap]:
+    """The output, all weights' gradients and the buffers; gradients against the largest of them.
+
+    A gradient that is nothing but rounding, such as a bias's before BatchNorm, has no relative error of its own.
+    """
+    made = {} if right.output is None else {OUTPUT: gap(found.output, right.output)}
+    largest = max((float(np.linalg.norm(g)) for g in right.gradients.values()), default=0.0)
+    for name, expected in right.gradients.items():
+        made[f"∂{name}"] = gap(found.gradients.get(name, np.zeros(())), expected, largest)
+    floats = {name: b for name, b in right.buffers.items() if b.dtype.kind == "f"}
+    return made | {name: gap(found.buffers.get(name, np.zeros(())), b) for name, b in floats.items()}
+
+
+def whole_row(x: Array, gaps: dict[str, Gap]) -> dict[str, Any]:
+    """The row of the plan."""
+
+    def of(test: Callable[[str], bool]) -> float | None:
+        return size(worst([g for part, g in gaps.items() if test(part)]))
+
+    return {
+        "layer": "all, as a plan",
+        "kind": "",
+        "shape": times(x.shape),
+        "output": of(lambda part: part == OUTPUT),
+        "weights": of(lambda part: part.startswith("∂")),
+        "buffers": of(lambda part: part != OUTPUT and not part.startswith("∂")),
+    }
 
 
 def times(shape: tuple[int, ...]) -> str:
