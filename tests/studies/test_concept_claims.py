@@ -18,7 +18,7 @@ from underhood.studies.claims import CLAIMS, Bench, Finding
 from underhood.studies.claims import lessons as lessons_page
 from underhood.studies.claims.lessons import Learner, Lesson, mirrored, perceptron, shifted, small_cnn, weights
 from underhood.studies.claims.verdicts import every, some
-from underhood.studies.concept_claims import ConceptClaimsSettings, number_of, trial
+from underhood.studies.concept_claims import ConceptClaimsSettings, _stood_in, number_of, trial
 from underhood.tables import Table
 from underhood.training.events import Context, Result
 
@@ -469,6 +469,17 @@ def test_10_is_refuted_by_rougher_surfaces_without_shortcuts():
     assert verdict("shortcuts", result(smooth, rough), result((11.0, 0.1), (210.0, 0.4))) == "refuted"
     assert verdict("shortcuts", result(rough, smooth), result((210.0, 0.4), (11.0, 0.1))) == "supported"
     assert verdict("shortcuts", result(rough, smooth), result(smooth, rough)) == "undecided"
+
+
+def test_digits_that_nobody_asked_for_are_told():
+    cases = {name: {"data": "digits" if name == "shifted" else "cifar10"} for name in ("objects", "shifted")}
+    found = [
+        (CLAIMS["own-backward"], group_of({"data": "digits"}, data="auto")),
+        (CLAIMS["augmentation"], group_of({"cases": cases}, data="auto")),
+        (CLAIMS["sparsity"], group_of({"data": "digits"}, data="digits")),
+        (CLAIMS["shortcuts"], group_of({"data": "mnist"}, data="auto")),
+    ]
+    assert _stood_in(found) == ["2", "3"]
 
 
 @pytest.mark.parametrize("name", ["dropout-speed", "shortcuts"])

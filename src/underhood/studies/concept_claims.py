@@ -21,7 +21,7 @@ from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Block, Document, Section
 from underhood.settings import SettingError, Settings
 from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
-from underhood.studies.claims.lessons import Stopped
+from underhood.studies.claims.lessons import STAND_IN, Stopped
 from underhood.tables import Column, Table
 from underhood.training.events import Context, Event
 from underhood.training.settings import Page
@@ -133,6 +133,11 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
             numbers.append(
                 {"number": number, "what": deciding.what, "measured": deciding.text, "demand": deciding.demand}
             )
+    if stood_in := _stood_in(told):
+        yield (
+            f"**The 8×8 digits stood in** for MNIST or CIFAR-10 in {', '.join(stood_in)}, for the sets are not at "
+            "hand. `underhood data get mnist` and `underhood data get cifar10` fetch them; then run again with `--rerun`."
+        )
     which = Column("number", "", format="d")
     yield Table(
         "Ten claims",
@@ -151,6 +156,17 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
          Column("demand", "The claim demands")],
         numbers, foot=["± is half of the 95 % t-interval over the seeds; what is counted has none."], name="deciding",
     )  # fmt: skip
+
+
+def _stood_in(told: list[tuple[Claim, Group]]) -> list[str]:
+    """The numbers of the claims that were put to the digits without anybody asking for them."""
+    return [
+        str(number_of(claim))
+        for claim, group in told
+        if group.settings["data"] == "auto"
+        for result in [group.counted[0].result]
+        if STAND_IN in {result.get("data"), *(case["data"] for case in result.get("cases", {}).values())}
+    ]
 
 
 def _worded(word: Word, seeds: int) -> str:
