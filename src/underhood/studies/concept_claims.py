@@ -136,7 +136,7 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
     if stood_in := _stood_in(told):
         yield (
             f"**The 8×8 digits stood in** for MNIST or CIFAR-10 in {', '.join(stood_in)}, for the sets are not at "
-            "hand. `underhood data get mnist` and `underhood data get cifar10` fetch them; then run again with `--rerun`."
+            "hand. `underhood data get mnist` and `underhood data get cifar10` fetch them; then add `--rerun`."
         )
     which = Column("number", "", format="d")
     yield Table(
