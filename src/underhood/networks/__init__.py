@@ -6,6 +6,7 @@ from underhood.networks import (
     googlenet,
     inception,
     listing1,
+    logic_gate,
     mlp,
     mobilenet,
     resnet18,
@@ -20,6 +21,7 @@ from underhood.networks.registry import Network
 
 _ROWS = (
     mlp.network,
+    logic_gate.network,
     listing1.network,
     simple_conv_net.network,
     simple_nn.network,

@@ -4,9 +4,15 @@
 
     x: (N, …)   z: (N, classes), the logits
 
-Source: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors".
+With dropout each a is multiplied, while it trains, by a mask that is 0 with probability p, else 1/(1 − p), so that
+its mean stays. To scale the weights by the probability of keeping, 1 − p, when the network is used, as the first paper
+does, is the other way to the same mean: never both.
+
+Sources: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors"; Srivastava et al.
+2014, "Dropout".
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +25,32 @@ def mlp(
     hidden: Sequence[int] = (256,),
     classes: int = 10,
     activation: str = "ReLU",
+    dropout: float = 0.0,
+    input_dropout: float = 0.0,
 ) -> Any:
-    """An MLP of widths `inputs`, `hidden…`, `classes`; `activation` is the name of a class of `nn`."""
-    layers = [nn.Flatten()]
+    """An MLP of widths `inputs`, `hidden…`, `classes`; `activation` is the name of a class of `nn`.
+
+    `input_dropout` and `dropout` are the probabilities of dropping a pixel and a hidden unit.
+    """
+    layers: OrderedDict[str, Any] = OrderedDict()
+
+    def add(layer: Any) -> None:
+        """Linear layers have the same names, so the same first weights, with dropout and without."""
+        layers[str(len(layers) - sum(name.startswith("dropout") for name in layers))] = layer
+
+    def drop(p: float) -> None:
+        if p:
+            layers[f"dropout{len(layers)}"] = nn.Dropout(p)
+
+    add(nn.Flatten())
+    drop(input_dropout)
     for width in hidden:
-        layers += [nn.Linear(inputs, width), getattr(nn, activation)()]
+        add(nn.Linear(inputs, width))
+        add(getattr(nn, activation)())
+        drop(dropout)
         inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, classes))
+    add(nn.Linear(inputs, classes))
+    return nn.Sequential(layers)
 
 
 network = Network(

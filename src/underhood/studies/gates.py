@@ -1,17 +1,16 @@
-r"""Logic gates as sigmoid units: weights found by reasoning, and the proof that one unit is too few.
+r"""Logic gates as sigmoid units: what they compute, layer by layer, and the proof that one unit is too few.
 
     z = w₁ A + w₂ B + b,   output σ(z), read as 1 when it is ≥ 0.5, that is when z ≥ 0
 
-A gate is a text of its outputs: "0110" is XOR. That no line parts its ones from its zeros is settled by linear
-programming, whose answer "impossible" comes with whole numbers that prove it (Farkas's lemma).
+A gate is a text of its outputs: "0110" is XOR; its network stands in networks/logic_gate.py. That no line parts its
+ones from its zeros is settled by linear programming, whose answer "impossible" comes with whole numbers that prove it
+(Farkas's lemma).
 
 Sources: Minsky & Papert 1969; Farkas 1902.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 from math import lcm
 from typing import Any
 
@@ -19,67 +18,7 @@ import numpy as np
 
 from underhood.engine import functional as F
 from underhood.engine.tensor import Tensor
-
-# Each gate's outputs for A = 0, 1, or for (A, B) = (0,0), (0,1), (1,0), (1,1).
-GATES = {
-    "NOT": "10", "AND": "0001", "NAND": "1110", "OR": "0111", "NOR": "1000", "XOR": "0110", "XNOR": "1001",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Layer:
-    """w: (units, inputs)   b: (units,)"""
-
-    w: list[list[float]]
-    b: list[float]
-
-
-# -- finding the weights by reasoning --
-
-
-def inputs(outputs: str) -> list[tuple[int, ...]]:
-    """The rows of a truth table, in the order of its outputs."""
-    return list(product((0, 1), repeat=len(outputs).bit_length() - 1))
-
-
-def unit(outputs: str) -> Layer | None:
-    """One unit with these outputs; None where no line parts the ones from the zeros."""
-    rows = inputs(outputs)
-    ones = [row for row, out in zip(rows, outputs, strict=True) if out == "1"]
-    zeros = [row for row, out in zip(rows, outputs, strict=True) if out == "0"]
-    if not ones or not zeros:
-        return Layer([[0.0] * len(rows[0])], [0.5 if ones else -0.5])
-    for i in range(len(rows[0])):  # the output is one input, or its contrary
-        if all(row[i] for row in ones) and not any(row[i] for row in zeros):
-            return Layer([[float(i == j) for j in range(len(rows[0]))]], [-0.5])
-        if not any(row[i] for row in ones) and all(row[i] for row in zeros):
-            return Layer([[-float(i == j) for j in range(len(rows[0]))]], [0.5])
-    if len(ones) == 1:  # count how many inputs agree with the one row that is 1
-        signs = [1.0 if value else -1.0 for value in ones[0]]
-        return Layer([signs], [0.5 - sum(ones[0])])
-    if len(zeros) == 1:  # the contrary of that
-        signs = [-1.0 if value else 1.0 for value in zeros[0]]
-        return Layer([signs], [sum(zeros[0]) - 0.5])
-    return None
-
-
-# The two gates that are no unit, as a gate of two gates: XOR = AND(OR, NAND), XNOR = OR(AND, NOR).
-MADE_OF = {"0110": ("AND", "OR", "NAND"), "1001": ("OR", "AND", "NOR")}
-
-
-def network(outputs: str, steepness: float) -> list[Layer]:
-    """The smallest network: one unit, or two units under one."""
-    one = unit(outputs)
-    if one is not None:
-        return [one]
-    top, *below = (unit(GATES[name]) for name in MADE_OF[outputs])
-    hidden = Layer([each.w[0] for each in below if each], [each.b[0] for each in below if each])
-    return [steeper(layer, steepness) for layer in (hidden, top) if layer]
-
-
-def steeper(layer: Layer, k: float) -> Layer:
-    """The same lines, crossed faster: σ(kz) is nearer to 0 or 1 than σ(z)."""
-    return Layer([[k * w for w in row] for row in layer.w], [k * b for b in layer.b])
+from underhood.networks.logic_gate import Layer, inputs
 
 
 def forward(layers: Sequence[Layer], rows: Sequence[tuple[int, ...]]) -> list[list[list[float]]]:

@@ -16,10 +16,11 @@ from pydantic import Field, field_validator
 from underhood.engine.forms import form
 from underhood.errors import BadInput, nearest
 from underhood.lab import Results, Scale, Study
+from underhood.networks.logic_gate import GATES, Layer, inputs, smallest
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import Settings
 from underhood.studies.gate_drawings import gate_figure
-from underhood.studies.gates import GATES, Layer, forward, in_torch, inputs, network, one_unit
+from underhood.studies.gates import forward, in_torch, one_unit
 from underhood.studies.worked import aligned, check, checks_table, number, with_torch
 from underhood.tables import Column, Table
 from underhood.training.events import Context, Event, Result
@@ -67,7 +68,7 @@ def trial(settings: LogicGatesSettings, seed: int, context: Context) -> Iterator
 
 def worked_gate(gate: str, steepness: float) -> dict[str, Any]:
     outputs = GATES.get(gate, gate)
-    layers, rows = network(outputs, steepness), inputs(outputs)
+    layers, rows = smallest(outputs, steepness), inputs(outputs)
     passes = forward(layers, rows)
     answers = [row[-1] for row in passes[-1]]
     theirs = with_torch(in_torch, layers, rows)

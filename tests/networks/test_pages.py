@@ -1,0 +1,86 @@
+"""Every page of networks is one text for two back ends: equal names, equal first weights by seed, equal outputs.
+
+Networks for ImageNet are taken with smaller images, and those whose size follows from the image with narrow layers;
+AlexNet's can be neither, so it is among the slow tests.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from underhood.networks import NETWORKS
+from underhood.training.backends import backend
+from underhood.training.initial import initialise
+
+SMALLER = {
+    **{name: ({"image": 32, "hidden": 8, "classes": 7}, (3, 32, 32)) for name in NETWORKS if name.startswith("vgg")},
+    **dict.fromkeys(("resnet18", "resnet50", "resnet50-v1", "googlenet", "mobilenet"), ({"classes": 7}, (3, 64, 64))),
+    **dict.fromkeys(("squeezenet", "squeezenet-1.1"), ({"classes": 7}, (3, 64, 64))),
+    **{
+        name: ({}, (3, 16, 16))
+        for name in NETWORKS
+        if name.startswith("resnet") and int(name[6:8]) in (20, 32, 44, 56, 11)
+    },
+    "inception-naive": ({}, (256, 4, 4)),
+    "inception-reduced": ({}, (256, 4, 4)),
+    "resnet18-cifar": ({}, (3, 16, 16)),
+}
+ROWS = [
+    pytest.param(name, *SMALLER.get(name, ({}, row.input)), id=name,
+                 marks=[pytest.mark.slow] if name.startswith("alexnet") else [])
+    for name, row in NETWORKS.items()
+] + [
+    pytest.param("mlp", {"dropout": 0.5, "input_dropout": 0.2, "hidden": (20, 20)}, (1, 28, 28), id="mlp-dropout"),
+    pytest.param("resnet20", {"shortcut": "B"}, (3, 16, 16), id="resnet20-B"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arguments", "shape"), ROWS)
+def test_a_page_is_the_same_network_on_both_back_ends(name, arguments, shape):
+    x = np.random.default_rng(0).normal(size=(2, *shape))
+    states, outputs = [], []
+    for back in (backend("underhood", "float64"), backend("torch", "float64")):
+        net = back.place(NETWORKS[name].build(back.nn, **arguments))
+        initialise(net, 3, "pytorch", back)
+        net.eval()
+        states.append({key: np.array(back.array(value)) for key, value in net.state_dict().items()})
+        with back.no_grad():
+            outputs.append(back.array(net(back.tensor(x))))
+    ours, theirs = states
+    assert list(ours) == list(theirs)
+    for key, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[key], err_msg=key)
+    assert np.abs(outputs[1]).max() > 0
+    assert np.linalg.norm(outputs[0] - outputs[1]) <= 1e-9 * np.linalg.norm(outputs[1])
+
+
+def first_weights(back, **arguments):
+    net = NETWORKS["mlp"].build(back.nn, **arguments)
+    initialise(net, 0, "pytorch", back)
+    return net, {key: back.array(value) for key, value in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["underhood", "torch"])
+def test_dropout_leaves_the_first_weights_and_the_network_in_use_as_they_are(name):
+    back = backend(name, "float32")
+    plain, without = first_weights(back)
+    dropping, with_dropout = first_weights(back, dropout=0.5, input_dropout=0.2)
+    assert list(with_dropout) == list(without)
+    for key, values in without.items():
+        np.testing.assert_array_equal(with_dropout[key], values)
+    x = back.tensor(np.ones((3, 1, 28, 28), np.float32))
+    assert not np.array_equal(back.array(dropping(x)), back.array(plain(x)))
+    dropping.eval()
+    np.testing.assert_array_equal(back.array(dropping(x)), back.array(plain(x)))
+    assert [m.p for m in dropping.modules() if isinstance(m, back.nn.Dropout)] == [0.2, 0.5]
+
+
+def test_scaling_by_what_is_kept_means_the_same_layer_by_layer():
+    """Masks without 1/(1 − p) and weights times 1 − p afterwards: the mean of one layer is the same, 1 − p of it."""
+    torch.manual_seed(0)
+    a, w, kept = torch.rand(50, dtype=torch.float64), torch.randn(4, 50, dtype=torch.float64), 0.8
+    masks = (torch.rand(200_000, 50) < kept).double()
+    scaled_in_training = (masks * a / kept) @ w.T
+    scaled_in_use = a @ (kept * w).T
+    np.testing.assert_allclose(scaled_in_training.mean(0), a @ w.T, atol=0.02)
+    np.testing.assert_allclose(((masks * a) @ w.T).mean(0), scaled_in_use, atol=0.02)
