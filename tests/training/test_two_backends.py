@@ -42,6 +42,31 @@ def test_the_loss_curves_are_the_same_to_1e_9_over_200_steps(optimizer):
     assert our_result["test_error"] == their_result["test_error"]
 
 
+MEANS = {
+    "cosine": {"schedule": {"name": "cosine", "warmup": 1}},
+    "one-cycle": {"schedule": "one-cycle"},
+    "smoothing": {"label_smoothing": 0.1},
+    "L2": {"penalty": {"l2": 1e-2, "of": "all"}},  # L1 turns rounding about zero into a sign: see test_gradients.py
+    "clipping": {"clip": {"norm": 0.3}},
+    "values": {"clip": {"value": 0.01}},
+    "accumulation": {"accumulate": 3},
+    "ema": {"averaging": {"name": "ema", "decay": 0.9}, "test_flips": "logits"},
+    "lookahead": {"averaging": "lookahead", "test_flips": "probabilities"},
+}
+
+
+@pytest.mark.parametrize("means", MEANS)
+def test_every_means_is_the_same_to_1e_9_over_200_steps(means):
+    found = [
+        losses(back, {"name": "sgd", "lr": 0.05, "momentum": 0.9}, **MEANS[means]) for back in ("underhood", "torch")
+    ]
+    (ours, our_result), (theirs, their_result) = found
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+    assert our_result["test_error"] == their_result["test_error"]
+    assert our_result["test_loss"] == pytest.approx(their_result["test_loss"], rel=1e-9)
+    assert our_result["test_error"] < 0.2
+
+
 @pytest.mark.parametrize("rule", ["pytorch", "he", "xavier", "standard-normal"])
 def test_the_first_weights_do_not_depend_on_the_back_end(rule):
     ours, _ = losses("underhood", OPTIMIZERS[0], initialisation=rule)
