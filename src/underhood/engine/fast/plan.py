@@ -190,7 +190,7 @@ class Replay:
         for number, i in to.inputs.items():
             to.values[number, "flat"].array = arrays[i]
         for i, segment, slot in to.patches:
-            to.segments[segment].table[slot] = arrays[i].ctypes.data
+            to.segments[segment].table[slot] = arrays[i].__array_interface__["data"][0]
 
     def _gradients_before(self) -> dict[int, Array]:
         """What stands in `.grad`: a copy where it is our own memory, which is about to be written over."""

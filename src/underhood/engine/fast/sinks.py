@@ -40,6 +40,7 @@ class Sinks:
         self.chosen = self._choices()
         self.fresh: set[int] = set()  # parameters whose buffers have just begun
         self.kept: list[tuple[Tensor, str, Array]] = []
+        self.written: dict[int, tuple[Any, ...]] = {}  # the constants as they stand
 
     def place(self, parameter: Tensor | None) -> tuple[Array | None, float]:
         """Memory for a parameter's gradient, None for new memory, and which share of it to keep."""
@@ -122,7 +123,9 @@ class Sinks:
             key = id(group), state["step"], id(p) in self.fresh
             if key not in known:
                 known[key] = self.optimizer.constants(group, state, key[2])
-            constants[:] = known[key]
+            if self.written.get(id(p)) != known[key]:
+                self.written[id(p)] = known[key]
+                constants[:] = known[key]
         self.fresh.clear()
 
 
