@@ -1,5 +1,7 @@
 """The torch back end's means: what each does to the numbers, what is refused, and that a resumed trial is the same."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -241,3 +243,15 @@ def test_what_cannot_be_compiled_here_is_a_missing_piece(monkeypatch):
     monkeypatch.setattr(learner.back, "compiled", without_compiler)
     with pytest.raises(MissingPiece, match=r"compile: torch\.compile cannot .*: no C\+\+ compiler"):
         learner.step(x, t)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "simple-nn"])
+def test_a_network_has_as_many_classes_as_the_data_whichever_way_its_page_is_written(name):
+    """resnet20 is a partial of its page's function."""
+    from underhood.training.learner import build
+
+    chosen = settings(network=name)
+    parts = read(chosen.data, None, 0, chosen.dtype)
+    seven = dataclasses.replace(parts, classes=parts.classes[:7])
+    net = build(chosen, backend_of(chosen), seven)
+    assert list(net.parameters())[-1].shape == (7,)

@@ -6,6 +6,7 @@ NetworkLearner is a page of `networks` with an optimiser of `optim`, on either b
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from math import log
 from pathlib import Path
 from typing import Any
@@ -234,5 +235,6 @@ def build(settings: TrainingSettings, back: Backend, parts: Parts) -> Any:
     row = NETWORKS[settings.network.name]
     shape = parts.train.images.images.shape[1:]
     fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
-    asked = {name: value for name, value in fits.items() if name in row.build.__annotations__}
+    takes = signature(row.build).parameters  # a page may be a partial, which has no annotations
+    asked = {name: value for name, value in fits.items() if name in takes}
     return row.build(back.nn, **asked | settings.network.arguments)
