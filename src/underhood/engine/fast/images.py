@@ -6,27 +6,34 @@ from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, ro
 from underhood.engine.fast.vectors import choose, load, store, tile
 
 
-@kernel
-def move(
-    a: Image, a_c: int, z: Image, z_c: int, images: int, height: int, width: int, channels: int, add: bool, part: int,
-    parts: int, thread: int,
-) -> None:  # fmt: skip
+@cache
+def move(add: bool) -> Kernel:
     """z ← a, or z ← z + a, between any two layouts; a_c and z_c are the steps to the next channel."""
-    for n in mine(images, part, parts):
-        for y in range(height):
-            source, target = row_of(a, thread, n, y), row_of(z, thread, n, y)
-            if a_c > z_c:  # the shorter steps inside
-                for c in range(channels):
-                    for x in range(width):
-                        to = target + x * z.place + c * z_c
-                        old = z.data[to] if add else a.data[source] * 0
-                        z.data[to] = old + a.data[source + x * a.place + c * a_c]
-            else:
-                for x in range(width):
+
+    @kernel
+    def move(
+        a: Image, a_c: int, z: Image, z_c: int, images: int, height: int, width: int, channels: int, part: int,
+        parts: int, thread: int,
+    ) -> None:  # fmt: skip
+        for n in mine(images, part, parts):
+            for y in range(height):
+                source, target = row_of(a, thread, n, y), row_of(z, thread, n, y)
+                if a_c > z_c:  # the shorter steps inside
                     for c in range(channels):
-                        to = target + x * z.place + c * z_c
-                        old = z.data[to] if add else a.data[source] * 0
-                        z.data[to] = old + a.data[source + x * a.place + c * a_c]
+                        at, to = source + c * a_c, target + c * z_c
+                        for _ in range(width):
+                            z.data[to] = z.data[to] + a.data[at] if add else a.data[at]
+                            at += a.place
+                            to += z.place
+                else:
+                    for x in range(width):
+                        at, to = source + x * a.place, target + x * z.place
+                        for _ in range(channels):
+                            z.data[to] = z.data[to] + a.data[at] if add else a.data[at]
+                            at += a_c
+                            to += z_c
+
+    return move
 
 
 @kernel

@@ -237,7 +237,7 @@ class Lowering:
         self, source: tuple[Image, int], shape: tuple[int, ...], target: Image, *, add: bool, z_c: int = 1
     ) -> None:
         n, c, h, w = shape
-        self.emit(move, source[0], source[1], target, z_c, n, h, w, c, add, images=n)
+        self.emit(move(add), source[0], source[1], target, z_c, n, h, w, c, images=n)
 
     # -- gradients --
 

@@ -38,7 +38,7 @@ class Moved(Stage):
         n, c, h, w = self._common()
         if c < z.channels:  # its memory may have held something else
             to.clear(z)
-        to.emit(move, a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, False, images=n)
+        to.emit(move(False), a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, images=n)
 
     def backward(self, to: Lowering) -> None:
         n, c, h, w = self._common()
@@ -47,7 +47,7 @@ class Moved(Stage):
             if not add and self.steps != (1, 1):
                 to.clear(da)
                 add = True
-            to.emit(move, dz.image(channel=self.first), 1, da.image(0, 0, *self.steps), 1, n, h, w, c, add, images=n)
+            to.emit(move(add), dz.image(channel=self.first), 1, da.image(0, 0, *self.steps), 1, n, h, w, c, images=n)
 
     def _common(self) -> tuple[int, int, int, int]:
         n, _, h, w = self.output.shape
