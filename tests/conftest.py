@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # A whole run that passes fewer tests than this has lost some on the way. Raise it as tests are added.
-FLOOR = 5000
+FLOOR = 7000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -66,7 +66,7 @@ def test_version(underhood):
     [
         (["rum", "x"], 'unknown command "rum"; did you mean "run"?'),
         (["data", "verity"], 'unknown command "verity"; did you mean "verify"?'),
-        (["data", "wash"], 'unknown command "wash"; there is ls, verify'),
+        (["data", "wash"], 'unknown command "wash"; there is get, ls, verify'),
         (["--jsom"], 'unknown option "--jsom"; there is --help, --version'),
         (["run", "x", "--scal=quick"], 'unknown option "--scal"; did you mean "--scale"?'),
         (["run", "x", "--backend", "torhc"], '--backend: unknown "torhc"; did you mean "torch"?'),
