@@ -82,7 +82,7 @@ class Lowering:
         self.memories: list[Memory] = []
         self.segments: list[Any] = [Program(dtype)]  # programs and Python functions in turn
         self.values: dict[tuple[int, str], Memory] = {}
-        self.gradients: dict[int, tuple[Memory, bool]] = {}  # memory, and whether something is in it
+        self.gradients: dict[int, Memory] = {}  # of the values that one has arrived at
         self.borders: dict[tuple[int, str], int] = {}
         self.fields: set[int] = set()  # the values that live as fields
         self.patches: list[tuple[int, int, int]] = []  # (input, segment, slot): addresses set before every run
@@ -243,19 +243,18 @@ class Lowering:
 
     def gradient_of(self, value: Value) -> Any:
         """The gradient that has arrived at a value, in the way the value lives; None if none has."""
-        found = self.gradients.get(value.number)
-        return found[0] if found else None
+        return self.gradients.get(value.number)
 
     def gradient_for(self, value: Value) -> tuple[Any, bool]:
         """Where to put a gradient of a value, in the way the value lives, and whether to add it to what is there."""
         if value.number in self.gradients:
-            return self.gradients[value.number][0], True
+            return self.gradients[value.number], True
         memory: Memory
         if value.number in self.fields:
             memory = self.bordered(value.shape, self.borders.get((value.number, "gradient"), 0))
         else:
             memory = self.flat(value.shape)
-        self.gradients[value.number] = (memory, True)
+        self.gradients[value.number] = memory
         return memory, False
 
     def gradient_as_flat(self, value: Value) -> Flat:
@@ -271,7 +270,7 @@ class Lowering:
 
     def gradient_field(self, value: Value) -> Field:
         """The gradient that has arrived at a value that lives as a field."""
-        found: Field = self.gradients[value.number][0]  # type: ignore[assignment]
+        found: Field = self.gradients[value.number]  # type: ignore[assignment]
         return found
 
     @contextmanager

@@ -243,7 +243,7 @@ class Replay:
         for stage in self.stages:
             stage.forward(to)
         if root is not None:
-            to.gradients[root.number] = (to.held(np.ones(root.shape, dtype)), True)
+            to.gradients[root.number] = to.held(np.ones(root.shape, dtype))
             back = []
             for stage in reversed(self.stages):
                 if stage.output.gradient and stage.output.number in to.gradients:

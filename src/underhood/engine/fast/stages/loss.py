@@ -40,7 +40,7 @@ class Loss(Stage):
         x = self.lines[0].inputs[0]
         dz = to.gradient_of(self.output)
         if to.is_root(self.output) and x.number not in to.gradients and x.number not in to.fields:
-            to.gradients[x.number] = (self.slope, True)
+            to.gradients[x.number] = self.slope
             return
         gradient, slope = to.flat(x.shape), self.slope
 

@@ -22,4 +22,4 @@ class Reshape(Stage):
         if a.number in to.fields:
             to.put_flat(a, gradient)
         else:
-            to.gradients[a.number] = (gradient, True)
+            to.gradients[a.number] = gradient
