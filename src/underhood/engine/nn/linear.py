@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import aligned
 from underhood.engine import functional as F
 from underhood.engine.nn import init
 from underhood.engine.nn.module import Module, Parameter
@@ -13,7 +14,7 @@ from underhood.engine.tensor import Tensor, check_device
 
 def empty(*shape: int, dtype: Any = None) -> Parameter:
     """A parameter yet to be initialised, float32 unless told otherwise."""
-    return Parameter(Tensor(np.zeros(shape, dtype or np.float32)))
+    return Parameter(Tensor(aligned.zeros(shape, dtype or np.float32)))
 
 
 class Linear(Module):
