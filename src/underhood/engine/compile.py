@@ -16,6 +16,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.extending import register_jitable
 
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 
@@ -43,6 +44,12 @@ def own_name(function: Callable[..., Any], *more: Any) -> None:
     if (said := [*_cells(function), *more]) and "_of_" not in function.__qualname__:
         names = ".".join(f"{c.__module__}.{c.__qualname__}" if hasattr(c, "__qualname__") else repr(c) for c in said)
         function.__qualname__ += f"_of_{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+
+
+def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that compiled ones call, compiled with each of them; defined inside another, it may close over it."""
+    own_name(function)
+    return register_jitable(function)
 
 
 def _cells(function: Callable[..., Any]) -> list[Any]:

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from underhood.engine.fast.edges import fetch, load_some, store_some
 from underhood.engine.fast.kernel import Bytes, Floats, Program, kernel
+from underhood.engine.fast.shuffles import interleave, turn
 from underhood.engine.fast.vectors import (
     add_rows,
     bytes_as,
@@ -19,7 +21,7 @@ from underhood.engine.fast.vectors import (
     spread,
     store,
     tile,
-)  # fmt: skip
+)
 
 DTYPES = ["float32", "float64"]
 
@@ -94,3 +96,49 @@ def test_rows_bytes_and_partial_sums() -> None:
     call(_rows, b, z.reshape(-1), places, width, dtype="float32")
     np.testing.assert_array_equal(z, [np.ones(width), 1 + b, 1 + b, np.full(width, 4)])
     np.testing.assert_array_equal(places[width:], b)
+
+
+@kernel
+def _some(a: Floats, z: Floats, count: int, first: int, part: int, parts: int, thread: int) -> None:
+    t = load_some(tile(a, 3, 2), a, 0, count, count)
+    fetch(t, z, 0, count)
+    store_some(t + t, z, 1, count, count, first)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_some_of_a_row_is_loaded_and_stored_and_nothing_beside_it(dtype: str, first: int) -> None:
+    for count in range(2 * lanes(np.dtype(dtype)) + 1):
+        a = np.random.default_rng(count).normal(size=3 * count).astype(dtype)
+        z = np.full(3 * count + 2, -1, dtype)
+        expected = z.copy()
+        expected[1 + first * count : -1] = 2 * a[first * count :]
+        call(_some, a, z, count, first, dtype=dtype)
+        np.testing.assert_array_equal(z, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_square_turns(dtype: str) -> None:
+    n = lanes(np.dtype(dtype))
+
+    @kernel
+    def turned(a: Floats, z: Floats, part: int, parts: int, thread: int) -> None:
+        store(turn(load(tile(a, n, 1), a, 0, n)), z, 0, n)
+
+    a, z = np.arange(n * n, dtype=dtype), np.zeros(n * n, dtype)
+    call(turned, a, z, dtype=dtype)
+    np.testing.assert_array_equal(z.reshape(n, n), a.reshape(n, n).T)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_rows_interleave(dtype: str, channels: int) -> None:
+    n = lanes(np.dtype(dtype))
+
+    @kernel
+    def mixed(a: Floats, z: Floats, part: int, parts: int, thread: int) -> None:
+        store(interleave(load(tile(a, channels, 1), a, 0, n)), z, 0, 0)
+
+    a, z = np.arange(channels * n, dtype=dtype), np.zeros(channels * n, dtype)
+    call(mixed, a, z, dtype=dtype)
+    np.testing.assert_array_equal(z, a.reshape(channels, n).T.reshape(-1))

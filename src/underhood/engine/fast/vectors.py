@@ -9,11 +9,12 @@ itself what is held in registers:
     store(t, z, i, step)                 row r to z[i + r·step]
 
 Tiles of one size add, multiply and compare like numbers. Arrays are flat, and indices are trusted: whoever calls
-keeps them inside. Nothing needs to be aligned.
+keeps them inside. Nothing needs to be aligned. Tiles that hang over an edge are in edges.py, tiles whose numbers change
+places in shuffles.py.
 
-How large a tile may be is the processor's: `grow` wants rows × columns sums, the columns' weights and one number
-spread over a vector to fit into its registers, of which there are 16 with AVX2 and 32 with AVX-512. With fewer than
-8 sums each has to wait for the one before; so `GROWN`, what a tile grown in a loop should hold, lies between.
+How large a tile may be is the processor's (`fits`): `grow` wants rows × columns sums, the columns' weights and one
+number spread over a vector to fit into its registers, of which there are 16 with AVX2 and 32 with AVX-512. With fewer
+than 8 sums each has to wait for the one before.
 
 Source: the register tiles of Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 """
@@ -41,8 +42,16 @@ def _width() -> tuple[int, int]:
 
 
 BYTES, REGISTERS = _width()
-GROWN = REGISTERS - 4
 INDEX = ir.IntType(64)
+
+
+def fits(rows: int, columns: int) -> bool:
+    """Whether a tile grown in a loop stays in the registers.
+
+    The compiler loads a whole step's numbers before it multiplies, and folds a few of the loads into the products.
+    """
+    sums = rows * columns
+    return sums <= REGISTERS - 4 and sums + rows + columns <= REGISTERS + 4
 
 
 def lanes(dtype: Any) -> int:
@@ -64,28 +73,28 @@ class Tile(types.Type):
 @register_model(Tile)
 class _TileModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Tile) -> None:
-        row = ir.ArrayType(_vector(kind), kind.columns)
+        row = ir.ArrayType(vector_of(kind), kind.columns)
         super().__init__(manager, kind, ir.ArrayType(row, kind.rows))
 
 
-def _vector(kind: Tile) -> ir.VectorType:
+def vector_of(kind: Tile) -> ir.VectorType:
     scalars = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
     return ir.VectorType(scalars[kind.dtype], kind.lanes)
 
 
-def _places(kind: Tile) -> list[tuple[int, int]]:
+def places(kind: Tile) -> list[tuple[int, int]]:
     return [(r, v) for r in range(kind.rows) for v in range(kind.columns)]
 
 
-def _made(context: Any, builder: Any, kind: Tile, make: Callable[[int, int], Any]) -> Any:
+def made(context: Any, builder: Any, kind: Tile, make: Callable[[int, int], Any]) -> Any:
     """A tile whose vector (r, v) is `make(r, v)`."""
     out = ir.Constant(context.get_value_type(kind), ir.Undefined)
-    for place in _places(kind):
+    for place in places(kind):
         out = builder.insert_value(out, make(*place), place)
     return out
 
 
-def _spread(builder: Any, number: Any, lanes: int) -> Any:
+def in_all_lanes(builder: Any, number: Any, lanes: int) -> Any:
     """A vector with the number in every lane."""
     first = builder.insert_element(
         ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined), number, ir.IntType(32)(0)
@@ -93,7 +102,7 @@ def _spread(builder: Any, number: Any, lanes: int) -> Any:
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
-class _Memory:
+class FlatMemory:
     """A flat array inside a kernel: its numbers and vectors by index."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
@@ -115,7 +124,7 @@ class _Memory:
         self.builder.store(value, self.place(index, more, value.type), align=self.size)
 
 
-def _row_starts(builder: Any, kind: Tile, index: Any, step: Any) -> list[Any]:
+def row_starts(builder: Any, kind: Tile, index: Any, step: Any) -> list[Any]:
     return [builder.add(index, builder.mul(step, INDEX(r))) for r in range(kind.rows)]
 
 
@@ -141,8 +150,8 @@ def spread(typingctx: Any, like: Any, number: Any) -> Any:
     """A tile of the size of `like` with one number everywhere."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = _spread(builder, args[1], like.lanes)
-        return _made(context, builder, like, lambda r, v: vector)
+        vector = in_all_lanes(builder, args[1], like.lanes)
+        return made(context, builder, like, lambda r, v: vector)
 
     return like(like, like.dtype), codegen
 
@@ -152,9 +161,9 @@ def rows(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
     """A tile of the size of `like`, every row the vectors that begin at array[index]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = _Memory(context, builder, array, args[1])
-        row = [memory.load(args[2], v * like.lanes, _vector(like)) for v in range(like.columns)]
-        return _made(context, builder, like, lambda r, v: row[v])
+        memory = FlatMemory(context, builder, array, args[1])
+        row = [memory.load(args[2], v * like.lanes, vector_of(like)) for v in range(like.columns)]
+        return made(context, builder, like, lambda r, v: row[v])
 
     return like(like, array, types.int64), codegen
 
@@ -164,9 +173,9 @@ def load(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> Any:
     """A tile of the size of `like`, row r from array[index + r·step]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = _Memory(context, builder, array, args[1])
-        starts = _row_starts(builder, like, args[2], args[3])
-        return _made(context, builder, like, lambda r, v: memory.load(starts[r], v * like.lanes, _vector(like)))
+        memory = FlatMemory(context, builder, array, args[1])
+        starts = row_starts(builder, like, args[2], args[3])
+        return made(context, builder, like, lambda r, v: memory.load(starts[r], v * like.lanes, vector_of(like)))
 
     return like(like, array, types.int64, types.int64), codegen
 
@@ -176,9 +185,9 @@ def store(typingctx: Any, t: Any, array: Any, index: Any, step: Any) -> Any:
     """Row r of the tile to array[index + r·step]. Into bytes, whole numbers from 0 to 255."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = _Memory(context, builder, array, args[1])
-        starts = _row_starts(builder, t, args[2], args[3])
-        for r, v in _places(t):
+        memory = FlatMemory(context, builder, array, args[1])
+        starts = row_starts(builder, t, args[2], args[3])
+        for r, v in places(t):
             vector = builder.extract_value(args[0], (r, v))
             if array.dtype == types.uint8:
                 vector = builder.fptoui(vector, ir.VectorType(ir.IntType(8), t.lanes))
@@ -193,11 +202,11 @@ def add_rows(typingctx: Any, t: Any, array: Any, index: Any, step: Any, first: A
     """array[index + r·step] += row r, for the rows from `first` on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = _Memory(context, builder, array, args[1])
-        for r, start in enumerate(_row_starts(builder, t, args[2], args[3])):
+        memory = FlatMemory(context, builder, array, args[1])
+        for r, start in enumerate(row_starts(builder, t, args[2], args[3])):
             with builder.if_then(builder.icmp_signed("<=", args[4], INDEX(r))):
                 for v in range(t.columns):
-                    old = memory.load(start, v * t.lanes, _vector(t))
+                    old = memory.load(start, v * t.lanes, vector_of(t))
                     new = builder.fadd(old, builder.extract_value(args[0], (r, v)))
                     memory.store(new, start, v * t.lanes)
         return context.get_dummy_value()
@@ -210,10 +219,10 @@ def bytes_as(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
     """Bytes from array[index] on as numbers, a tile of one row."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory, small = _Memory(context, builder, array, args[1]), ir.VectorType(ir.IntType(8), like.lanes)
-        return _made(
+        memory, small = FlatMemory(context, builder, array, args[1]), ir.VectorType(ir.IntType(8), like.lanes)
+        return made(
             context, builder, like,
-            lambda r, v: builder.uitofp(memory.load(args[2], v * like.lanes, small), _vector(like)),
+            lambda r, v: builder.uitofp(memory.load(args[2], v * like.lanes, small), vector_of(like)),
         )  # fmt: skip
 
     return like(like, array, types.int64), codegen
@@ -227,7 +236,7 @@ def row(typingctx: Any, t: Any, r: Any) -> Any:
     kind = Tile(t.dtype, t.lanes, 1, t.columns)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _made(context, builder, kind, lambda _, v: builder.extract_value(args[0], (r.literal_value, v)))
+        return made(context, builder, kind, lambda _, v: builder.extract_value(args[0], (r.literal_value, v)))
 
     return kind(t, r), codegen
 
@@ -240,13 +249,13 @@ def grow(typingctx: Any, t: Any, a: Any, index: Any, step: Any, w: Any, at: Any)
     """t[r, v] + a[index + r·step] · w[at + v], the product and the sum rounded once."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        numbers = _Memory(context, builder, a, args[1])
-        weights = _Memory(context, builder, w, args[4])
-        row = [weights.load(args[5], v * t.lanes, _vector(t)) for v in range(t.columns)]
+        numbers = FlatMemory(context, builder, a, args[1])
+        weights = FlatMemory(context, builder, w, args[4])
+        row = [weights.load(args[5], v * t.lanes, vector_of(t)) for v in range(t.columns)]
         out = args[0]
         for r in range(t.rows):
             line = builder.gep(numbers.base, [builder.mul(args[3], INDEX(r))])  # the same in every turn of a loop
-            x = _spread(builder, builder.load(builder.gep(line, [args[2]])), t.lanes)
+            x = in_all_lanes(builder, builder.load(builder.gep(line, [args[2]])), t.lanes)
             for v in range(t.columns):
                 total = _fma(builder, x, row[v], builder.extract_value(args[0], (r, v)))
                 out = builder.insert_value(out, total, (r, v))
@@ -268,7 +277,7 @@ def _elementwise(compute: Callable[..., Any], dtype: Any = None, of: int = 0) ->
         kind = kinds[of] if dtype is None else kinds[of].like(dtype)
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _made(
+            return made(
                 context, builder, kind,
                 lambda r, v: compute(builder, *(builder.extract_value(arg, (r, v)) for arg in args)),
             )  # fmt: skip
