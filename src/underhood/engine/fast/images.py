@@ -3,7 +3,8 @@
 from functools import cache
 
 from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
-from underhood.engine.fast.vectors import choose, load, store, tile
+from underhood.engine.fast.shuffles import interleave, turn
+from underhood.engine.fast.vectors import choose, load, row, store, tile
 
 
 @cache
@@ -17,23 +18,58 @@ def move(add: bool) -> Kernel:
     ) -> None:  # fmt: skip
         for n in mine(images, part, parts):
             for y in range(height):
-                source, target = row_of(a, thread, n, y), row_of(z, thread, n, y)
-                if a_c > z_c:  # the shorter steps inside
+                at, to = row_of(a, thread, n, y), row_of(z, thread, n, y)
+                for _ in range(width):
                     for c in range(channels):
-                        at, to = source + c * a_c, target + c * z_c
-                        for _ in range(width):
-                            z.data[to] = z.data[to] + a.data[at] if add else a.data[at]
-                            at += a.place
-                            to += z.place
-                else:
-                    for x in range(width):
-                        at, to = source + x * a.place, target + x * z.place
-                        for _ in range(channels):
-                            z.data[to] = z.data[to] + a.data[at] if add else a.data[at]
-                            at += a_c
-                            to += z_c
+                        number = a.data[at + c * a_c]
+                        z.data[to + c * z_c] = z.data[to + c * z_c] + number if add else number
+                    at += a.place
+                    to += z.place
 
     return move
+
+
+@cache
+def mix(channels: int, lanes: int) -> Kernel:
+    """z[n, y, x, c] = a[n, c, y, x] for a few channels, side by side in z; rows are as long as a vector or longer.
+
+    `next` is a's step to the next channel. Where vectors do not fit into a row, the last overlaps the one before.
+    """
+
+    @kernel
+    def mix(
+        a: Image, next: int, z: Image, images: int, height: int, width: int, part: int, parts: int, thread: int
+    ) -> None:
+        blank = tile(z.data, channels, 1)
+        for n in mine(images, part, parts):
+            for y in range(height):
+                for left in range(0, width, lanes):
+                    x = min(left, width - lanes)
+                    t = interleave(load(blank, a.data, row_of(a, thread, n, y) + x, next))
+                    store(t, z.data, row_of(z, thread, n, y) + x * channels, 0)
+
+    return mix
+
+
+@cache
+def exchange(lanes: int) -> Kernel:
+    """z[n, j, i] = a[n, i, j], both at least as long as a vector; each row of an image is one of a matrix here.
+
+    Squares are turned in registers. Where they do not fit, the last overlaps the one before.
+    """
+
+    @kernel
+    def exchange(a: Image, z: Image, images: int, height: int, width: int, part: int, parts: int, thread: int) -> None:
+        square = tile(z.data, lanes, 1)
+        for n in mine(images, part, parts):
+            for top in range(0, height, lanes):
+                i = min(top, height - lanes)
+                for left in range(0, width, lanes):
+                    j = min(left, width - lanes)
+                    t = turn(load(square, a.data, row_of(a, thread, n, i) + j, a.row))
+                    store(t, z.data, row_of(z, thread, n, j) + i, z.row)
+
+    return exchange
 
 
 @kernel
@@ -105,14 +141,17 @@ def sum_places(lanes: int) -> Kernel:
         dz: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int,
         thread: int,
     ) -> None:  # fmt: skip
-        blank = tile(sums, 1, 1)
+        four, blank = tile(sums, 4, 1), tile(sums, 1, 1)
         for n in mine(images, part, parts):
             for c in range(0, channels, lanes):
-                total = load(blank, sums, thread * channels + c, 0)
+                total, totals = load(blank, sums, thread * channels + c, 0), four
                 for y in range(height):
                     at = row_of(dz, thread, n, y) + c
-                    for x in range(width):
+                    for x in range(0, width - 3, 4):  # four sums, so that none waits for the one before
+                        totals = totals + load(four, dz.data, at + x * dz.place, dz.place)
+                    for x in range(width - width % 4, width):
                         total = total + load(blank, dz.data, at + x * dz.place, 0)
+                total = total + ((row(totals, 0) + row(totals, 1)) + (row(totals, 2) + row(totals, 3)))
                 store(total, sums, thread * channels + c, 0)
 
     return bias_gradient
