@@ -13,7 +13,9 @@ vectors of channels; where P does not divide the row, the last tile overlaps the
     fold       the threads' sums of `weigh`, added up and brought back to (O, C, K, K)
 
 The first window of an image begins where `a` says, and a step to the next window is a step of `a`, which the stride
-has made larger; `tap_y, tap_x` are the steps to the next tap. An output's channels are a whole number of vectors.
+has made larger; `tap_y, tap_x` are the steps to the next tap. `top, step, down` say the same of rows: row y meets, at
+its tap i, row top + step·y + down·i of the `rows` of a; what would be met above or below is 0 and is left out. An
+output's channels are a whole number of vectors.
 
 Source: the idea of direct convolution in Georganas et al. 2018, "Anatomy of high-performance deep learning
 convolutions on SIMD architectures".
@@ -23,42 +25,54 @@ from functools import cache
 
 import numpy as np
 
+from underhood.engine.compile import inner
 from underhood.engine.fast.kernel import Floats, Image, Kernel, Longs, kernel, mine, row_of
-from underhood.engine.fast.vectors import GROWN, add_rows, grow, load, rows, store, tile
+from underhood.engine.fast.vectors import add_rows, fits, grow, load, rows, store, tile
+
+
+@inner
+def within(first: int, step: int, count: int, rows: int) -> range:
+    """The i < count for which 0 ≤ first + step·i < rows."""
+    return range(max(0, -(first // step)), min(count, (rows - 1 - first) // step + 1))
 
 
 @cache
-def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
+def slide(P: int, V: int, lanes: int, add: bool = False, place: int = 0) -> Kernel:
     """The convolution in tiles of P × V; with `add` it is added to what z holds, else it begins with b.
 
-    Where it is added, P has to divide the width: what is computed twice would be added twice.
+    Where it is added, P has to divide the width: what is computed twice would be added twice. `place` is a's step to
+    the next window, 0 if that is only known when it runs; known, it costs no registers.
     """
 
     @kernel
     def convolution(
         a: Image, w: Floats, b: Floats, z: Image, images: int, height: int, width: int, tap_y: int, tap_x: int,
-        taps_y: int, taps_x: int, channels: int, outputs: int, part: int, parts: int, thread: int,
+        taps_y: int, taps_x: int, top: int, step: int, down: int, rows_a: int, channels: int, outputs: int, part: int,
+        parts: int, thread: int,
     ) -> None:  # fmt: skip
         blank = tile(w, P, V)
+        across = place if place else a.place
         stretches, length = taps_x, channels
         if tap_x == channels:  # the taps of a row are one stretch
             stretches, length = 1, taps_x * channels
         for n in mine(images, part, parts):
             for o in range(0, outputs, V * lanes):  # outermost, so that its weights stay in the cache
                 for y in range(height):
+                    taps = within(top + y * step, down, taps_y, rows_a)
+                    weights = (o * taps_y + taps.start * V * lanes) * taps_x * channels
                     for left in range(0, width, P):
                         x = min(left, width - P)
-                        window = row_of(a, thread, n, y) + x * a.place
-                        place = row_of(z, thread, n, y) + x * z.place + o
-                        t = load(blank, z.data, place, z.place) if add else rows(blank, b, o)
-                        weight = o * taps_y * taps_x * channels
-                        for i in range(taps_y):
+                        window = row_of(a, thread, n, y) + x * across
+                        to = row_of(z, thread, n, y) + x * z.place + o
+                        t = load(blank, z.data, to, z.place) if add else rows(blank, b, o)
+                        weight = weights
+                        for i in taps:
                             for j in range(stretches):
                                 begin = window + i * tap_y + j * tap_x
                                 for k in range(begin, begin + length):
-                                    t = grow(t, a.data, k, a.place, w, weight)
+                                    t = grow(t, a.data, k, across, w, weight)
                                     weight += V * lanes
-                        store(t, z.data, place, z.place)
+                        store(t, z.data, to, z.place)
 
     return convolution
 
@@ -70,7 +84,8 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
     @kernel
     def weight_gradient(
         a: Image, dz: Image, dw: Floats, images: int, height: int, width: int, tap_y: int, tap_x: int, taps_y: int,
-        taps_x: int, channels: int, outputs: int, part: int, parts: int, thread: int,
+        taps_x: int, top: int, step: int, down: int, rows: int, channels: int, outputs: int, part: int, parts: int,
+        thread: int,
     ) -> None:  # fmt: skip
         blank = tile(dw, R, V)
         stretches, length = taps_x, channels
@@ -79,12 +94,13 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
         for n in mine(images, part, parts):
             sums = thread * taps_y * taps_x * channels * outputs
             for i in range(taps_y):
+                lines = within(top + i * down, step, height, rows)
                 for j in range(stretches):
                     for first in range(0, length, R):
                         k = min(first, length - R)
                         for o in range(0, outputs, V * lanes):
                             t = blank
-                            for y in range(height):
+                            for y in lines:
                                 at = row_of(a, thread, n, y) + i * tap_y + j * tap_x + k
                                 delta = row_of(dz, thread, n, y) + o
                                 for _ in range(width):
@@ -103,7 +119,7 @@ def tile_shape(length: int, vectors: int, exact: bool = False, columns: int = 0)
     A step of `grow` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), its weights from
     the second cache (half a vector a cycle), and the time until a sum can be added to again, 4 cycles and a bit.
     """
-    shapes = [(r, v) for v in range(1, 5) if vectors % v == 0 for r in range(1, min(GROWN // v, length) + 1)]
+    shapes = [(r, v) for v in range(1, 4) if vectors % v == 0 for r in range(1, length + 1) if fits(r, v)]
     shapes = [(r, v) for r, v in shapes if not (exact and length % r) and columns in (0, v)]
 
     def cycles(shape: tuple[int, int]) -> float:

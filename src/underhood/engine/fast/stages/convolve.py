@@ -12,6 +12,7 @@ import numpy as np
 
 from underhood.engine.fast.convolution import fold, pack, slide, tap_order, tile_shape, weigh
 from underhood.engine.fast.images import sum_places
+from underhood.engine.fast.kernel import Image
 from underhood.engine.fast.lowering import Field, Flat, Lowering
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, is_image
@@ -111,14 +112,19 @@ class Convolve(Stage):
         a = to.read_field(self.a, self.filled)
         z = to.make_field(self.output)
         n, _, h, w = self.output.shape
-        to.emit(slide(*self.tile, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
-                *self._taps(a), a.channels, self.depth, images=n)  # fmt: skip
+        windows = self._windows(a)
+        kernel = slide(*self.tile, lanes(to.dtype), place=windows.place if self.tile[1] == 1 else 0)
+        to.emit(kernel, windows, self.packed, self.bias, z.image(), n, h, w, *self._taps(a), *self._rows(a), a.channels,
+                self.depth, images=n)  # fmt: skip
 
-    def _windows(self, a: Field) -> object:
+    def _windows(self, a: Field) -> Image:
         return a.image(-self.place.before[0], -self.place.before[1], *self.place.stride)
 
     def _taps(self, a: Field) -> tuple[int, int, int, int]:
         return self.place.dilation[0] * a.row, self.place.dilation[1] * a.depth, *self.place.kernel
+
+    def _rows(self, a: Field) -> tuple[int, int, int, int]:
+        return -self.place.before[0], self.place.stride[0], self.place.dilation[0], a.height
 
     def backward(self, to: Lowering) -> None:
         a, dz = to.read_field(self.a, self.filled), to.gradient_field(self.output)
@@ -129,7 +135,7 @@ class Convolve(Stage):
             length = taps[3] * a.channels if taps[1] == a.channels else a.channels
             self.sums = to.flat((to.threads, taps[2] * taps[3] * a.channels * self.depth))
             to.emit(weigh(*tile_shape(length, self.depth // lane), lane), self._windows(a), dz.image(), self.sums,
-                    n, h, w, *taps, a.channels, self.depth, images=n)  # fmt: skip
+                    n, h, w, *taps, *self._rows(a), a.channels, self.depth, images=n)  # fmt: skip
         if self.b is not None and self.b.gradient:
             self.bias_sums = to.flat((to.threads, self.depth))
             to.emit(sum_places(lane), dz.image(), self.bias_sums, n, h, w, self.depth, images=n)
@@ -144,9 +150,10 @@ class Convolve(Stage):
                     V = tile_shape(q.inputs, self.backs // lane)[1]
                     P, _ = tile_shape(q.inputs, self.backs // lane, exact=add, columns=V)
                     target = da.image(p.first, q.first, *self.place.stride)
-                    to.emit(slide(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
-                            self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
-                            len(p.taps), len(q.taps), dz.channels, self.backs, images=n)  # fmt: skip
+                    kernel = slide(P, V, lane, add, place=dz.depth if V == 1 else 0)
+                    to.emit(kernel, dz.image(p.begin, q.begin), self.turned[p.first, q.first], self.no_bias, target, n,
+                            p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth, len(p.taps), len(q.taps), p.begin,
+                            1, p.step, dz.height, dz.channels, self.backs, images=n)  # fmt: skip
 
     def end(self, to: Lowering) -> None:
         outputs, inputs, ky, kx = self.w.shape
