@@ -13,6 +13,8 @@ Two passes each way; what is between them is a few numbers a channel.
     conclude   ∂E/∂γ and ∂E/∂β, and the line g·p + z·q + s that is ∂E/∂z
     spread     ∂E/∂z, and ∂E/∂r = g
 
+V vectors of a place's channels are taken together, where channels are a multiple of them: no sum then waits for itself.
+
 Source: Ioffe & Szegedy 2015; the derivation stands on the page batch_norm.
 """
 
@@ -25,18 +27,18 @@ from underhood.engine.fast.vectors import choose, fma, load, spread, store, tile
 
 
 @cache
-def measure(lanes: int) -> Kernel:
+def measure(V: int, lanes: int) -> Kernel:
     """sums[n, 0, c] = Σ z, sums[n, 1, c] = Σ (z − mean of the image)²."""
 
     @kernel
     def batch_norm_sums(
         z: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
     ) -> None:
-        blank = tile(sums, 1, 1)
+        blank = tile(sums, 1, V)
         share = sums.dtype.type(1 / (height * width))
         for n in mine(images, part, parts):
             to = n * 2 * channels
-            for c in range(0, channels, lanes):
+            for c in range(0, channels, V * lanes):
                 total = blank
                 for y in range(height):
                     at = row_of(z, thread, n, y) + c
@@ -94,7 +96,7 @@ def settle_given(
 
 
 @cache
-def apply(lanes: int, relu: bool, residual: bool) -> Kernel:
+def apply(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
     """y = φ(z·slope + shift + r)."""
 
     @kernel
@@ -102,9 +104,9 @@ def apply(lanes: int, relu: bool, residual: bool) -> Kernel:
         z: Image, line: Floats, r: Image, y: Image, images: int, height: int, width: int, channels: int, part: int,
         parts: int, thread: int,
     ) -> None:  # fmt: skip
-        blank = tile(line, 1, 1)
+        blank = tile(line, 1, V)
         for n in mine(images, part, parts):
-            for c in range(0, channels, lanes):
+            for c in range(0, channels, V * lanes):
                 slope, shift = load(blank, line, c, 0), load(blank, line, channels + c, 0)
                 for v in range(height):
                     at, rt = row_of(z, thread, n, v) + c, row_of(r, thread, n, v) + c
@@ -121,7 +123,7 @@ def apply(lanes: int, relu: bool, residual: bool) -> Kernel:
 
 
 @cache
-def collect(lanes: int, relu: bool) -> Kernel:
+def collect(V: int, lanes: int, relu: bool) -> Kernel:
     """sums[n, 0, c] = Σ g, sums[n, 1, c] = Σ g (z − μ)."""
 
     @kernel
@@ -129,9 +131,9 @@ def collect(lanes: int, relu: bool) -> Kernel:
         dy: Image, y: Image, z: Image, line: Floats, sums: Floats, images: int, height: int, width: int, channels: int,
         part: int, parts: int, thread: int,
     ) -> None:  # fmt: skip
-        blank = tile(line, 1, 1)
+        blank = tile(line, 1, V)
         for n in mine(images, part, parts):
-            for c in range(0, channels, lanes):
+            for c in range(0, channels, V * lanes):
                 mean, plain, weighted = load(blank, line, 2 * channels + c, 0), blank, blank
                 for v in range(height):
                     dt, yt = row_of(dy, thread, n, v) + c, row_of(y, thread, n, v) + c
@@ -171,7 +173,7 @@ def conclude(
 
 
 @cache
-def spread_back(lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
+def spread_back(V: int, lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
     """dz = g·p + z·q + s, and dr = g, added to what dr holds with `add`."""
 
     @kernel
@@ -179,9 +181,9 @@ def spread_back(lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
         dy: Image, y: Image, z: Image, back: Floats, dz: Image, dr: Image, images: int, height: int, width: int,
         channels: int, part: int, parts: int, thread: int,
     ) -> None:  # fmt: skip
-        blank = tile(back, 1, 1)
+        blank = tile(back, 1, V)
         for n in mine(images, part, parts):
-            for c in range(0, channels, lanes):
+            for c in range(0, channels, V * lanes):
                 p, q = load(blank, back, c, 0), load(blank, back, channels + c, 0)
                 s = load(blank, back, 2 * channels + c, 0)
                 for v in range(height):

@@ -40,6 +40,7 @@ class Norm(Stage):
     def begin(self, to: Lowering) -> None:
         lane = lanes(to.dtype)
         self.depth = -(-self.z.shape[1] // lane) * lane
+        self.vectors = (1 if self.depth // lane % 2 else 2), lane
         self.line = to.flat((4, self.depth))
         nothing = to.flat((1,))
         affine = self.gamma is not None
@@ -50,29 +51,28 @@ class Norm(Stage):
                     self.settings["eps"], affine, parts=1)  # fmt: skip
 
     def forward(self, to: Lowering) -> None:
-        lane = lanes(to.dtype)
         z = to.read_field(self.z)
         r = None if self.r is None else to.read_field(self.r)
         n, c, h, w = self.z.shape
         if self.settings["training"]:
             self.sums = to.flat((n, 2, self.depth))
-            to.emit(kernels.measure(lane), z.image(), self.sums, n, h, w, self.depth, images=n)
+            to.emit(kernels.measure(*self.vectors), z.image(), self.sums, n, h, w, self.depth, images=n)
             beside = self.lines[0].beside
             running = [to.held(facts["running"].array) for facts in beside] or [self.weights[0]] * 2
             momentum = beside[0]["momentum"] if beside else 0.0
             to.emit(kernels.settle, self.sums, *self.weights, *running, self.line, n, h * w, c, self.depth,
                     self.settings["eps"], momentum, self.gamma is not None, bool(beside), parts=1)  # fmt: skip
         y = to.make_field(self.output)
-        to.emit(kernels.apply(lane, self.relu, r is not None), z.image(), self.line, (r or z).image(), y.image(),
-                n, h, w, self.depth, images=n)  # fmt: skip
+        kernel = kernels.apply(*self.vectors, self.relu, r is not None)
+        to.emit(kernel, z.image(), self.line, (r or z).image(), y.image(), n, h, w, self.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
-        lane, affine = lanes(to.dtype), self.gamma is not None
+        affine = self.gamma is not None
         n, c, h, w = self.z.shape
         dy, y, z = to.gradient_field(self.output), to.read_field(self.output), to.read_field(self.z)
         self.back_sums, back = to.flat((n, 2, self.depth)), to.flat((3, self.depth))
-        to.emit(kernels.collect(lane, self.relu), dy.image(), y.image(), z.image(), self.line, self.back_sums, n, h, w,
-                self.depth, images=n)  # fmt: skip
+        to.emit(kernels.collect(*self.vectors, self.relu), dy.image(), y.image(), z.image(), self.line, self.back_sums,
+                n, h, w, self.depth, images=n)  # fmt: skip
         sinks = [self._sink(to, value) for value in (self.gamma, self.beta)]
         to.emit(kernels.conclude, self.back_sums, self.weights[0], self.line, sinks[0][0], sinks[1][0], back, n, h * w,
                 c, self.depth, affine, self.settings["training"], sinks[0][1], parts=1)  # fmt: skip
@@ -86,7 +86,7 @@ class Norm(Stage):
     def _spread(self, to: Lowering, fields: tuple[Field, ...], back: Flat, residual: bool, add: bool) -> None:
         dy, y, z, dz, dr = (field.image() for field in fields)
         n, _, h, w = self.z.shape
-        to.emit(kernels.spread_back(lanes(to.dtype), self.relu, residual, add), dy, y, z, back, dz, dr, n, h, w,
+        to.emit(kernels.spread_back(*self.vectors, self.relu, residual, add), dy, y, z, back, dz, dr, n, h, w,
                 self.depth, images=n)  # fmt: skip
 
     def _sink(self, to: Lowering, value: Value | None) -> tuple[Flat, float]:
