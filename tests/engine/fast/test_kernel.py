@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from underhood.engine.fast import blas
 from underhood.engine.fast.kernel import Floats, Image, Longs, Program, float_slot, kernel, mine, row_of
 
 
@@ -96,31 +95,6 @@ def test_wrong_arrays_are_refused() -> None:
         program.add(double, np.zeros(3), np.zeros(3, "float32"), 3)
     with pytest.raises(TypeError, match="double takes 3 arguments, not 2"):
         program.add(double, np.zeros(3, "float32"), 3)
-
-
-@kernel
-def product(
-    a: Floats, b: Floats, c: Floats, left: bool, right: bool, keep: float, part: int, parts: int, thread: int
-) -> None:
-    one = c.dtype.type(1)
-    blas.gemm(left, right, 2, 3, 4, one, a, 0, 2 if left else 4, b, 1, 4 if right else 3, c.dtype.type(keep), c, 0, 3)
-
-
-@pytest.mark.skipif(not blas.available(), reason="NumPy has another BLAS here")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("left", "right"), [(False, False), (True, False), (False, True), (True, True)])
-def test_blas_multiplies(left: bool, right: bool, dtype: str) -> None:
-    rng = np.random.default_rng(0)
-    a = rng.normal(size=(4, 2) if left else (2, 4)).astype(dtype)
-    b = rng.normal(size=(3, 4) if right else (4, 3)).astype(dtype)
-    c = rng.normal(size=(2, 3)).astype(dtype)
-    expected = (a.T if left else a) @ (b.T if right else b) + 0.5 * c
-    program = Program(dtype)
-    begins_later = np.concatenate([np.zeros(1, dtype), b.reshape(-1)])
-    program.add(product, a.reshape(-1), begins_later, c.reshape(-1), left, right, 0.5)
-    program.seal()
-    program.run(1)
-    np.testing.assert_allclose(c, expected, rtol=1e-5 if dtype == "float32" else 1e-13)
 
 
 PAGE = """

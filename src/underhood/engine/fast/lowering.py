@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine.fast.images import clear, gate, move
+from underhood.engine import aligned
+from underhood.engine.fast.images import clear, exchange, gate, mix, move
 from underhood.engine.fast.kernel import Image, Kernel, Program
 from underhood.engine.fast.recording import Value
 from underhood.engine.fast.sinks import Sinks
@@ -148,7 +149,7 @@ class Lowering:
         found = next((f for f in free if f[0] < before.first), None)
         if found is not None:
             free.remove(found)
-        memory.array = np.zeros(shape, memory.dtype) if found is None else found[1]
+        memory.array = aligned.zeros(shape, memory.dtype) if found is None else found[1]
         if reusable:
             free.append((before.last, memory.array))
         return memory
@@ -237,7 +238,18 @@ class Lowering:
         self, source: tuple[Image, int], shape: tuple[int, ...], target: Image, *, add: bool, z_c: int = 1
     ) -> None:
         n, c, h, w = shape
-        self.emit(move(add), source[0], source[1], target, z_c, n, h, w, c, images=n)
+        a, a_c = source
+        z, lane = target, lanes(self.dtype)
+        merged = a.row == w * a.place and z.row == w * z.place  # a row begins where the one before ends
+        square = merged and not add and min(c, h * w) >= lane
+        if square and a_c == z.place == 1:
+            self.emit(exchange(lane), a._replace(row=a.place), z._replace(row=z_c), n, h * w, c, images=n)
+        elif square and a.place == z_c == 1:
+            self.emit(exchange(lane), a._replace(row=a_c), z._replace(row=z.place), n, c, h * w, images=n)
+        elif not add and a.place == z_c == 1 and z.place == c < lane <= w:
+            self.emit(mix(c, lane), a, a_c, z, n, h, w, images=n)
+        else:
+            self.emit(move(add), a, a_c, z, z_c, n, h, w, c, images=n)
 
     # -- gradients --
 
@@ -299,13 +311,13 @@ class Lowering:
             self.emit(kernel, apart.image(), apart.image(), target.image(), n, h, w, apart.depth, images=n)
 
     @contextmanager
-    def gradient_flat_for(self, value: Value) -> Iterator[tuple[Flat, bool]]:
-        """Contiguous memory to put a gradient of a value into, and whether to add."""
-        if value.number not in self.fields:
-            yield self.gradient_for(value)
+    def fresh_gradient_flat_for(self, value: Value) -> Iterator[Flat]:
+        """Contiguous memory to write a gradient into without adding; it is added afterwards where that is needed."""
+        if value.number not in self.fields and value.number not in self.gradients:
+            yield self.gradient_for(value)[0]
             return
         apart = self.flat(value.shape)
-        yield apart, False
+        yield apart
         self.put_flat(value, apart)
 
     def is_root(self, value: Value) -> bool:
@@ -320,6 +332,13 @@ class Lowering:
         memory = self.flat(parameter.shape) if array is None else self.held(array)
         self.parameters[parameter.number] = (parameter, memory)
         return memory, keep
+
+    def update_within(self, parameter: Value) -> Flat | None:
+        """The constants with which the kernel that makes the gradient is to update the parameter too, None if not.
+
+        Only for a gradient whose one kernel is the last that reads the parameter.
+        """
+        return self.sinks.update_within(self, parameter) if len(parameter.uses) == 1 else None
 
     def put_flat(self, value: Value, gradient: Flat) -> None:
         """Hand a contiguous gradient to a value."""

@@ -231,6 +231,7 @@ class Replay:
         dtype = next((line.output.dtype for line in self.recording.lines if line.output.dtype.kind == "f"), np.float32)
         root = self.outputs[0] if self.learns else None
         to = Lowering(dtype, self.threads, root, self.sinks, lives)
+        self.sinks.begin()
         for i, value in enumerate(self.recording.inputs):
             to.inputs[value.number] = i
             placeholder = Flat(value.shape, value.dtype, pinned=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from underhood.engine import aligned
 from underhood.engine.compile import compiled
 from underhood.engine.fast.kernel import Floats, Kernel, kernel, mine
 from underhood.engine.forms import Array
@@ -56,7 +57,10 @@ class Sinks:
         state = self.optimizer.state.setdefault(p, {})
         names = self.optimizer.chosen(group)[1]
         missing = [name for name in names if name not in state]
-        state |= {name: Tensor(np.array(self.optimizer.start(name, p.array, group))) for name in missing}
+        for name in missing:
+            first = np.asarray(self.optimizer.start(name, p.array, group))
+            state[name] = Tensor(aligned.zeros(first.shape, first.dtype))
+            state[name].array[...] = first
         state.setdefault("step", 0)
         if missing:
             self.fresh.add(id(p))
@@ -85,30 +89,46 @@ class Sinks:
             for group in self.optimizer.param_groups
         ]
 
-    def finish(self, to: "Lowering") -> None:
-        """The updates, after all gradients are there."""
+    def begin(self) -> None:
+        """Forget the updates of an earlier pass."""
         self.steps: list[tuple[Tensor, dict[str, Any], Array]] = []
-        if self.optimizer is None:
-            return
+
+    def update_within(self, to: "Lowering", value: "Value") -> "Flat | None":
+        """The constant η, for a kernel that does w ← w − η v itself as soon as it has v; None where that is not all."""
+        p = value.tensor
+        group = self.groups.get(id(p))
+        if self.optimizer is None or p is None or group is None or not _only_momentum(self.optimizer, group):
+            return None
+        return self._constants(to, p, group)
+
+    def finish(self, to: "Lowering") -> None:
+        """The updates that are left, after all gradients are there."""
+        done = {id(p) for p, _, _ in self.steps}
         for value, gradient in to.parameters.values():
             p = value.tensor
-            if p is not None and id(p) in self.groups:
+            if p is not None and id(p) in self.groups and id(p) not in done:
                 self._update(to, p, value, gradient)
+
+    def _constants(self, to: "Lowering", p: Tensor, group: dict[str, Any]) -> "Flat":
+        """Memory for what `refresh` writes down before every step."""
+        assert self.optimizer is not None
+        count = len(self.optimizer.constants(group, {**self.optimizer.state[p], "step": 1}, False))
+        constants = to.held(np.zeros(count, to.dtype))
+        self.steps.append((p, group, constants.array))
+        return constants
 
     def _update(self, to: "Lowering", p: Tensor, value: "Value", gradient: "Flat") -> None:
         assert self.optimizer is not None
         group = self.groups[id(p)]
         rule, _ = self.optimizer.chosen(group)
         buffers = [to.held(array) for array in self._buffers(p, group)]
-        count = len(self.optimizer.constants(group, {**self.optimizer.state[p], "step": 1}, False))
-        constants = to.held(np.zeros(count, to.dtype))
-        self.steps.append((p, group, constants.array))
+        constants = self._constants(to, p, group)
         parts = to.threads if p.array.size > 4096 else 1
         if _only_momentum(self.optimizer, group):
             to.emit(follow_momentum, to.read_flat(value), gradient, constants, p.array.size, parts=parts)
             return
         arguments = (to.read_flat(value), gradient, *buffers, constants, p.array.size)
-        to.emit(update(rule, len(buffers), count), *arguments, parts=parts)
+        to.emit(update(rule, len(buffers), constants.array.size), *arguments, parts=parts)
 
     def refresh(self) -> None:
         """Count the step, and write down the numbers that it needs: learning rates, bias corrections."""

@@ -1,13 +1,14 @@
 """linear on rows, alone or before relu."""
 
-from underhood.engine.fast import blas, products
-from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast import products
+from underhood.engine.fast.lowering import Flat, Lowering
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, follow
+from underhood.engine.fast.vectors import lanes
 
 
 def match(line: Line, taken: set[int]) -> Stage | None:
-    if line.operation.name != "linear" or not blas.available():
+    if line.operation.name != "linear":
         return None
     a, w, b = line.inputs
     leaves = all(x is None or x.origin == "leaf" for x in (w, b))
@@ -28,21 +29,33 @@ class Dense(Stage):
         self.P = self.w.shape[0]
 
     def forward(self, to: Lowering) -> None:
-        bias = to.flat((1,)) if self.b is None else to.read_flat(self.b)
-        self.weights = to.read_flat(self.w)
-        to.emit(products.linear(self.relu, self.b is not None), to.read_flat(self.a), self.weights, bias,
-                to.make_flat(self.output), self.N, self.D, self.P)  # fmt: skip
+        bias = to.flat((self.P,)) if self.b is None else to.read_flat(self.b)
+        self._product(to, to.read_flat(self.a), bias, to.make_flat(self.output), turned=True)
+
+    def _product(self, to: Lowering, a: Flat, bias: Flat, z: Flat, *, turned: bool) -> None:
+        """z = φ(a wᵀ + bias), or, not turned, z = a w + bias."""
+        depth, columns = (self.D, self.P) if turned else (self.P, self.D)
+        lane = lanes(to.dtype)
+        R, V = products.tile_of(self.N, columns, lane)
+        room = to.flat((to.threads, products.room_for(V, lane, depth)))
+        to.emit(products.product(R, V, lane), a, to.read_flat(self.w), bias, z, room, self.N, depth, columns, turned,
+                self.relu and turned)  # fmt: skip
 
     def backward(self, to: Lowering) -> None:
         dz = to.gradient_as_flat(self.output)
+        lane = lanes(to.dtype)
         if self.relu:
-            to.emit(products.relu_mask, dz, to.read_flat(self.output), self.N * self.P)
-        if self.a.gradient:
-            with to.gradient_flat_for(self.a) as (da, add):
-                to.emit(products.to_input, dz, self.weights, da, self.N, self.D, self.P, add)
-        if self.w.gradient:
-            target, keep = to.sink(self.w)
-            to.emit(products.to_weight, dz, to.read_flat(self.a), target, self.N, self.D, self.P, keep)
+            to.emit(products.relu_mask(lane), dz, to.read_flat(self.output), self.N * self.P)
         if self.b is not None and self.b.gradient:
             target, keep = to.sink(self.b)
-            to.emit(products.add_rows_up, dz, target, self.N, self.P, keep, parts=1)
+            to.emit(products.add_rows_up(lane), dz, target, self.N, self.P, keep)
+        if self.a.gradient:
+            with to.fresh_gradient_flat_for(self.a) as da:
+                self._product(to, dz, to.flat((self.D,)), da, turned=False)
+        if self.w.gradient:
+            R, V = products.tile_of(self.P, self.D, lane)
+            room = to.flat((to.threads, products.room_for(V, lane, self.N, products.WIDE)))
+            target, keep = to.sink(self.w)
+            lr = to.update_within(self.w)
+            to.emit(products.to_weight(R, V, lane), dz, to.read_flat(self.a), target, to.read_flat(self.w), lr or room,
+                    room, self.N, self.D, self.P, keep, lr is not None)  # fmt: skip
