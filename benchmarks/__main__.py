@@ -118,7 +118,7 @@ def about_engine(case: Case) -> Iterator[Record]:
         yield {"case": case.name} | output("step_underhood", told, *quick, "--kernels")[-1]
         with tempfile.TemporaryDirectory() as empty:
             (cold,) = output("step_underhood", told | {"NUMBA_CACHE_DIR": empty}, *quick)
-        yield {"case": case.name, "cold_s": cold["ready_s"]}
+        yield {"case": case.name, "cold_s": cold["ready_s"], "kernels_s": cold["kernels_s"]}
         yield {"case": case.name, "allocations": in_own_process(case)}
 
 

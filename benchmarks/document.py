@@ -88,7 +88,7 @@ READY_PROSE = """## The first steps
 From a program's first line until its third step is done: importing the library, building the network, compiling, which
 some do at their second step or third. The engine, `torch.compile` and tinygrad keep on the disk what they compiled; a
 figure is the median over starts, of which the first may have had to compile. *Nothing compiled* is the engine with an
-empty cache.
+empty cache: to compile the kernels of the plan, imports, and the operations as they stand, which the recording runs.
 """
 
 LIBRARIES = ("tinygrad", "jax", "jaxlib", "mygrad")

@@ -95,10 +95,8 @@ def means(threads: int, backend: str, **more: Any) -> str:
 
 
 def run(program: str, network: str, images: int, threads: int, *options: str) -> Any:
-    """What a program printed; the threads of every library, passive while they wait, as in the laboratory's workers."""
+    """What a program printed, with so many threads for every library."""
     environment = os.environ | dict.fromkeys(THREAD_COUNTS, str(threads))
-    if program != "epoch_tutorial":
-        environment |= {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
     command = [sys.executable, "-m", f"benchmarks.programs.{program}", network, "--images", str(images), *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

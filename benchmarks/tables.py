@@ -201,7 +201,7 @@ def floors(found: Records, threads: int, cases: Sequence[Case], works: dict[str,
     return Table(f"The floor on {plural(threads)}", columns, rows, foot)
 
 
-PRODUCTS = ("convolution", "weight_gradient", "linear_layer", "to_input", "to_weight")  # kernels of multiply–adds
+PRODUCTS = ("convolution", "weight_gradient", "matrix_product", "to_weight")  # kernels of multiply–adds
 
 
 def kernels(found: Records, case: Case, work: Work) -> Table | None:
@@ -242,12 +242,13 @@ def memories(found: Records, threads: int, cases: Sequence[Case]) -> Table:
 
 def readies(found: Records, threads: int, cases: Sequence[Case]) -> Table:
     """How long the third step is waited for, imports and compiling included; the engine's with an empty cache too."""
-    cold = {r["case"]: r["cold_s"] for r in found.of_kind("cold_s")} if threads == 1 else {}
+    cold = {r["case"]: r for r in found.of_kind("cold_s")} if threads == 1 else {}
     rows = by_process(found, threads, cases, ready)
     columns = process_columns("s", ".1f")
     if cold:
-        rows = [row | {"cold": cold.get(case.name)} for row, case in zip(rows, cases, strict=True)]
-        columns.insert(1, Column("cold", f"{ENGINE_NAME}, nothing compiled", "s", ".1f"))
+        rows = [cold.get(case.name, {}) | row for row, case in zip(rows, cases, strict=True)]
+        columns.insert(1, Column("cold_s", f"{ENGINE_NAME}, nothing compiled", "s", ".1f"))
+        columns.insert(2, Column("kernels_s", "of it the plan's kernels", "s", ".1f"))
     return Table(f"Time to the third step, {plural(threads)}", columns, rows)
 
 

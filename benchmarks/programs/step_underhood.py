@@ -10,6 +10,7 @@ import json
 import underhood
 from benchmarks.cases import CASES
 from underhood import nn, optim
+from underhood.engine.fast.kernel import Kernel
 
 parser = options(CASES)
 parser.add_argument("--eager", action="store_true", help="without a plan")
@@ -42,7 +43,7 @@ plan = underhood.plan(loss, optimizer)
 if chosen.eager:
     report(eager, data, chosen)
 else:
-    report(replayed, data, chosen, lambda: {"reason": plan.reason})
+    report(replayed, data, chosen, lambda: {"reason": plan.reason, "kernels_s": Kernel.seconds})
 if chosen.kernels:
     times = plan.times(*data[0])
     names = dict.fromkeys(name for name, _ in times)

@@ -26,7 +26,7 @@ def found():
             *turns(MLP, "JAX", [5.0]),
             *turns(NN, "underhood", [10.0], reason="a hook"),
             {"case": "mlp", "threads": 1, "contender": "MyGrad", "missing": "not installed"},
-            {"case": "mlp", "cold_s": 7.5},
+            {"case": "mlp", "cold_s": 7.5, "kernels_s": 3.0},
             {"case": "mlp", "kernels": KERNELS},
             {"threads": 1, "peaks": {"gflops": 2000.0, "copies": {"1000000": 10.0}}},
         ]
@@ -64,7 +64,7 @@ def test_memory_and_first_steps_are_told_by_process(found):
     assert row["underhood"] == row["JAX"] == 5e6
     assert "MyGrad" not in row
     (row,) = readies(found, 1, [MLP]).rows
-    assert (row["cold"], row["underhood"]) == (7.5, 2.0)
+    assert (row["cold_s"], row["kernels_s"], row["underhood"]) == (7.5, 3.0, 2.0)
 
 
 def test_kernels_come_by_their_share_and_tell_what_stands_above_the_floor(found):

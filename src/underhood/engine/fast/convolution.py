@@ -37,11 +37,10 @@ def within(first: int, step: int, count: int, rows: int) -> range:
 
 
 @cache
-def slide(P: int, V: int, lanes: int, add: bool = False, place: int = 0) -> Kernel:
+def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
     """The convolution in tiles of P × V; with `add` it is added to what z holds, else it begins with b.
 
-    Where it is added, P has to divide the width: what is computed twice would be added twice. `place` is a's step to
-    the next window, 0 if that is only known when it runs; known, it costs no registers.
+    Where it is added, P has to divide the width: what is computed twice would be added twice.
     """
 
     @kernel
@@ -51,7 +50,6 @@ def slide(P: int, V: int, lanes: int, add: bool = False, place: int = 0) -> Kern
         parts: int, thread: int,
     ) -> None:  # fmt: skip
         blank = tile(w, P, V)
-        across = place if place else a.place
         stretches, length = taps_x, channels
         if tap_x == channels:  # the taps of a row are one stretch
             stretches, length = 1, taps_x * channels
@@ -62,7 +60,7 @@ def slide(P: int, V: int, lanes: int, add: bool = False, place: int = 0) -> Kern
                     weights = (o * taps_y + taps.start * V * lanes) * taps_x * channels
                     for left in range(0, width, P):
                         x = min(left, width - P)
-                        window = row_of(a, thread, n, y) + x * across
+                        window = row_of(a, thread, n, y) + x * a.place
                         to = row_of(z, thread, n, y) + x * z.place + o
                         t = load(blank, z.data, to, z.place) if add else rows(blank, b, o)
                         weight = weights
@@ -70,7 +68,7 @@ def slide(P: int, V: int, lanes: int, add: bool = False, place: int = 0) -> Kern
                             for j in range(stretches):
                                 begin = window + i * tap_y + j * tap_x
                                 for k in range(begin, begin + length):
-                                    t = grow(t, a.data, k, across, w, weight)
+                                    t = grow(t, a.data, k, a.place, w, weight)
                                     weight += V * lanes
                         store(t, z.data, to, z.place)
 

@@ -23,7 +23,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple, NewType
+from typing import Any, ClassVar, NamedTuple, NewType
 
 import numpy as np
 from llvmlite import ir
@@ -84,6 +84,8 @@ class Argument(NamedTuple):
 class Kernel:
     """A kernel's function, and its machine code for each dtype."""
 
+    seconds: ClassVar[float] = 0.0  # for which all kernels together were compiled, or fetched from the disk
+
     def __init__(self, function: Callable[..., None]) -> None:
         self.function, self.__name__ = function, function.__name__
         parameters = list(inspect.signature(function).parameters.values())[:-3]  # without part, parts, thread
@@ -100,7 +102,9 @@ class Kernel:
         """Where the machine code for a dtype begins."""
         name = np.dtype(dtype).name
         if name not in self._codes:
+            began = perf_counter()
             self._codes[name] = _code(self, getattr(types, name))
+            Kernel.seconds += perf_counter() - began
         return int(self._codes[name].address)
 
 

@@ -112,10 +112,8 @@ class Convolve(Stage):
         a = to.read_field(self.a, self.filled)
         z = to.make_field(self.output)
         n, _, h, w = self.output.shape
-        windows = self._windows(a)
-        kernel = slide(*self.tile, lanes(to.dtype), place=windows.place if self.tile[1] == 1 else 0)
-        to.emit(kernel, windows, self.packed, self.bias, z.image(), n, h, w, *self._taps(a), *self._rows(a), a.channels,
-                self.depth, images=n)  # fmt: skip
+        to.emit(slide(*self.tile, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
+                *self._taps(a), *self._rows(a), a.channels, self.depth, images=n)  # fmt: skip
 
     def _windows(self, a: Field) -> Image:
         return a.image(-self.place.before[0], -self.place.before[1], *self.place.stride)
@@ -150,10 +148,10 @@ class Convolve(Stage):
                     V = tile_shape(q.inputs, self.backs // lane)[1]
                     P, _ = tile_shape(q.inputs, self.backs // lane, exact=add, columns=V)
                     target = da.image(p.first, q.first, *self.place.stride)
-                    kernel = slide(P, V, lane, add, place=dz.depth if V == 1 else 0)
-                    to.emit(kernel, dz.image(p.begin, q.begin), self.turned[p.first, q.first], self.no_bias, target, n,
-                            p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth, len(p.taps), len(q.taps), p.begin,
-                            1, p.step, dz.height, dz.channels, self.backs, images=n)  # fmt: skip
+                    to.emit(slide(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
+                            self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
+                            len(p.taps), len(q.taps), p.begin, 1, p.step, dz.height, dz.channels, self.backs,
+                            images=n)  # fmt: skip
 
     def end(self, to: Lowering) -> None:
         outputs, inputs, ky, kx = self.w.shape
