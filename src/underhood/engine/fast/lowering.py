@@ -48,7 +48,7 @@ class Field(Memory):
     """Images (N, C, H, W), channels last, C filled up to whole vectors, `border` zeros around."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, border: int, filled: bool = True) -> None:
-        n, c, h, w = shape
+        self.nchw = n, c, h, w = shape
         self.images, self.channels, self.height, self.width = n, c, h, w
         self.border = border
         self.depth = -(-c // lanes(np.dtype(dtype))) * lanes(np.dtype(dtype)) if filled else c
@@ -229,10 +229,11 @@ class Lowering:
 
     def _leave(self, value: Value) -> None:
         field: Any = self.values[value.number, "field"]
-        flat = self.make_flat(value)
-        source = (field.image(), 1)
-        image, step = flat_image(flat, value.shape)
-        self._move(source, value.shape, image, add=False, z_c=step)
+        self._flatten(field, self.make_flat(value))
+
+    def _flatten(self, field: Field, flat: Flat, add: bool = False) -> None:
+        image, step = flat_image(flat, field.nchw)
+        self._move((field.image(), 1), field.nchw, image, add=add, z_c=step)
 
     def _move(
         self, source: tuple[Image, int], shape: tuple[int, ...], target: Image, *, add: bool, z_c: int = 1
@@ -274,8 +275,7 @@ class Lowering:
         found = self.gradient_of(value)
         if isinstance(found, Field):
             flat = self.flat(value.shape)
-            image, step = flat_image(flat, value.shape)
-            self._move((found.image(), 1), value.shape, image, add=False, z_c=step)
+            self._flatten(found, flat)
             return flat
         made: Flat = found
         return made
@@ -294,8 +294,7 @@ class Lowering:
         apart = self.bordered(value.shape)
         yield apart, False
         target, add = self.gradient_for(value)
-        image, step = flat_image(target, value.shape)
-        self._move((apart.image(), 1), value.shape, image, add=add, z_c=step)
+        self._flatten(apart, target, add)
 
     @contextmanager
     def fresh_gradient_field_for(self, value: Value) -> Iterator[Field]:
