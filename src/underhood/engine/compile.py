@@ -11,6 +11,7 @@ import ast
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class PageCache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
         files = {file for f in (function, *_cells(function)) if (file := _file(f))}
-        self._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
+        self._cache_file = Files(  # type: ignore[no-untyped-call]
             cache_path=self._cache_path,
             filename_base=self._impl.filename_base.replace("<", "").replace(">", ""),
             source_stamp=stamp(tuple(files)),
@@ -70,6 +71,41 @@ class PageCache(FunctionCache):
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return signature, codegen.magic_tuple()
+
+
+class Files(IndexDataCacheFile):
+    """The files of one function, for many processes at once: each is named after the sources and the types in it.
+
+    Numba numbers them and keeps an index, and writes the index first: another process may find the machine code of
+    other sources, or of other types, under the number that it was told.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        self._save_data(self._name(key), data)  # type: ignore[no-untyped-call]
+        self._clear(but=self._source_stamp[:16])
+
+    def load(self, key: Any) -> Any:
+        try:
+            return self._load_data(self._name(key))  # type: ignore[no-untyped-call]
+        except OSError:
+            return None
+
+    def flush(self) -> None:
+        self._clear(but="")
+
+    def _name(self, key: Any) -> str:
+        types = hashlib.sha256(repr((numba.__version__, key)).encode()).hexdigest()
+        return f"{self._base}.{self._source_stamp[:16]}.{types[:16]}.nbc"
+
+    def _clear(self, but: str) -> None:
+        """Remove what was made of other sources."""
+        for file in Path(self._cache_path).glob(f"{escape(self._base)}.*.nbc"):
+            if file.name.split(".")[-3] != but:
+                file.unlink(missing_ok=True)
+
+    @property
+    def _base(self) -> str:
+        return str(self._index_name).removesuffix(".nbi")
 
 
 def _file(function: Any) -> Path | None:
