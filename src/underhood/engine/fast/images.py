@@ -2,9 +2,10 @@
 
 from functools import cache
 
+from underhood.engine.fast.edges import load_some, store_some
 from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
 from underhood.engine.fast.shuffles import interleave, turn
-from underhood.engine.fast.vectors import choose, load, row, store, tile
+from underhood.engine.fast.vectors import choose, load, row, spread, store, tile
 
 
 @cache
@@ -157,35 +158,45 @@ def sum_places(lanes: int) -> Kernel:
     return bias_gradient
 
 
-@kernel
-def mean_places(
-    a: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
-) -> None:
+@cache
+def mean_places(lanes: int) -> Kernel:
     """z[n, c] = the mean of a's channel over all places."""
-    for n in mine(images, part, parts):
-        to = row_of(z, thread, n, 0)
-        for c in range(channels):
-            z.data[to + c] = 0
-        for y in range(height):
-            at = row_of(a, thread, n, y)
-            for x in range(width):
-                for c in range(channels):
-                    z.data[to + c] += a.data[at + x * a.place + c]
-        for c in range(channels):
-            z.data[to + c] /= height * width
+
+    @kernel
+    def mean_places(
+        a: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
+    ) -> None:
+        blank = tile(z.data, 1, 1)
+        places = spread(blank, z.data.dtype.type(height * width))
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                total = blank
+                for y in range(height):
+                    at = row_of(a, thread, n, y) + c
+                    for x in range(width):
+                        total = total + load(blank, a.data, at + x * a.place, 0)
+                store_some(total / places, z.data, row_of(z, thread, n, 0) + c, 0, channels - c, 0)
+
+    return mean_places
 
 
-@kernel
-def spread_mean(
-    dz: Image, da: Image, images: int, height: int, width: int, channels: int, add: bool, part: int, parts: int,
-    thread: int,
-) -> None:  # fmt: skip
+@cache
+def spread_mean(lanes: int, add: bool) -> Kernel:
     """Every place gets its share of a mean's gradient."""
-    for n in mine(images, part, parts):
-        source = row_of(dz, thread, n, 0)
-        for y in range(height):
-            for x in range(width):
-                to = row_of(da, thread, n, y) + x * da.place
-                for c in range(channels):
-                    old = da.data[to + c] if add else dz.data[source] * 0
-                    da.data[to + c] = old + dz.data[source + c] / (height * width)
+
+    @kernel
+    def spread_mean(
+        dz: Image, da: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
+    ) -> None:
+        blank = tile(da.data, 1, 1)
+        places = spread(blank, da.data.dtype.type(height * width))
+        for n in mine(images, part, parts):
+            for c in range(0, channels, lanes):
+                share = load_some(blank, dz.data, row_of(dz, thread, n, 0) + c, 0, channels - c) / places
+                for y in range(height):
+                    at = row_of(da, thread, n, y) + c
+                    for x in range(width):
+                        t = load(blank, da.data, at + x * da.place, 0) + share if add else share
+                        store(t, da.data, at + x * da.place, 0)
+
+    return spread_mean

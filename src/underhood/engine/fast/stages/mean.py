@@ -5,6 +5,7 @@ from underhood.engine.fast.kernel import Image
 from underhood.engine.fast.lowering import Flat, Lowering
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, is_image
+from underhood.engine.fast.vectors import lanes
 
 
 def match(line: Line, taken: set[int]) -> Stage | None:
@@ -18,14 +19,15 @@ class Mean(Stage):
     def forward(self, to: Lowering) -> None:
         a = to.read_field(self.lines[0].inputs[0])
         n, c, h, w = self.lines[0].inputs[0].shape
-        to.emit(mean_places, a.image(), self._rows(to.make_flat(self.output)), n, h, w, c, images=n)
+        rows = self._rows(to.make_flat(self.output))
+        to.emit(mean_places(lanes(to.dtype)), a.image(), rows, n, h, w, c, images=n)
 
     def backward(self, to: Lowering) -> None:
         a = self.lines[0].inputs[0]
         n, c, h, w = a.shape
         dz = to.gradient_as_flat(self.output)
         with to.gradient_field_for(a) as (da, add):
-            to.emit(spread_mean, self._rows(dz), da.image(), n, h, w, c, add, images=n)
+            to.emit(spread_mean(lanes(to.dtype), add), self._rows(dz), da.image(), n, h, w, c, images=n)
 
     def _rows(self, flat: Flat) -> Image:
         return Image(flat, 0, 0, self.output.shape[1], 0, 0)
