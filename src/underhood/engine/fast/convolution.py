@@ -14,7 +14,7 @@ vectors of channels; where P does not divide the row, the last tile overlaps the
 
 The first window of an image begins where `a` says, and a step to the next window is a step of `a`, which the stride
 has made larger; `tap_y, tap_x` are the steps to the next tap. `top, step, down` say the same of rows: row y meets, at
-its tap i, row top + step·y + down·i of the `rows` of a; what would be met above or below is 0 and is left out. An
+its tap i, row top + step·y + down·i of the `rows_a` of a; what would be met above or below is 0 and is left out. An
 output's channels are a whole number of vectors.
 
 Source: the idea of direct convolution in Georganas et al. 2018, "Anatomy of high-performance deep learning
@@ -82,7 +82,7 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
     @kernel
     def weight_gradient(
         a: Image, dz: Image, dw: Floats, images: int, height: int, width: int, tap_y: int, tap_x: int, taps_y: int,
-        taps_x: int, top: int, step: int, down: int, rows: int, channels: int, outputs: int, part: int, parts: int,
+        taps_x: int, top: int, step: int, down: int, rows_a: int, channels: int, outputs: int, part: int, parts: int,
         thread: int,
     ) -> None:  # fmt: skip
         blank = tile(dw, R, V)
@@ -92,7 +92,7 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
         for n in mine(images, part, parts):
             sums = thread * taps_y * taps_x * channels * outputs
             for i in range(taps_y):
-                lines = within(top + i * down, step, height, rows)
+                lines = within(top + i * down, step, height, rows_a)
                 for j in range(stretches):
                     for first in range(0, length, R):
                         k = min(first, length - R)

@@ -45,7 +45,8 @@ def _width() -> tuple[int, int]:
 BYTES, REGISTERS = _width()
 INDEX = ir.IntType(64)
 # what LLVM calls the registers of vectors in the text around assembly; empty where that is not known
-CLASS = {"x86_64": "v" if BYTES == 64 else "x", "AMD64": "x", "aarch64": "w", "arm64": "w"}.get(platform.machine(), "")
+X86 = "v" if BYTES == 64 else "x"
+CLASS = {"x86_64": X86, "AMD64": X86, "aarch64": "w", "arm64": "w"}.get(platform.machine(), "")
 
 
 def fits(rows: int, columns: int) -> bool:
