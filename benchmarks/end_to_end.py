@@ -72,8 +72,9 @@ def table(network: str, images: int, threads: int, rounds: int, tuned: dict[str,
     ]
     rows = []
     for name, found in took.items():
-        ratios, work = ([a[clock] / b[clock] for a, b in zip(took[TUTORIAL], found, strict=True)] for clock in
-                        ("wall", "processor"))  # fmt: skip
+        ratios, work = (
+            [a[clock] / b[clock] for a, b in zip(took[TUTORIAL], found, strict=True)] for clock in ("wall", "processor")
+        )
         rows.append(
             {
                 "program": name,

@@ -55,7 +55,7 @@ def test_settings_come_from_words_a_file_and_a_grid(underhood, study, tmp_path):
     (tmp_path / "trial.toml").write_text("start = 3.0\nsteps = 1\n")
     said = underhood(
         "run", study, "--scale=smoke", "--settings", str(tmp_path / "trial.toml"), "--set", "lr=0.25", "--json"
-    )  # fmt: skip
+    )
     (trial,) = said.json["trials"]  # the axis is fixed
     assert trial["result"]["loss"] == (3 * 0.5) ** 2
 

@@ -40,9 +40,12 @@ def test_a_door_is_pytorchs_layer(name, inputs, twin):
 
 
 def test_the_convolution_has_columns_of_either_length():
-    assert by_hand.diff_mse(
-        by_hand.conv2d_vector(IMAGES, FILTERS, BIAS, columns="K·K"), by_hand.conv2d_scalar(IMAGES, FILTERS, BIAS)
-    ) < 1e-28  # fmt: skip
+    assert (
+        by_hand.diff_mse(
+            by_hand.conv2d_vector(IMAGES, FILTERS, BIAS, columns="K·K"), by_hand.conv2d_scalar(IMAGES, FILTERS, BIAS)
+        )
+        < 1e-28
+    )
     z = by_hand.conv2d_vector(engine.tensor(IMAGES, requires_grad=True), engine.tensor(FILTERS), columns="K·K")
     assert z.grad_fn.operation.name == "conv2d_by_channel"
     with pytest.raises(ValueError, match="C·K·K or K·K"):

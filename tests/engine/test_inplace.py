@@ -164,8 +164,9 @@ def test_a_program_with_in_place_changes(same, program, form):
         same(program, X, Y)
 
 
-@pytest.mark.parametrize("module", ["ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "SiLU", "Mish", "Hardtanh",
-                                    "Hardswish"])  # fmt: skip
+@pytest.mark.parametrize(
+    "module", ["ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "SiLU", "Mish", "Hardtanh", "Hardswish"]
+)
 def test_a_module_in_place(same, module):
     def program(lib, x, y):
         z = x * y

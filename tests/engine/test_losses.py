@@ -25,8 +25,9 @@ def weight(lib):
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("form", ["definition", "vector", "fast"])
-@pytest.mark.parametrize("options", [{}, {"ignore_index": 2}, {"label_smoothing": 0.2},
-                                     {"ignore_index": 1, "label_smoothing": 0.1}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{}, {"ignore_index": 2}, {"label_smoothing": 0.2}, {"ignore_index": 1, "label_smoothing": 0.1}], ids=str
+)
 @pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
 @pytest.mark.parametrize(
     ("x", "t"),
@@ -231,10 +232,16 @@ def test_equal_vectors_have_a_gradient(same):
         (lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.ones(2)), RuntimeError, "expected"),
         (lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.tensor([0, 1]), lib.ones(3)), RuntimeError, "weight"),
         (lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.ones(2, 2), lib.ones(3)), RuntimeError, "weight tensor"),
-        (lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.tensor([0, 1]), reduction="average"), ValueError,
-         "average is not a valid value for reduction"),
-        (lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.tensor([0, 1]), label_smoothing=2.0), RuntimeError,
-         "label_smoothing must be between 0.0 and 1.0"),
+        (
+            lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.tensor([0, 1]), reduction="average"),
+            ValueError,
+            "average is not a valid value for reduction",
+        ),
+        (
+            lambda lib, F: F.cross_entropy(lib.ones(2, 2), lib.tensor([0, 1]), label_smoothing=2.0),
+            RuntimeError,
+            "label_smoothing must be between 0.0 and 1.0",
+        ),
         (lambda lib, F: F.nll_loss(lib.ones(3, 2), lib.tensor([0, 1])), ValueError, "batch_size"),
         (lambda lib, F: F.mse_loss(lib.ones(2), lib.ones(2), reduction="all"), ValueError, "not a valid value"),
         (lambda lib, F: F.binary_cross_entropy(lib.ones(2), lib.ones(3)), ValueError, "Target size|target size"),
@@ -248,7 +255,7 @@ def test_equal_vectors_have_a_gradient(same):
         (lambda lib, F: F.margin_ranking_loss(lib.ones(2, 2), lib.ones(2), lib.ones(2)), RuntimeError, "dimension"),
         (lambda lib, F: F.cosine_embedding_loss(lib.ones(2, 2), lib.ones(2, 2), lib.ones(2, 2)), RuntimeError, None),
     ],
-)  # fmt: skip
+)
 def test_mistakes(lib, program, error, message):
     with pytest.raises(error, match=message):
         program(lib, lib.nn.functional)

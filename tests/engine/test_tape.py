@@ -73,10 +73,17 @@ def detached_in_the_middle(lib, x, y):
 @pytest.mark.parametrize(
     "program",
     [
-        a_diamond, one_input_many_uses, the_same_input_twice, a_part_that_leads_nowhere, two_outputs,
-        an_output_that_is_used_on, both_parts_of_max, through_integers, detached_in_the_middle,
+        a_diamond,
+        one_input_many_uses,
+        the_same_input_twice,
+        a_part_that_leads_nowhere,
+        two_outputs,
+        an_output_that_is_used_on,
+        both_parts_of_max,
+        through_integers,
+        detached_in_the_middle,
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("form", ["definition", "vector", "fast"])
 def test_gradients_flow_as_in_torch(same, program, form):
     with underhood.form(form):
@@ -245,8 +252,9 @@ def test_mistakes_are_told_in_torchs_words(lib, program, message):
         program(lib, leaf(lib))
 
 
-@pytest.mark.parametrize("call", [lambda z, x: z.backward(create_graph=True),
-                                  lambda z, x: underhood.autograd.grad(z, x, create_graph=True)])  # fmt: skip
+@pytest.mark.parametrize(
+    "call", [lambda z, x: z.backward(create_graph=True), lambda z, x: underhood.autograd.grad(z, x, create_graph=True)]
+)
 def test_gradients_of_gradients_are_refused(call):
     x = leaf(underhood)
     with pytest.raises(NotImplementedError, match="create_graph"):

@@ -106,8 +106,14 @@ def test_whose_memory_it_is(lib):
     assert array[1] == 2
 
 
-@pytest.mark.parametrize("call", [lambda: underhood.zeros(2, device="cuda"), lambda: underhood.ones(2).to("cuda:0"),
-                                  lambda: underhood.tensor([1], device="mps")])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: underhood.zeros(2, device="cuda"),
+        lambda: underhood.ones(2).to("cuda:0"),
+        lambda: underhood.tensor([1], device="mps"),
+    ],
+)
 def test_there_is_only_the_cpu(call):
     with pytest.raises(RuntimeError, match="runs on the CPU"):
         call()
@@ -250,8 +256,18 @@ def test_promotion(kind, other):
     def program(lib):
         x, y = lib.ones(2, dtype=getattr(lib, kind)), lib.ones((), dtype=getattr(lib, other))
         wide = lib.ones(2, dtype=getattr(lib, other))
-        return [x * y, x * wide, x + 1.5, x * 2, 2 - x.to(lib.int8), x / wide, lib.maximum(x, wide), x == wide,
-                lib.cat([x, wide]), x.sum()]  # fmt: skip
+        return [
+            x * y,
+            x * wide,
+            x + 1.5,
+            x * 2,
+            2 - x.to(lib.int8),
+            x / wide,
+            lib.maximum(x, wide),
+            x == wide,
+            lib.cat([x, wide]),
+            x.sum(),
+        ]
 
     for ours, theirs in zip(program(underhood), program(torch), strict=True):
         assert name(ours.dtype) == name(theirs.dtype)
@@ -401,10 +417,13 @@ NUMBERS = {
     "index_put": lambda lib, x: x[0].index_put((lib.tensor([0, 0]), lib.tensor([1, 1])), x[1, 0, :2], accumulate=True),
     "reciprocal": lambda lib, x: [x.reciprocal(), x.remainder(0.7), x.ceil(), x.sign()],
     "whole": lambda lib, x: [x.detach() // 0.3, lib.div(x.detach(), 0.3, rounding_mode="trunc")],
-    "distance": lambda lib, x: [lib.nn.functional.pairwise_distance(x[0], x[1]),
-                                lib.nn.functional.cosine_similarity(x[0], x[1]),
-                                lib.nn.functional.normalize(x), lib.nn.functional.normalize(x * 0, p=1.0, dim=-1)],
-}  # fmt: skip
+    "distance": lambda lib, x: [
+        lib.nn.functional.pairwise_distance(x[0], x[1]),
+        lib.nn.functional.cosine_similarity(x[0], x[1]),
+        lib.nn.functional.normalize(x),
+        lib.nn.functional.normalize(x * 0, p=1.0, dim=-1),
+    ],
+}
 
 
 @pytest.mark.parametrize("program", [pytest.param(p, id=n) for n, p in (INDICES | SHAPES | NUMBERS).items()])
@@ -413,8 +432,11 @@ def test_the_same_as_torch(same, program):
 
 
 @settings(max_examples=60, deadline=None)
-@given(shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4), seed=st.integers(0, 99),
-       f=st.sampled_from(["add", "sub", "mul", "div", "maximum", "minimum", "pow"]))  # fmt: skip
+@given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4),
+    seed=st.integers(0, 99),
+    f=st.sampled_from(["add", "sub", "mul", "div", "maximum", "minimum", "pow"]),
+)
 def test_broadcasting(same, shapes, seed, f):
     draw = np.random.default_rng(seed)
     x, y = (np.asarray(draw.uniform(0.5, 2, shape)) for shape in shapes.input_shapes)
@@ -422,11 +444,15 @@ def test_broadcasting(same, shapes, seed, f):
 
 
 @settings(max_examples=60, deadline=None)
-@given(x=hnp.arrays(np.float64, hnp.array_shapes(max_dims=4, max_side=4), elements=st.integers(-3, 3).map(float)),
-       f=st.sampled_from(["sum", "mean", "amax", "amin", "logsumexp", "norm"]), data=st.data())  # fmt: skip
+@given(
+    x=hnp.arrays(np.float64, hnp.array_shapes(max_dims=4, max_side=4), elements=st.integers(-3, 3).map(float)),
+    f=st.sampled_from(["sum", "mean", "amax", "amin", "logsumexp", "norm"]),
+    data=st.data(),
+)
 def test_reductions_over_any_axes(same, x, f, data):
-    axes = data.draw(st.lists(st.integers(-x.ndim, x.ndim - 1), min_size=1, max_size=x.ndim,
-                              unique_by=lambda a: a % x.ndim))  # fmt: skip
+    axes = data.draw(
+        st.lists(st.integers(-x.ndim, x.ndim - 1), min_size=1, max_size=x.ndim, unique_by=lambda a: a % x.ndim)
+    )
     keep = data.draw(st.booleans())
     options = {"dim": tuple(axes), "keepdim": keep}
     power = {"p": 2} if f == "norm" else {}  # without it torch takes matrices only

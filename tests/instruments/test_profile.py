@@ -96,8 +96,18 @@ def test_every_layer_and_what_stands_between_them_is_timed():
     run = found.runs[0]
     timed = [row.name for row in run.leaves if row.forward]
     assert timed == [
-        "conv", "norm", "act", "again", "again#2", "act#2", "add", "mean", "gelu", "drop", "head",
-    ]  # fmt: skip
+        "conv",
+        "norm",
+        "act",
+        "again",
+        "again#2",
+        "act#2",
+        "add",
+        "mean",
+        "gelu",
+        "drop",
+        "head",
+    ]
     assert all(row.backward for row in run.leaves if row.forward)
     assert run.forward.median > 0
     assert run.sum == pytest.approx(sum(row.seconds for row in run.leaves))

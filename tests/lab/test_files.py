@@ -140,17 +140,22 @@ def test_a_lock_is_held_by_one_and_ends_with_its_process(tmp_path):
     lock = tmp_path / "lock"
     assert not is_locked(lock)
     holder = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent("""
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
             import sys, time
             from pathlib import Path
             from underhood.lab.files import locked
             with locked(Path(sys.argv[1])):
                 print("held", flush=True)
                 time.sleep(60)
-        """), lock],
+        """),
+            lock,
+        ],
         stdout=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     with holder:
         assert holder.stdout.readline() == "held\n"
         assert is_locked(lock)

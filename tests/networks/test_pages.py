@@ -26,13 +26,17 @@ SMALLER = {
     "resnet18-cifar": ({}, (3, 16, 16)),
 }
 ROWS = [
-    pytest.param(name, *SMALLER.get(name, ({}, row.input)), id=name,
-                 marks=[pytest.mark.slow] if name.startswith("alexnet") else [])
+    pytest.param(
+        name,
+        *SMALLER.get(name, ({}, row.input)),
+        id=name,
+        marks=[pytest.mark.slow] if name.startswith("alexnet") else [],
+    )
     for name, row in NETWORKS.items()
 ] + [
     pytest.param("mlp", {"dropout": 0.5, "input_dropout": 0.2, "hidden": (20, 20)}, (1, 28, 28), id="mlp-dropout"),
     pytest.param("resnet20", {"shortcut": "B"}, (3, 16, 16), id="resnet20-B"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "arguments", "shape"), ROWS)

@@ -32,7 +32,7 @@ FORMULAS = [
     (r"\operatorname*{arg\,max}_x f", "argmaxₓ f", None),
     (r"\sum_{i=1}^{n} x_i", "∑ᵢ₌₁ⁿxᵢ", None),
     (r"\tilde{x} + \overline{y}", "x̃ + ȳ", None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("latex", "text", "typst"), FORMULAS)

@@ -25,16 +25,22 @@ def pytorch(settings, target):
     f2.retain_grad()
     loss = torch.nn.functional.cross_entropy(f2[None], torch.tensor([target]))
     loss.backward()
-    return loss.item(), {**{name: value.grad.numpy() for name, value in t.items()}, "f1": f1.grad.numpy(),
-                         "f2": f2.grad.numpy()}  # fmt: skip
+    return loss.item(), {
+        **{name: value.grad.numpy() for name, value in t.items()},
+        "f1": f1.grad.numpy(),
+        "f2": f2.grad.numpy(),
+    }
 
 
 def test_every_gradient_is_pytorch_s(tmp_path):
     rng = np.random.default_rng(7)
     given = {
-        "x": rng.normal(size=4), "W1": rng.normal(size=(4, 3)), "b1": rng.normal(size=3),
-        "W2": rng.normal(size=(3, 5)), "b2": rng.normal(size=5),
-    }  # fmt: skip
+        "x": rng.normal(size=4),
+        "W1": rng.normal(size=(4, 3)),
+        "b1": rng.normal(size=3),
+        "W2": rng.normal(size=(3, 5)),
+        "b2": rng.normal(size=5),
+    }
     settings = {name: value.tolist() for name, value in given.items()}
     _, result = run(tmp_path, *(f"{name}={value}" for name, value in settings.items()), "target=3")
     loss, expected = pytorch(settings, 3)

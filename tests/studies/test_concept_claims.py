@@ -95,9 +95,7 @@ def test_one_claim_is_run_alone_and_two_by_a_grid():
 
 def test_an_option_of_a_claim_makes_another_trial():
     study = find("concept-claims")
-    plain, changed = (
-        plan(study, "quick", ["claim=sparsity", *more], 1)[0].id for more in ([], ["claim.epochs=3"])
-    )  # fmt: skip
+    plain, changed = (plan(study, "quick", ["claim=sparsity", *more], 1)[0].id for more in ([], ["claim.epochs=3"]))
     assert plain != changed
 
 

@@ -50,5 +50,7 @@ def test_latex(text, latex):
 
 def test_the_parts_come_from_the_inside_out():
     assert [part.text for part in parse("x*sigmoid(1.702*x)").parts()] == [
-        "1.702 * x", "sigmoid(1.702 * x)", "x * sigmoid(1.702 * x)",
-    ]  # fmt: skip
+        "1.702 * x",
+        "sigmoid(1.702 * x)",
+        "x * sigmoid(1.702 * x)",
+    ]

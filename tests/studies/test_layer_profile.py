@@ -25,17 +25,27 @@ def test_every_layer_has_its_shape_and_a_time(run):
     rows = tables(run)["layers"].rows
     assert [row["layer"] for row in rows] == ["input", *map(str, range(9)), "whole network"]
     assert [row["shape"] for row in rows[:-1]] == [
-        "[N, 1, 28, 28]", "[N, 10, 24, 24]", "[N, 10, 24, 24]", "[N, 10, 12, 12]", "[N, 20, 8, 8]",
-        "[N, 20, 8, 8]", "[N, 20, 4, 4]", "[N, 320]", "[N, 50]", "[N, 10]",
-    ]  # fmt: skip
+        "[N, 1, 28, 28]",
+        "[N, 10, 24, 24]",
+        "[N, 10, 24, 24]",
+        "[N, 10, 12, 12]",
+        "[N, 20, 8, 8]",
+        "[N, 20, 8, 8]",
+        "[N, 20, 4, 4]",
+        "[N, 320]",
+        "[N, 50]",
+        "[N, 10]",
+    ]
     assert all(row["cpu"] > 0 for row in rows[1:])
 
 
 def test_the_sheets_two_rows_stand_beside(run):
     rows = tables(run)["layers"].rows
     assert [(row.get("sheet_cpu"), row.get("sheet_gpu")) for row in rows[1:4]] == [
-        (1387, 738), (3144, 267), (None, None),
-    ]  # fmt: skip
+        (1387, 738),
+        (3144, 267),
+        (None, None),
+    ]
 
 
 def test_the_rules_have_their_numbers(run):

@@ -240,9 +240,11 @@ def test_without_pytorch_the_engine_trains(run, monkeypatch):
     assert (found["backend"], found["torch_gap"]) == ("underhood", None)
     (stored,) = run.trials
     lacking = SimpleNamespace(
-        result=stored.result | {"torch_gap": None}, settings=stored.settings, artefact=stored.artefact,
+        result=stored.result | {"torch_gap": None},
+        settings=stored.settings,
+        artefact=stored.artefact,
         metric=stored.metric,
-    )  # fmt: skip
+    )
     document = find("region-proposals").report(SimpleNamespace(groups=[SimpleNamespace(counted=[lacking])]))
     assert any("PyTorch is not installed" in str(block) for block in document.sections[-1].blocks)
 

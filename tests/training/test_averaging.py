@@ -131,7 +131,7 @@ def test_pure_bfloat16_is_averaged_in_float32_and_restored_to_the_bit():
         ('averaging={name="lookahead", steps=0}', "averaging.steps: a whole number from 1 on, not 0"),
         ('averaging={name="lookahead", share=0}', "averaging.share: a number above 0 up to 1, not 0"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_said_with_what_would_be_right(word, said):
     with pytest.raises(Mistakes) as error:
         load(TrainingSettings, sets=[word])

@@ -124,11 +124,11 @@ def test_a_batch_in_several_passes_is_the_batch(backend, passes):
         (["penalty.l2=0.1", "optimizer.weight_decay=0.1"], "penalty.l2: the optimiser's weight_decay is an L2 penalty"),
         (["accumulate=9", "batch_size=8"], "--set accumulate: a batch of 8 cannot be taken in 9 passes"),
         (["penalty.of=biases"], 'penalty.of: unknown "biases"'),
-        (["penalty.L2=0.1"], 'penalty.L2: unknown setting; there is l1, l2, of'),
+        (["penalty.L2=0.1"], "penalty.L2: unknown setting; there is l1, l2, of"),
         (["label_smoothing=1"], "label_smoothing"),
         (["clip=-1"], "clip"),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_refused(words, said):
     with pytest.raises(Mistakes) as error:
         load(TrainingSettings, sets=words)

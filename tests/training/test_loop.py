@@ -144,11 +144,19 @@ MEANS = {
     "best": {"weights": "best", "averaging": "ema", "optimizer": {"name": "sgd", "lr": 0.8}},
     "early stop": {"patience": 1, "watch": "validation_loss", "optimizer": {"name": "sgd", "lr": 3.0}, "epochs": 6},
     "all": {
-        "schedule": {"name": "one-cycle"}, "averaging": {"name": "ema", "decay": 0.8}, "accumulate": 2,
-        "penalty": {"l1": 1e-4, "l2": 1e-3}, "clip": {"norm": 1.0}, "label_smoothing": 0.1, "patience": 2,
-        "weights": "best", "test_flips": "probabilities", "train_curve": True, **DROPOUT,
+        "schedule": {"name": "one-cycle"},
+        "averaging": {"name": "ema", "decay": 0.8},
+        "accumulate": 2,
+        "penalty": {"l1": 1e-4, "l2": 1e-3},
+        "clip": {"norm": 1.0},
+        "label_smoothing": 0.1,
+        "patience": 2,
+        "weights": "best",
+        "test_flips": "probabilities",
+        "train_curve": True,
+        **DROPOUT,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.usefixtures("drawing")

@@ -189,7 +189,7 @@ def test_what_cannot_be_done_to_the_images_is_said_before_training():
         ("data.repeats=4", "data.repeats: 4 times the same image; name an augmentation, or leave it out"),
         ("data.repeats=0", "data.repeats"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_said_with_the_nearest_word(word, said):
     with pytest.raises(BadInput) as error:
         load(TrainingSettings, sets=[word])

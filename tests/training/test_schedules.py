@@ -61,9 +61,15 @@ def test_one_cycle_is_pytorch_s_but_for_where_the_shares_are_counted(curve, thei
 
     def twin(optimizer):
         return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, 1.0, EPOCHS + 1, pct_start=0.25, anneal_strategy=theirs, cycle_momentum=False,
-            div_factor=25, final_div_factor=40,
-        )  # fmt: skip
+            optimizer,
+            1.0,
+            EPOCHS + 1,
+            pct_start=0.25,
+            anneal_strategy=theirs,
+            cycle_momentum=False,
+            div_factor=25,
+            final_div_factor=40,
+        )
 
     ours = [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)]
     assert ours == pytest.approx(pytorch(twin), rel=1e-9)
@@ -148,7 +154,7 @@ def test_every_page_begins_a_trial_on_both_back_ends_with_the_same_rates(name):
         ("schedule.warmup=-1", "schedule.warmup"),
         ("schedule.every=batch", 'schedule.every: unknown "batch"'),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_said_with_what_would_be_right(word, said):
     with pytest.raises(Mistakes) as error:
         load(TrainingSettings, sets=[word])

@@ -95,7 +95,7 @@ def evaluations(events):
         ({"patience": 2, "evaluate_every": 3, "weights": "best"}, 8, 8, 8),
         ({"patience": 1, "evaluate_every": 4, "epochs": 7, "weights": "best"}, 7, 4, 4),
     ],
-)  # fmt: skip
+)
 def test_when_it_ends_and_which_weights_are_tested(more, epochs, best_epoch, of_result, tmp_path):
     events = run(**more)
     result = events[-1].values

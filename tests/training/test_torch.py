@@ -98,9 +98,16 @@ def test_the_means_are_part_of_what_a_trial_is_and_their_defaults_are_not():
 
 
 @pytest.mark.parametrize(
-    "word", ["device=cuda", "precision=bfloat16", "precision=bfloat16-autocast", "channels_last=true", "compile=true",
-             "fused=true"],
-)  # fmt: skip
+    "word",
+    [
+        "device=cuda",
+        "precision=bfloat16",
+        "precision=bfloat16-autocast",
+        "channels_last=true",
+        "compile=true",
+        "fused=true",
+    ],
+)
 def test_the_engine_names_what_it_lacks(word):
     key, _, value = word.partition("=")
     with pytest.raises(Mistakes) as error:

@@ -32,7 +32,7 @@ def conv2d_scalar(x_in: Any, conv_weight: Any, conv_bias: Any = None, device: An
 
 def conv2d_vector(
     x_in: Any, conv_weight: Any, conv_bias: Any = None, device: Any = None, columns: str = "C·K·K"
-) -> Any:  # fmt: skip
+) -> Any:
     """The same as matrix products: one with columns of `C·K·K` numbers, or one a channel with columns of `K·K`."""
     if columns not in ("C·K·K", "K·K"):
         raise ValueError(f"columns hold C·K·K or K·K numbers, not {columns!r}")

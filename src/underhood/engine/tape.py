@@ -39,8 +39,15 @@ Hook = Callable[[Array], Array | None]
 class Listener(Protocol):
     """Who writes down a whole step, to repeat it: every operation, and what happens beside them."""
 
-    def ran(self, operation: Operation, inputs: Sequence[Any], settings: dict[str, Any], output: Tensor,
-            extras: Sequence[Tensor], in_place: bool) -> None:  # fmt: skip
+    def ran(
+        self,
+        operation: Operation,
+        inputs: Sequence[Any],
+        settings: dict[str, Any],
+        output: Tensor,
+        extras: Sequence[Tensor],
+        in_place: bool,
+    ) -> None:
         """output, *extras = operation(*inputs, **settings), where output may be the first input changed in place."""
 
     def beside(self, kind: str, **facts: Any) -> None:

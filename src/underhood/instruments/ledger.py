@@ -71,9 +71,14 @@ class Ledger:
 
 
 def keep_books(
-    module: Any, args: Any, kwargs: Any, optimizer: Callable[[Any], Any] | None, *, in_backward: bool = False,
+    module: Any,
+    args: Any,
+    kwargs: Any,
+    optimizer: Callable[[Any], Any] | None,
+    *,
+    in_backward: bool = False,
     reordered: bool = True,
-) -> Ledger:  # fmt: skip
+) -> Ledger:
     """Two steps of `module`, a twin on meta in the mode to be looked at, of which the second is told.
 
     `optimizer(parameters)` makes the optimiser. `in_backward` updates every weight as soon as its gradient is

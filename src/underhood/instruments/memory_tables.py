@@ -199,12 +199,17 @@ def long_table(memory: "Memory") -> Table:
     names = ["optimizer", "batch", *TITLES, "predicted", "measured", "phase", "layer", "operation"]
     rows = [
         {
-            "optimizer": step.optimizer, "batch": step.batch, **step.kinds, "predicted": step.predicted,
-            "measured": step.measured, "phase": step.peak.phase, "layer": step.peak.layer,
+            "optimizer": step.optimizer,
+            "batch": step.batch,
+            **step.kinds,
+            "predicted": step.predicted,
+            "measured": step.measured,
+            "phase": step.peak.phase,
+            "layer": step.peak.layer,
             "operation": step.peak.operation,
         }
         for step in memory.steps
-    ]  # fmt: skip
+    ]
     return Table(memory.name, [Column(name, name) for name in names], rows, name="memory")
 
 
@@ -228,9 +233,16 @@ def timeline_figure(memory: "Memory") -> "Figure":
     where = ", ".join(f"{phase} from operation {i} on" for phase, i in first.items() if i is not None)
     caption = f"Batch {step.batch}, {step.optimizer}: {where}; the peak is {peak_text(step)}."
     return lines(
-        f"A training step of {memory.name}", rows, x="operation", y="memory", series="kind", caption=caption,
-        x_title="operation", y_title="alive (MB)", name="timeline",
-    )  # fmt: skip
+        f"A training step of {memory.name}",
+        rows,
+        x="operation",
+        y="memory",
+        series="kind",
+        caption=caption,
+        x_title="operation",
+        y_title="alive (MB)",
+        name="timeline",
+    )
 
 
 def as_json(memory: "Memory") -> dict[str, Any]:

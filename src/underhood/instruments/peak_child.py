@@ -47,9 +47,18 @@ def warm_up() -> None:
     torch = load_torch("memory")
     nn = torch.nn
     net = nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 16, 3),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 10),
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 16, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 16),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(16, 10),
+    )
     train(net, (torch.randn(4, 3, 8, 8),), {}, optimizer("sgd,momentum=0.9")(net.parameters()), 2)
 
 

@@ -222,9 +222,14 @@ def long_table(profile: "Profile") -> Table:
     for run in profile.runs:
         for row in run.leaves:
             cells: dict[str, Any] = {
-                "backend": run.backend, "batch": run.batch, "layer": row.name, "type": row.kind,
-                "output": row.output, "macs": row.macs, "bytes_moved": row.moved,
-            }  # fmt: skip
+                "backend": run.backend,
+                "batch": run.batch,
+                "layer": row.name,
+                "type": row.kind,
+                "output": row.output,
+                "macs": row.macs,
+                "bytes_moved": row.moved,
+            }
             for phase in ("forward", "backward"):
                 timing = getattr(row, phase)
                 if timing is not None:
@@ -261,9 +266,18 @@ def time_figure(profile: "Profile") -> "Figure":
     caption = f"Medians and quartiles, input {first.inputs}, {profile.threads} thread(s)."
     caption += f" The {rest} shortest layers are left out." if rest else ""
     return bars(
-        f"Where the time of {profile.name} goes", values, x="layer", y="time", series="phase", band=("low", "high"),
-        x_title="layer", y_title="time (µs)", y_format=",.3~s", caption=caption, name="times",
-    )  # fmt: skip
+        f"Where the time of {profile.name} goes",
+        values,
+        x="layer",
+        y="time",
+        series="phase",
+        band=("low", "high"),
+        x_title="layer",
+        y_title="time (µs)",
+        y_format=",.3~s",
+        caption=caption,
+        name="times",
+    )
 
 
 def roof_figure(profile: "Profile") -> "Figure":
@@ -281,10 +295,19 @@ def roof_figure(profile: "Profile") -> "Figure":
             {"layer": "", "intensity": intensity, "rate": roof / 1e9, "is": "roof"},
         ]
     return points(
-        f"{profile.name} under the roofline", values, x="intensity", y="rate", series="is", label="layer",
-        log_x=True, log_y=True, x_title="FLOPs a byte moved", y_title="GFLOP/s", name="roofline",
+        f"{profile.name} under the roofline",
+        values,
+        x="intensity",
+        y="rate",
+        series="is",
+        label="layer",
+        log_x=True,
+        log_y=True,
+        x_title="FLOPs a byte moved",
+        y_title="GFLOP/s",
+        name="roofline",
         caption="Forward. Above a layer, what a copy's bytes/s or a matrix product's FLOP/s would allow it.",
-    )  # fmt: skip
+    )
 
 
 def as_json(profile: "Profile") -> dict[str, Any]:

@@ -35,8 +35,9 @@ def run(target: Target, inputs: Inputs, batch: int, how: "How", rule: Rule) -> "
         *timings, (forward, backward) = measure([*calls, whole], rule, how.timer)
     found = {call.name: (call, timing) for call, timing in zip(calls, timings, strict=True)}
     assert forward is not None
-    return Run("torch", batch, str(inputs), [_row(row, *found.get(row.name, (None, None))) for row in rows],
-               forward, backward)  # fmt: skip
+    return Run(
+        "torch", batch, str(inputs), [_row(row, *found.get(row.name, (None, None))) for row in rows], forward, backward
+    )
 
 
 def prepared(target: Target, inputs: Inputs, how: "How") -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

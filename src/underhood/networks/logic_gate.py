@@ -17,8 +17,14 @@ from underhood.networks.registry import Network
 
 # Each gate's outputs for A = 0, 1, or for (A, B) = (0,0), (0,1), (1,0), (1,1).
 GATES = {
-    "NOT": "10", "AND": "0001", "NAND": "1110", "OR": "0111", "NOR": "1000", "XOR": "0110", "XNOR": "1001",
-}  # fmt: skip
+    "NOT": "10",
+    "AND": "0001",
+    "NAND": "1110",
+    "OR": "0111",
+    "NOR": "1000",
+    "XOR": "0110",
+    "XNOR": "1001",
+}
 
 
 @dataclass(frozen=True)

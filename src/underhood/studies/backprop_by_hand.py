@@ -133,15 +133,15 @@ def trial(settings: BackpropByHandSettings, seed: int, context: Context) -> Iter
     d = backward(v, z)
     with form("vector"):
         engine = by_autograd(lambda x: Tensor(x.copy(), requires_grad=True), F, F.sigmoid, v, Tensor(v["y"].argmax(1)))
-    others = {
-        "the engine's tape": engine, "complex steps": by_complex_steps(v), "PyTorch": with_torch(by_torch, v)
-    }  # fmt: skip
-    yield Result({
-        "values": {name: np.atleast_2d(value).tolist() for name, value in {**v, **z}.items()},
-        "gradients": {name: value.tolist() for name, value in d.items()},
-        "jacobian": (np.diag(z["o"][0]) - np.outer(z["o"], z["o"])).tolist(),
-        "gaps": {who: None if found is None else gaps(d, found) for who, found in others.items()},
-    })  # fmt: skip
+    others = {"the engine's tape": engine, "complex steps": by_complex_steps(v), "PyTorch": with_torch(by_torch, v)}
+    yield Result(
+        {
+            "values": {name: np.atleast_2d(value).tolist() for name, value in {**v, **z}.items()},
+            "gradients": {name: value.tolist() for name, value in d.items()},
+            "jacobian": (np.diag(z["o"][0]) - np.outer(z["o"], z["o"])).tolist(),
+            "gaps": {who: None if found is None else gaps(d, found) for who, found in others.items()},
+        }
+    )
 
 
 def gaps(ours: dict[str, Array], theirs: dict[str, Array]) -> dict[str, float]:
@@ -181,22 +181,26 @@ def _forward(v: dict[str, Matrix]) -> Iterator[Any]:
         "probabilities by the softmax. E is small when the probability of the right class is near 1."
     )
     yield Equation(
-        aligned([
-            rf"x &= {matrix(v['x'])}",
-            rf"W_1 &= {matrix(v['W1'])}, \qquad b_1 = {matrix(v['b1'])}",
-            rf"f_1 &= x W_1 + b_1 = {matrix(v['f1'])}",
-            rf"a &= \sigma(f_1) = \frac{{1}}{{1 + e^{{-f_1}}}} = {matrix(v['a'])}",
-        ])
-    )  # fmt: skip
+        aligned(
+            [
+                rf"x &= {matrix(v['x'])}",
+                rf"W_1 &= {matrix(v['W1'])}, \qquad b_1 = {matrix(v['b1'])}",
+                rf"f_1 &= x W_1 + b_1 = {matrix(v['f1'])}",
+                rf"a &= \sigma(f_1) = \frac{{1}}{{1 + e^{{-f_1}}}} = {matrix(v['a'])}",
+            ]
+        )
+    )
     yield Equation(
-        aligned([
-            rf"W_2 &= {matrix(v['W2'])}, \qquad b_2 = {matrix(v['b2'])}",
-            rf"f_2 &= a W_2 + b_2 = {matrix(v['f2'])}",
-            rf"o_i &= \frac{{e^{{f_{{2,i}}}}}}{{\sum_j e^{{f_{{2,j}}}}}}, \qquad o = {matrix(v['o'])}",
-            rf"E &= -\sum_i y_i \log o_i = -\log {number(_right(v))} = {number(v['E'][0][0])}, "
-            rf"\qquad y = {matrix(v['y'])}",
-        ])
-    )  # fmt: skip
+        aligned(
+            [
+                rf"W_2 &= {matrix(v['W2'])}, \qquad b_2 = {matrix(v['b2'])}",
+                rf"f_2 &= a W_2 + b_2 = {matrix(v['f2'])}",
+                rf"o_i &= \frac{{e^{{f_{{2,i}}}}}}{{\sum_j e^{{f_{{2,j}}}}}}, \qquad o = {matrix(v['o'])}",
+                rf"E &= -\sum_i y_i \log o_i = -\log {number(_right(v))} = {number(v['E'][0][0])}, "
+                rf"\qquad y = {matrix(v['y'])}",
+            ]
+        )
+    )
 
 
 def _to_f2(found: dict[str, Any]) -> Iterator[Any]:
@@ -208,27 +212,31 @@ def _to_f2(found: dict[str, Any]) -> Iterator[Any]:
         "others through the denominator alone. With $S = \\sum_j e^{f_{2,j}}$ the quotient rule gives"
     )
     yield Equation(
-        aligned([
-            r"i = k: \quad \frac{\partial o_i}{\partial f_{2,i}} &= \frac{e^{f_{2,i}} S - e^{f_{2,i}} e^{f_{2,i}}}{S^2}"
-            r" = o_i (1 - o_i)",
-            r"i \ne k: \quad \frac{\partial o_i}{\partial f_{2,k}} &= \frac{0 - e^{f_{2,i}} e^{f_{2,k}}}{S^2}"
-            r" = -o_i o_k",
-        ]),
+        aligned(
+            [
+                r"i = k: \quad \frac{\partial o_i}{\partial f_{2,i}} &= \frac{e^{f_{2,i}} S - e^{f_{2,i}} e^{f_{2,i}}}{S^2}"
+                r" = o_i (1 - o_i)",
+                r"i \ne k: \quad \frac{\partial o_i}{\partial f_{2,k}} &= \frac{0 - e^{f_{2,i}} e^{f_{2,k}}}{S^2}"
+                r" = -o_i o_k",
+            ]
+        ),
         f"Here, row $i$, column $k$: ${matrix(found['jacobian'])}$. Each row adds up to 0, because the probabilities "
         "always add up to 1.",
-    )  # fmt: skip
+    )
     yield "**Both together.** By the chain rule, over all outputs that $f_{2,k}$ moves:"
     yield Equation(
-        aligned([
-            r"\frac{\partial E}{\partial f_{2,k}} &= \sum_i \frac{\partial E}{\partial o_i}"
-            r"\frac{\partial o_i}{\partial f_{2,k}}",
-            r"&= -\frac{y_k}{o_k}\, o_k (1 - o_k) + \sum_{i \ne k} \frac{y_i}{o_i}\, o_i o_k",
-            r"&= -y_k + o_k \sum_i y_i",
-            r"&= o_k - y_k",
-        ]),
+        aligned(
+            [
+                r"\frac{\partial E}{\partial f_{2,k}} &= \sum_i \frac{\partial E}{\partial o_i}"
+                r"\frac{\partial o_i}{\partial f_{2,k}}",
+                r"&= -\frac{y_k}{o_k}\, o_k (1 - o_k) + \sum_{i \ne k} \frac{y_i}{o_i}\, o_i o_k",
+                r"&= -y_k + o_k \sum_i y_i",
+                r"&= o_k - y_k",
+            ]
+        ),
         "The last step uses that exactly one $y_i$ is 1, so that they add up to 1. What is left is what the network "
         "said less what was true.",
-    )  # fmt: skip
+    )
     yield Equation(
         aligned(
             [
@@ -278,26 +286,38 @@ def _weights(v: dict[str, Matrix], d: dict[str, Matrix]) -> Iterator[Any]:
         "one end times what comes back at the other."
     )
     yield Equation(
-        aligned([
-            rf"\frac{{\partial E}}{{\partial W_2}} &= a^\top (o - y) = {matrix(d['W2'])}",
-            rf"\frac{{\partial E}}{{\partial b_2}} &= o - y = {matrix(d['b2'])}",
-            rf"\frac{{\partial E}}{{\partial W_1}} &= x^\top \frac{{\partial E}}{{\partial f_1}} = {matrix(d['W1'])}",
-            rf"\frac{{\partial E}}{{\partial b_1}} &= \frac{{\partial E}}{{\partial f_1}} = {matrix(d['b1'])}",
-        ])
-    )  # fmt: skip
+        aligned(
+            [
+                rf"\frac{{\partial E}}{{\partial W_2}} &= a^\top (o - y) = {matrix(d['W2'])}",
+                rf"\frac{{\partial E}}{{\partial b_2}} &= o - y = {matrix(d['b2'])}",
+                rf"\frac{{\partial E}}{{\partial W_1}} &= x^\top \frac{{\partial E}}{{\partial f_1}} = {matrix(d['W1'])}",
+                rf"\frac{{\partial E}}{{\partial b_1}} &= \frac{{\partial E}}{{\partial f_1}} = {matrix(d['b1'])}",
+            ]
+        )
+    )
     yield _shapes(d)
 
 
 def _shapes(d: dict[str, Matrix]) -> Table:
     formulas = {
-        "f2": "o − y", "a": "(∂E/∂f₂) W₂ᵀ", "f1": "(∂E/∂a) ⊙ a ⊙ (1 − a)", "x": "(∂E/∂f₁) W₁ᵀ",
-        "W2": "aᵀ (∂E/∂f₂)", "b2": "∂E/∂f₂", "W1": "xᵀ (∂E/∂f₁)", "b1": "∂E/∂f₁",
-    }  # fmt: skip
+        "f2": "o − y",
+        "a": "(∂E/∂f₂) W₂ᵀ",
+        "f1": "(∂E/∂a) ⊙ a ⊙ (1 − a)",
+        "x": "(∂E/∂f₁) W₁ᵀ",
+        "W2": "aᵀ (∂E/∂f₂)",
+        "b2": "∂E/∂f₂",
+        "W1": "xᵀ (∂E/∂f₁)",
+        "b1": "∂E/∂f₁",
+    }
     rows = [
-        {"of": _letter(name), "formula": formula, "shape": f"{len(d[name])}×{len(d[name][0])}",
-         "size": float(np.linalg.norm(d[name]))}
+        {
+            "of": _letter(name),
+            "formula": formula,
+            "shape": f"{len(d[name])}×{len(d[name][0])}",
+            "size": float(np.linalg.norm(d[name])),
+        }
         for name, formula in formulas.items()
-    ]  # fmt: skip
+    ]
     columns = [
         Column("of", "∂E/∂", align="left"),
         Column("formula", "Formula", align="left"),
@@ -362,7 +382,9 @@ study = Study(
         "smoke": Scale("a 3-2-3 network", seeds=1, time="5 s", complete=True),
         "quick": Scale("a 3-2-3 network, or numbers of your own", seeds=1, time="8 s"),
         "full": Scale(
-            "a 4-5-3 network", seeds=1, time="8 s",
+            "a 4-5-3 network",
+            seeds=1,
+            time="8 s",
             set={
                 "x": [0.2, -1.0, 1.5, 0.7],
                 "W1": [[0.1 * ((3 * i + 5 * j) % 11 - 5) for j in range(5)] for i in range(4)],
@@ -373,4 +395,4 @@ study = Study(
         ),
     },
     report=report,
-)  # fmt: skip
+)

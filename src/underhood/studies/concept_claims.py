@@ -125,10 +125,14 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
     verdicts, numbers = [], []
     for claim, group in told:
         found, verdict, number = claim.findings(group), claim.verdict(group), number_of(claim)
-        verdicts.append({
-            "number": number, "claim": claim.statement, "verdict": _worded(verdict, len(group.counted)),
-            "sheet": ANSWERS[claim.sheet],
-        })  # fmt: skip
+        verdicts.append(
+            {
+                "number": number,
+                "claim": claim.statement,
+                "verdict": _worded(verdict, len(group.counted)),
+                "sheet": ANSWERS[claim.sheet],
+            }
+        )
         if deciding := _deciding(found, verdict):
             numbers.append(
                 {"number": number, "what": deciding.what, "measured": deciding.text, "demand": deciding.demand}
@@ -141,10 +145,15 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
     which = Column("number", "", format="d")
     yield Table(
         "Ten claims",
-        [which, Column("claim", "Claim", align="left"), Column("verdict", "Verdict", align="left"),
-         Column("sheet", "Sheet", align="left")],
-        verdicts, name="verdicts",
-    )  # fmt: skip
+        [
+            which,
+            Column("claim", "Claim", align="left"),
+            Column("verdict", "Verdict", align="left"),
+            Column("sheet", "Sheet", align="left"),
+        ],
+        verdicts,
+        name="verdicts",
+    )
     yield (
         "A verdict is computed, not written down: each claim demands something of one number or of several, and the "
         "number's interval over the seeds lies on one side of the demand, on the other, or across. Across is **not "
@@ -152,10 +161,16 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
     )
     yield Table(
         "The number that decides",
-        [which, Column("what", "Number", align="left"), Column("measured", "Measured"),
-         Column("demand", "The claim demands")],
-        numbers, foot=["± is half of the 95 % t-interval over the seeds; what is counted has none."], name="deciding",
-    )  # fmt: skip
+        [
+            which,
+            Column("what", "Number", align="left"),
+            Column("measured", "Measured"),
+            Column("demand", "The claim demands"),
+        ],
+        numbers,
+        foot=["± is half of the 95 % t-interval over the seeds; what is counted has none."],
+        name="deciding",
+    )
 
 
 def _stood_in(told: list[tuple[Claim, Group]]) -> list[str]:
@@ -186,12 +201,16 @@ def _section(claim: Claim, group: Group) -> Iterator[Block]:
     yield from claim.told(group)
     yield Table(
         "What the claim demands, and what was found",
-        [Column("what", "Number", align="left"), Column("measured", "Measured", align="right"),
-         Column("demand", "The claim demands", align="right"), Column("word", "So it is", align="left")],
+        [
+            Column("what", "Number", align="left"),
+            Column("measured", "Measured", align="right"),
+            Column("demand", "The claim demands", align="right"),
+            Column("word", "So it is", align="left"),
+        ],
         [{"what": each.what, "measured": each.text, "demand": each.demand, "word": WORDS[each.word]} for each in found],
         foot=[*_rule(claim, found), *_more_seeds(found)],
         name=f"demands-{claim.name}",
-    )  # fmt: skip
+    )
 
 
 def _rule(claim: Claim, found: list[Finding]) -> Iterator[str]:
@@ -234,4 +253,4 @@ study = Study(
     },
     report=report,
     data=lambda settings: None if settings.data == "auto" else settings.data,
-)  # fmt: skip
+)

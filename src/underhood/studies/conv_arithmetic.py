@@ -156,8 +156,9 @@ def _first(settings: dict[str, Any], first: dict[str, Any]) -> Iterator[Any]:
         "The map, Filter1 and the new map",
         [("F with its padding", padded), ("Filter1", first["filter"]), ("F′", first["map"])],
         caption="Faint: padding. The filter lies on every square of its size in turn; products are summed.",
-        name="filter1", frames=_frames(first["pads"]),
-    )  # fmt: skip
+        name="filter1",
+        frames=_frames(first["pads"]),
+    )
     if settings["flip"]:
         yield "The filter is shown as it is applied: turned round by `flip`."
     yield Equation(f"F' = {matrix(first['map'])}")
@@ -175,17 +176,20 @@ def _second(settings: dict[str, Any], second: dict[str, Any]) -> Iterator[Any]:
         "all there are.",
     )
     columns = [
-        Column("stride", "Stride"), Column("rows", "Rows"), Column("columns", "Columns"),
+        Column("stride", "Stride"),
+        Column("rows", "Rows"),
+        Column("columns", "Columns"),
         Column("same", f"{_size(settings['feature_map'])} again", align="left"),
-    ]  # fmt: skip
+    ]
     yield Table(f"Filter2, {_size(settings['filter2'])}, padding {p}", columns, second["strides"], name="strides")
     if "map" not in second:
         yield f"**No stride keeps the size.** {_why_not(shape, kernel, p)}"
         yield matrices(
             "The map with its padding, and Filter2",
             [("F with its padding", _padded(settings["feature_map"], (p,) * 4)), ("Filter2", second["filter"])],
-            name="filter2", frames=[p, 0],
-        )  # fmt: skip
+            name="filter2",
+            frames=[p, 0],
+        )
         return
     yield f"**Stride {second['stride']} keeps the size.** The new map:"
     yield matrices(
@@ -195,8 +199,9 @@ def _second(settings: dict[str, Any], second: dict[str, Any]) -> Iterator[Any]:
             ("Filter2", second["filter"]),
             ("New map", second["map"]),
         ],
-        name="filter2", frames=[p, 0, 0],
-    )  # fmt: skip
+        name="filter2",
+        frames=[p, 0, 0],
+    )
     yield _sums("Every sum of the new map", second["sums"], "sums-filter2")
 
 
@@ -260,9 +265,11 @@ def _as_convolution(settings: dict[str, Any], pooled: dict[str, Any]) -> Iterato
         "which sees that channel alone (`groups` = channels)."
     )
     yield matrices(
-        "The filter, and what it makes of F′", [("Filter", pooled["filter"]), ("Convolved", pooled["convolved"])],
-        caption=f"The largest difference from the pool is {pooled['apart']:.1g}.", name="pool-as-convolution",
-    )  # fmt: skip
+        "The filter, and what it makes of F′",
+        [("Filter", pooled["filter"]), ("Convolved", pooled["convolved"])],
+        caption=f"The largest difference from the pool is {pooled['apart']:.1g}.",
+        name="pool-as-convolution",
+    )
 
 
 def _checks(found: dict[str, Any], label: str) -> Iterator[dict[str, Any]]:
@@ -289,18 +296,21 @@ def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
     else:
         a = f"padding **{first['pads'][0]}** for rows and **{first['pads'][2]}** for columns"
     b = (
-        f"yes, with stride **{second['stride']}**: {_written(second['map'])}." if "map" in second
+        f"yes, with stride **{second['stride']}**: {_written(second['map'])}."
+        if "map" in second
         else "**no**. " + _why_not(_shape(settings["feature_map"]), _shape(settings["filter2"]), settings["padding"])
-    )  # fmt: skip
+    )
     size = settings["pool"]
-    return "\n".join([
-        f"{label}\n" if label else "",
-        f"- **a)** Filter1 ({_size(settings['filter1'])}): {a}. F′ = {_written(first['map'])}.",
-        f"- **b)** Filter2 ({_size(settings['filter2'])}) with padding {settings['padding']}: {b}",
-        f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: {_written(pooled['map'])}.",
-        f"- **d)** As a convolution: a {size}×{size} filter of {written(1 / size**2)} everywhere, stride "
-        f"{settings['pool_stride']}, padding 0; the results differ by {pooled['apart']:.1g}.",
-    ]).strip()  # fmt: skip
+    return "\n".join(
+        [
+            f"{label}\n" if label else "",
+            f"- **a)** Filter1 ({_size(settings['filter1'])}): {a}. F′ = {_written(first['map'])}.",
+            f"- **b)** Filter2 ({_size(settings['filter2'])}) with padding {settings['padding']}: {b}",
+            f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: {_written(pooled['map'])}.",
+            f"- **d)** As a convolution: a {size}×{size} filter of {written(1 / size**2)} everywhere, stride "
+            f"{settings['pool_stride']}, padding 0; the results differ by {pooled['apart']:.1g}.",
+        ]
+    ).strip()
 
 
 # -- small words --
@@ -333,8 +343,11 @@ def _frames(pads: list[int]) -> list[int]:
 
 def _sums(title: str, rows: list[dict[str, Any]], name: str) -> Table:
     columns = [
-        Column("row", "Row"), Column("column", "Column"), Column("sum", "Sum", align="left"), Column("value", "Value"),
-    ]  # fmt: skip
+        Column("row", "Row"),
+        Column("column", "Column"),
+        Column("sum", "Sum", align="left"),
+        Column("value", "Value"),
+    ]
     most = 64
     foot = ["Rows and columns count from 0."]
     if len(rows) > most:
@@ -369,9 +382,11 @@ study = Study(
         "smoke": Scale("the worked example", seeds=1, time="5 s", complete=True),
         "quick": Scale("the worked example, or maps and filters of your own", seeds=1, time="8 s"),
         "full": Scale(
-            "a map of 6×6", seeds=1, time="8 s",
+            "a map of 6×6",
+            seeds=1,
+            time="8 s",
             set={"feature_map": [[(3 * y + 5 * x + x * y) % 7 for x in range(6)] for y in range(6)]},
         ),
     },
     report=report,
-)  # fmt: skip
+)

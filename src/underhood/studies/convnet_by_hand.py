@@ -60,10 +60,13 @@ class Example(Settings):
     def weights(self) -> dict[str, Array]:
         """By SimpleConvNet's names."""
         named = {
-            "conv.weight": np.array(self.filter)[None, None], "conv.bias": np.array([self.filter_bias]),
-            "fc1.weight": np.array(self.fc1), "fc1.bias": np.array(self.fc1_bias),
-            "fc2.weight": np.array(self.fc2), "fc2.bias": np.array(self.fc2_bias),
-        }  # fmt: skip
+            "conv.weight": np.array(self.filter)[None, None],
+            "conv.bias": np.array([self.filter_bias]),
+            "fc1.weight": np.array(self.fc1),
+            "fc1.bias": np.array(self.fc1_bias),
+            "fc2.weight": np.array(self.fc2),
+            "fc2.bias": np.array(self.fc2_bias),
+        }
         return {name: array.astype(np.float64) for name, array in named.items()}
 
 

@@ -219,10 +219,12 @@ study = Study(
         ),
         "quick": Scale("two CIFAR-10 images where they are, 20,000 squares", seeds=1, time="10 s"),
         "full": Scale(
-            "the same, 100,000 squares, 500 images guessed", seeds=1, set={"draws": 100_000, "guessed": 500},
+            "the same, 100,000 squares, 500 images guessed",
+            seeds=1,
+            set={"draws": 100_000, "guessed": 500},
             time="1 min",
         ),
     },
     report=report,
     data=lambda settings: None if settings.data in ("auto", DRAWN) else settings.data,
-)  # fmt: skip
+)

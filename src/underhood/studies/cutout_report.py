@@ -91,17 +91,23 @@ def _before_and_after(found: dict[str, Any], settings: dict[str, Any], arrays: d
         f"so on the screen the square has the mean {'colour' if several else 'grey'}, {colour} of 255: it is not "
         "a black hole that would look like an object of its own, but no news at all.",
         pictures(
-            "Two pictures before and after", shown, columns=3, largest=192, name="before-and-after",
+            "Two pictures before and after",
+            shown,
+            columns=3,
+            largest=192,
+            name="before-and-after",
             caption="Right: dropout applied to pixels, each hidden by a coin of its own, as many on average. "
             "You still see everything.",
         ),
         pictures(
             "The same picture, eight times",
             [Picture(f"draw {i}", _shown(pixels)) for i, pixels in enumerate(arrays["again"], 1)],
-            columns=4, largest=128, name="eight-draws",
+            columns=4,
+            largest=128,
+            name="eight-draws",
             caption="A new place every time the image is used: in training no two epochs see the same picture.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _drawing(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
@@ -192,16 +198,21 @@ def _hiding(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, A
     said += [
         pictures(
             "How often each pixel is hidden",
-            [Picture("one mask", grey[0]), Picture("mean of 30 masks", grey[1]),
-             Picture(f"mean of {settings['draws']:,} masks", shaded(often, 0))],
-            columns=3, largest=192, name="how-often",
+            [
+                Picture("one mask", grey[0]),
+                Picture("mean of 30 masks", grey[1]),
+                Picture(f"mean of {settings['draws']:,} masks", shaded(often, 0)),
+            ],
+            columns=3,
+            largest=192,
+            name="how-often",
             caption=f"Dark: hidden more often, {often.max():.0%} of the time in the middle, {often.min():.0%} in the "
             "rarest corner.",
         ),
         f"{kept}Crossing the border is meant: it leaves some images with nearly everything in view. The paper's "
         "authors found this, or leaving half of the images alone, important: a network that only ever sees maimed "
         "pictures is at a loss before a whole one. Images are left whole when the network is tested.",
-    ]  # fmt: skip
+    ]
     return said
 
 
@@ -214,8 +225,11 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
         {"depth": f"{depth} layers" if depth != 1 else "1 layer", "cutout": 100 * cut, "dropout": 100 * drop}
         for depth, cut, drop in zip(DEPTHS, found["blind_cutout"], found["blind_dropout"], strict=True)
     ]
-    columns = [Column("what", "", align="left"), Column("dropout", "Dropout", align="left"),
-               Column("cutout", "Cutout", align="left")]  # fmt: skip
+    columns = [
+        Column("what", "", align="left"),
+        Column("dropout", "Dropout", align="left"),
+        Column("cutout", "Cutout", align="left"),
+    ]
     facts = [
         ("What goes", "single units, each by its own coin", "one connected square of the input"),
         ("Where", "any layer, each with a coin of its own", "the input alone, all channels at once"),
@@ -231,8 +245,14 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
         "**Neighbouring pixels tell of each other.** Take the images, hide pixels, and guess each hidden one as "
         "smoothly as possible from those around it:",
         bars(
-            "What the visible pixels tell of the hidden ones", rows, x="how", y="told", y_format=".0%",
-            x_title="hidden", y_title="share of the hidden variation that is explained", name="told",
+            "What the visible pixels tell of the hidden ones",
+            rows,
+            x="how",
+            y="told",
+            y_format=".0%",
+            x_title="hidden",
+            y_title="share of the hidden variation that is explained",
+            name="told",
             caption="Measured here, the same share of pixels hidden both ways; 0 % is guessing the mean colour.",
         ),
         "**A unit deeper in the network sees a window of the image**, $(2k+1)$ pixels wide after $k$ convolutions of "
@@ -240,8 +260,11 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
         "impossible, $p^{9}$ after one layer; a square leaves many units with nothing at all:",
         Table(
             "Units that see hidden pixels alone",
-            [Column("depth", "After", align="left"), Column("cutout", "Cutout", unit="%", format=".3g"),
-             Column("dropout", "Dropout of pixels", unit="%", format=".2g")],
+            [
+                Column("depth", "After", align="left"),
+                Column("cutout", "Cutout", unit="%", format=".3g"),
+                Column("dropout", "Dropout of pixels", unit="%", format=".2g"),
+            ],
             deep,
             foot=[
                 "Cutout: measured on 2,000 draws.",
@@ -253,7 +276,7 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
         "need less of it, and what one unit loses its neighbours in the map keep. Cutout removes the same spot from "
         "all later maps at once, and so acts like data augmentation: it shows objects half hidden, as the world does, "
         "and rewards looking at the whole picture rather than at one telling detail.",
-    ]  # fmt: skip
+    ]
 
 
 def _published() -> list[Any]:
@@ -261,15 +284,19 @@ def _published() -> list[Any]:
     return [
         Table(
             "Test error on CIFAR-10 as published",
-            [Column("network", "Network", align="left"), Column("without", "Without", unit="%", format=".2f"),
-             Column("with", "With cutout", unit="%", format=".2f"), Column("saved", "Errors saved", format=".0%"),
-             Column("runs", "Runs", format="d")],
+            [
+                Column("network", "Network", align="left"),
+                Column("without", "Without", unit="%", format=".2f"),
+                Column("with", "With cutout", unit="%", format=".2f"),
+                Column("saved", "Errors saved", format=".0%"),
+                Column("runs", "Runs", format="d"),
+            ],
             rows,
             foot=["Means, with crops and flips, S = 16: as the authors give them at github.com/uoguelph-mlrg/Cutout."],
             name="published",
         ),
         "This study trains nothing; whether a network of yours gains is a question for an experiment.",
-    ]  # fmt: skip
+    ]
 
 
 def _checks(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:

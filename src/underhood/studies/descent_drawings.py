@@ -14,21 +14,34 @@ def path_figures(found: dict[str, Any]) -> Iterator[Figure]:
     """All paths on the whole curve, then each start close up."""
     whole, *near = found["views"]
     yield on_curve(
-        "Where the paths lie", whole, found["descents"], found["bottom"], name="paths",
+        "Where the paths lie",
+        whole,
+        found["descents"],
+        found["bottom"],
+        name="paths",
         caption="Every point of every path; the cross is the lowest point of the curve.",
-    )  # fmt: skip
+    )
     for close in near:
         own = [each for each in found["descents"] if each["x0"] == close["x0"]]
         yield on_curve(
-            f"Close up: from x = {digits(close['x0'])}", close, own, None, name=f"path-from-{close['x0']:g}",
+            f"Close up: from x = {digits(close['x0'])}",
+            close,
+            own,
+            None,
+            name=f"path-from-{close['x0']:g}",
             caption="The same points enlarged, each with its t. Mind the scales.",
-        )  # fmt: skip
+        )
 
 
 def on_curve(
-    title: str, shown: dict[str, Any], descents: list[dict[str, Any]], low: dict[str, float] | None, *, caption: str,
+    title: str,
+    shown: dict[str, Any],
+    descents: list[dict[str, Any]],
+    low: dict[str, float] | None,
+    *,
+    caption: str,
     name: str,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The curve as a grey line, a path's points on it joined in order, their t beside them where there is room."""
     marks = [
         {"path": _path_name(each, descents), "t": row["t"], "x": row["x"], "y": row["f"]}
@@ -57,11 +70,17 @@ def on_curve(
         sides = {key: -12 if i % 2 == 0 else 14 for i, key in enumerate(kinds.keys)}
         layers.append(_times(marks, sides, x, y))
     if low is not None:
-        layers.append({
-            "data": {"values": [low]},
-            "mark": {"type": "point", "shape": "cross", "size": 90, "filled": True},
-            "encoding": {"x": {**x.place(), "field": "x"}, "y": {**y.place(), "field": "f"}, "color": {"value": INK}},
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": [low]},
+                "mark": {"type": "point", "shape": "cross", "size": 90, "filled": True},
+                "encoding": {
+                    "x": {**x.place(), "field": "x"},
+                    "y": {**y.place(), "field": "f"},
+                    "color": {"value": INK},
+                },
+            }
+        )
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": f"The curve f(x) with the points of {len(kinds.keys)} descents on it.",

@@ -217,7 +217,9 @@ def bottom(f: Expression, low: float, high: float) -> dict[str, float] | None:
     if i in (0, len(x) - 1) or not np.isfinite(y[i]):
         return None
     sought = minimize_scalar(
-        lambda at: float(values(f, np.array([at]))[0]), bounds=(x[i - 1], x[i + 1]), method="bounded",
+        lambda at: float(values(f, np.array([at]))[0]),
+        bounds=(x[i - 1], x[i + 1]),
+        method="bounded",
         options={"xatol": 1e-10},
-    )  # fmt: skip
+    )
     return {"x": float(sought.x), "f": float(sought.fun)}

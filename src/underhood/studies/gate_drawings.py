@@ -69,20 +69,25 @@ def _network(layers: Sequence[Row]) -> tuple[list[Row], list[Row]]:
         labels = ["A", "B"] if depth == 0 else ["X"] if depth == len(sizes) - 1 else ["h1", "h2"]
         ys = [HEIGHT / 2 - 15] if size == 1 else [60.0, 180.0]
         biases = [f"bias {_n(b)}" for b in layers[depth - 1]["b"]] if depth else [""] * size
-        columns.append([
-            {"x": x, "y": y, "label": label, "bias": bias}
-            for y, label, bias in zip(ys, labels, biases, strict=False)
-        ])  # fmt: skip
+        columns.append(
+            [{"x": x, "y": y, "label": label, "bias": bias} for y, label, bias in zip(ys, labels, biases, strict=False)]
+        )
     edges = []
     for layer, sources, targets in zip(layers, columns, columns[1:], strict=False):
         for target, weights in zip(targets, layer["w"], strict=True):
             for source, w in zip(sources, weights, strict=True):
                 share = 0.32 if len(sources) * len(targets) > 2 else 0.5
-                edges.append({
-                    "x": source["x"], "y": source["y"], "x2": target["x"], "y2": target["y"], "label": _n(w),
-                    "at_x": source["x"] + share * (target["x"] - source["x"]),
-                    "at_y": source["y"] + share * (target["y"] - source["y"]),
-                })  # fmt: skip
+                edges.append(
+                    {
+                        "x": source["x"],
+                        "y": source["y"],
+                        "x2": target["x"],
+                        "y2": target["y"],
+                        "label": _n(w),
+                        "at_x": source["x"] + share * (target["x"] - source["x"]),
+                        "at_y": source["y"] + share * (target["y"] - source["y"]),
+                    }
+                )
     return [node for column in columns for node in column], edges
 
 
@@ -161,9 +166,11 @@ def _from_to() -> Row:
 
 def _colour() -> Row:
     return {
-        "field": "unit", "type": "nominal", "legend": None,
+        "field": "unit",
+        "type": "nominal",
+        "legend": None,
         "scale": {"domain": [0, 1], "range": list(COLOURS[:2])},
-    }  # fmt: skip
+    }
 
 
 def _rules(rows: list[Row], *, width: float, opacity: float = 1.0, colours: bool = False) -> Row:

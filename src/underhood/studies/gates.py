@@ -63,14 +63,19 @@ def one_unit(outputs: str) -> dict[str, Any]:
     if primal.status == 0:
         return {"possible": True, "weights": [float(v) for v in primal.x]}
     dual = linprog(
-        [0] * len(rows), A_eq=[*map(list, zip(*constraints, strict=True)), bounds], b_eq=[0] * len(free) + [-1],
+        [0] * len(rows),
+        A_eq=[*map(list, zip(*constraints, strict=True)), bounds],
+        b_eq=[0] * len(free) + [-1],
         bounds=[(0, None)] * len(rows),
-    )  # fmt: skip
+    )
     y = [Fraction(float(v)).limit_denominator(1000) for v in dual.x]
     whole = [int(v * lcm(*(each.denominator for each in y))) for v in y]
     sums = [sum(m * c for m, c in zip(whole, column, strict=True)) for column in zip(*constraints, strict=True)]
     right = sum(m * b for m, b in zip(whole, bounds, strict=True))
     return {
-        "possible": False, "multipliers": whole, "sums": sums, "right": right,
+        "possible": False,
+        "multipliers": whole,
+        "sums": sums,
+        "right": right,
         "proved": min(whole) >= 0 and not any(sums) and right < 0,
-    }  # fmt: skip
+    }

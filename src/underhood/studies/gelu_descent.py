@@ -94,17 +94,23 @@ def trial(settings: GeluDescentSettings, seed: int, context: Context) -> Iterato
             for row in path:
                 yield Metric(row["t"], {f"x_{k}": row["x"], f"f_{k}": row["f"], f"slope_{k}": row["slope"]})
             theirs = with_torch(walk_in_torch, f, descent, settings.steps)
-            found.append({
-                **descent.model_dump(mode="json"), "title": descent.title, "path": path,
-                "gap": None if theirs is None else furthest([row["x"] for row in path], theirs),
-            })  # fmt: skip
+            found.append(
+                {
+                    **descent.model_dump(mode="json"),
+                    "title": descent.title,
+                    "path": path,
+                    "gap": None if theirs is None else furthest([row["x"] for row in path], theirs),
+                }
+            )
         low, high = window([row["x"] for each in found for row in each["path"]])
-        yield Result({
-            "descents": found,
-            "views": [view(f, low, high), *close_ups(f, found, high - low)],
-            "bottom": bottom(f, low, high),
-            "slope_gap": slope_gap(f, [row for each in found for row in each["path"]]),
-        })  # fmt: skip
+        yield Result(
+            {
+                "descents": found,
+                "views": [view(f, low, high), *close_ups(f, found, high - low)],
+                "bottom": bottom(f, low, high),
+                "slope_gap": slope_gap(f, [row for each in found for row in each["path"]]),
+            }
+        )
 
 
 # -- the report --
@@ -210,10 +216,17 @@ def _ends(descents: list[dict[str, Any]], low: dict[str, float] | None) -> Table
     rows = []
     for each in descents:
         first, last = each["path"][0], each["path"][-1]
-        rows.append({
-            "path": each["title"], "x0": first["x"], "x": last["x"], "f0": first["f"], "f": last["f"],
-            "fall": first["f"] - last["f"], "left": None if low is None else abs(last["x"] - low["x"]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "path": each["title"],
+                "x0": first["x"],
+                "x": last["x"],
+                "f0": first["f"],
+                "f": last["f"],
+                "fall": first["f"] - last["f"],
+                "left": None if low is None else abs(last["x"] - low["x"]),
+            }
+        )
     columns = [
         Column("path", "Rule", align="left"),
         Column("x0", "Start", format=".6g"),
@@ -240,12 +253,17 @@ def _steps(each: dict[str, Any]) -> Table:
     columns.append(Column("step", "Step", format=".6g", help="x of the next row less this x"))
     rows = []
     for row, after in zip(path, [*path[1:], None], strict=True):
-        rows.append({
-            "t": row["t"], "x": row["x"], "f": row["f"], "slope": row["slope"],
-            **{f"part {i}": row["parts"][text] for i, text in enumerate(parts)},
-            **{f"kept {name}": row.get("kept", {}).get(name) for name in kept},
-            "step": None if after is None else after["x"] - row["x"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "t": row["t"],
+                "x": row["x"],
+                "f": row["f"],
+                "slope": row["slope"],
+                **{f"part {i}": row["parts"][text] for i, text in enumerate(parts)},
+                **{f"kept {name}": row.get("kept", {}).get(name) for name in kept},
+                "step": None if after is None else after["x"] - row["x"],
+            }
+        )
     return Table("Every step", columns, rows, name=f"steps-from-{each['x0']:g}")
 
 
@@ -330,8 +348,12 @@ def _of_step_sizes(small: dict[str, Any], large: dict[str, Any], low: dict[str, 
     said += f" So η = {better['lr']:g} gets lower here."
     if low is None:
         return said
-    share = [(each["path"][0]["f"] - each["path"][-1]["f"]) / (each["path"][0]["f"] - low["f"])
-             if each["path"][0]["f"] != low["f"] else 0.0 for each in (better, worse)]  # fmt: skip
+    share = [
+        (each["path"][0]["f"] - each["path"][-1]["f"]) / (each["path"][0]["f"] - low["f"])
+        if each["path"][0]["f"] != low["f"]
+        else 0.0
+        for each in (better, worse)
+    ]
     said += (
         f" The lowest point is f({digits(low['x'])}) = {digits(low['f'])}: η = {better['lr']:g} has covered "
         f"{100 * share[0]:.0f} % of the way down, η = {worse['lr']:g} {100 * share[1]:.0f} %."
@@ -353,9 +375,10 @@ def _of_momentum(plain: dict[str, Any], momentum: dict[str, Any]) -> str:
         return said
     slower = b[-1]["f"] > a[-1]["f"]
     said += (
-        f" Both have hardly moved ({moved[0]:.4g} and {moved[1]:.4g})." if max(moved) < 0.1
+        f" Both have hardly moved ({moved[0]:.4g} and {moved[1]:.4g})."
+        if max(moved) < 0.1
         else f" They have moved by {moved[0]:.4g} and {moved[1]:.4g}."
-    )  # fmt: skip
+    )
     steeper = abs(a[-1]["slope"]) > abs(a[0]["slope"])
     if slower and steeper:
         return said + (

@@ -63,11 +63,13 @@ def measure(settings: ProfileSettings, seed: int, context: Context) -> Iterator[
     rows = [row for row in cost(settings.network, inputs, training=True).rows if not row.group]
     shapes = [
         {
-            "layer": row.name, "type": row.kind, "output": [list(shape) for shape in row.outputs],
+            "layer": row.name,
+            "type": row.kind,
+            "output": [list(shape) for shape in row.outputs],
             "rule": row.texts.get("output", ""),
         }
         for row in rows
-    ]  # fmt: skip
+    ]
     counts = [count for count in settings.thread_counts if count <= usable_cores()] or [1]
     if left_out := [count for count in settings.thread_counts if count not in counts]:
         yield Note(f"Not measured: {left_out} threads, since this machine has {usable_cores()} cores.")
@@ -113,14 +115,16 @@ def report(results: Results) -> Document:
     counts = list(found[0]["cpu"])
     blocks: list[Block] = [_table(settings, found), _reading(settings, found)]
     return Document(
-        title, question, _answer(found),
+        title,
+        question,
+        _answer(found),
         [
             Section("The table", blocks),
             Section("The rule behind each shape", [*RULES, _rule_table(found)]),
             Section("Threads", [_threads_words(found), _threads_table(found), _threads_figure(found)]),
             Section("How it was measured", [_how(settings, counts)]),
         ],
-    )  # fmt: skip
+    )
 
 
 def _time(found: list[dict[str, Any]], count: str, layer: str, phase: str) -> list[float] | None:
@@ -251,14 +255,17 @@ def _threads_words(found: list[dict[str, Any]]) -> str:
     first, *others = wholes
     if not others:
         return f"Only {first} thread(s) were measured."
-    told = ", ".join(f"{count} threads {wholes[count]:,.0f} µs ({wholes[first] / wholes[count]:.2f} times as fast)"
-                     for count in others)  # fmt: skip
+    told = ", ".join(
+        f"{count} threads {wholes[count]:,.0f} µs ({wholes[first] / wholes[count]:.2f} times as fast)"
+        for count in others
+    )
     quicker = [
-        one for one in found[0]["shapes"]
+        one
+        for one in found[0]["shapes"]
         if (a := _time(found, first, one["layer"], "forward"))
         and (b := _time(found, others[-1], one["layer"], "forward"))
         and b[2] < a[1]
-    ]  # fmt: skip
+    ]
     return (
         f"Forward: {first} thread {wholes[first]:,.0f} µs, {told}. With {others[-1]} threads {len(quicker)} of "
         f"{len(found[0]['shapes'])} layers are quicker beyond their quartiles; a layer of a few microseconds has "
@@ -293,17 +300,27 @@ def _threads_figure(found: list[dict[str, Any]]) -> Figure:
     rows = [
         {
             "layer": f"{one['layer'].removeprefix('layers.')} {one['type']}",
-            "time": numbers[0], "low": numbers[1], "high": numbers[2],
+            "time": numbers[0],
+            "low": numbers[1],
+            "high": numbers[2],
             "threads": f"{count} thread{'s' * (count != '1')}",
         }
         for one in found[0]["shapes"]
         for count in found[0]["cpu"]
         if (numbers := _time(found, count, one["layer"], "forward"))
-    ]  # fmt: skip
+    ]
     return bars(
-        "Forward time of every layer", rows, x="layer", y="time", series="threads", band=("low", "high"),
-        x_title="layer", y_title="forward (µs)", caption="Medians and quartiles of the calls.", name="times",
-    )  # fmt: skip
+        "Forward time of every layer",
+        rows,
+        x="layer",
+        y="time",
+        series="threads",
+        band=("low", "high"),
+        x_title="layer",
+        y_title="forward (µs)",
+        caption="Medians and quartiles of the calls.",
+        name="times",
+    )
 
 
 def _how(settings: dict[str, Any], counts: list[str]) -> str:

@@ -44,9 +44,16 @@ def _value(group: Group, name: str) -> Any:
 
 
 def against_epochs(
-    title: str, results: Results, metrics: dict[str, str], *, y_title: str, caption: str = "", log_y: bool = False,
-    share: bool = False, name: str = "",
-) -> Figure:  # fmt: skip
+    title: str,
+    results: Results,
+    metrics: dict[str, str],
+    *,
+    y_title: str,
+    caption: str = "",
+    log_y: bool = False,
+    share: bool = False,
+    name: str = "",
+) -> Figure:
     """Curves of some metrics, each under its name in `metrics`, with the band of the seeds."""
     rows = [
         row
@@ -55,9 +62,19 @@ def against_epochs(
         for row in _rows(group, metric, " ".join(filter(None, [group.label if results.varying else "", called])))
     ]
     return lines(
-        title, rows, x="epoch", y="mean", series="curve", band=("low", "high"), caption=caption, x_title="epoch",
-        y_title=y_title, y_format=".1%" if share else "", log_y=log_y, name=name,
-    )  # fmt: skip
+        title,
+        rows,
+        x="epoch",
+        y="mean",
+        series="curve",
+        band=("low", "high"),
+        caption=caption,
+        x_title="epoch",
+        y_title=y_title,
+        y_format=".1%" if share else "",
+        log_y=log_y,
+        name=name,
+    )
 
 
 def _rows(group: Group, metric: str, curve: str) -> list[dict[str, Any]]:

@@ -109,9 +109,7 @@ def by_matrices(X: Array, W: Array, dY: Array) -> dict[str, Array]:
 
 def by_indices(X: Array, W: Array, dY: Array) -> dict[str, Array]:
     """The same in Einstein's notation: an index that the result lacks is summed over."""
-    return {
-        "X": np.einsum("ntf,cf->ntc", dY, W), "W": np.einsum("ntf,ntc->cf", dY, X), "b": np.einsum("ntf->f", dY)
-    }  # fmt: skip
+    return {"X": np.einsum("ntf,cf->ntc", dY, W), "W": np.einsum("ntf,ntc->cf", dY, X), "b": np.einsum("ntf->f", dY)}
 
 
 # -- by autograd --
@@ -161,11 +159,13 @@ def trial(settings: LinearBackwardSettings, seed: int, context: Context) -> Iter
     sizes = {"N": X.shape[0], "T": X.shape[1], "C": X.shape[2], "F": W.shape[1]}
     shown = {**v, "Y": X @ W + v["b"], **{f"d{name}": loops[name] for name in NAMES}}
     readable = max(sizes["N"] * sizes["T"], sizes["C"], sizes["F"]) <= READABLE
-    yield Result({
-        "sizes": sizes,
-        "arrays": {name: value.tolist() for name, value in shown.items()} if readable else None,
-        "gaps": {who: None if found is None else gaps(loops, found) for who, found in others.items()},
-    })  # fmt: skip
+    yield Result(
+        {
+            "sizes": sizes,
+            "arrays": {name: value.tolist() for name, value in shown.items()} if readable else None,
+            "gaps": {who: None if found is None else gaps(loops, found) for who, found in others.items()},
+        }
+    )
 
 
 def gaps(ours: dict[str, Array], theirs: dict[str, Array]) -> dict[str, float]:
@@ -214,13 +214,15 @@ def _derivation() -> Iterator[str | Equation]:
         "and Y is a sum of products, so it is the *other* factor of the product:"
     )
     yield Equation(
-        aligned([
-            r"\frac{\partial Y[n,t,f]}{\partial X[n,t,c]} &= W[c,f] \quad \text{for every } f",
-            r"\frac{\partial Y[n,t,f]}{\partial W[c,f]} &= X[n,t,c] \quad \text{for every } n, t",
-            r"\frac{\partial Y[n,t,f]}{\partial b[f]} &= 1 \quad \text{for every } n, t",
-        ]),
+        aligned(
+            [
+                r"\frac{\partial Y[n,t,f]}{\partial X[n,t,c]} &= W[c,f] \quad \text{for every } f",
+                r"\frac{\partial Y[n,t,f]}{\partial W[c,f]} &= X[n,t,c] \quad \text{for every } n, t",
+                r"\frac{\partial Y[n,t,f]}{\partial b[f]} &= 1 \quad \text{for every } n, t",
+            ]
+        ),
         "All other derivatives are 0: X[n,t,c] is in no other row of Y, W[c,f] and b[f] are in no other column.",
-    )  # fmt: skip
+    )
     yield "So X's gradient is summed over f, and those of W and b, which serve every row, over n and t:"
     yield Equation(aligned(FORMULAS))
 
@@ -251,13 +253,15 @@ def _products(found: dict[str, Any]) -> Iterator[Any]:
         "transpose puts that index where the product sums:"
     )
     yield Equation(
-        aligned([
-            r"\frac{\partial L}{\partial X} &= \frac{\partial L}{\partial Y}\, W^\top",
-            r"\frac{\partial L}{\partial W} &= X^\top\, \frac{\partial L}{\partial Y}",
-            r"\frac{\partial L}{\partial b} &= \mathbf{1}^\top\, \frac{\partial L}{\partial Y}",
-        ]),
+        aligned(
+            [
+                r"\frac{\partial L}{\partial X} &= \frac{\partial L}{\partial Y}\, W^\top",
+                r"\frac{\partial L}{\partial W} &= X^\top\, \frac{\partial L}{\partial Y}",
+                r"\frac{\partial L}{\partial b} &= \mathbf{1}^\top\, \frac{\partial L}{\partial Y}",
+            ]
+        ),
         r"$\mathbf{1}$ is a column of ones: its product adds the rows up.",
-    )  # fmt: skip
+    )
     s = found["sizes"]
     rows, c, f = s["N"] * s["T"], s["C"], s["F"]
     work = rows * c * f
@@ -295,20 +299,26 @@ def _numbers(v: dict[str, Any]) -> Iterator[Any]:
         "The colours tell signs, their depth sizes."
     )
     yield Equation(
-        aligned([
-            rf"X &= {matrix(X)}, \qquad W = {matrix(W)}, \qquad b = {matrix([v['b']])}",
-            rf"Y &= X W + b = {matrix(_flat(v['Y']))}",
-        ])
-    )  # fmt: skip
+        aligned(
+            [
+                rf"X &= {matrix(X)}, \qquad W = {matrix(W)}, \qquad b = {matrix([v['b']])}",
+                rf"Y &= X W + b = {matrix(_flat(v['Y']))}",
+            ]
+        )
+    )
     yield matrices(
-        "∂L/∂X = ∂L/∂Y Wᵀ", [("∂L/∂Y", dY), ("Wᵀ", _turned(W)), ("∂L/∂X", _flat(v["dX"]))],
-        caption="Each row of ∂L/∂X comes from the same row of ∂L/∂Y.", name="gradient-of-x",
-    )  # fmt: skip
+        "∂L/∂X = ∂L/∂Y Wᵀ",
+        [("∂L/∂Y", dY), ("Wᵀ", _turned(W)), ("∂L/∂X", _flat(v["dX"]))],
+        caption="Each row of ∂L/∂X comes from the same row of ∂L/∂Y.",
+        name="gradient-of-x",
+    )
     yield Equation(_written(r"\frac{\partial L}{\partial X[0,0,0]}", dY[0], W[0], v["dX"][0][0][0]))
     yield matrices(
-        "∂L/∂W = Xᵀ ∂L/∂Y", [("Xᵀ", _turned(X)), ("∂L/∂Y", dY), ("∂L/∂W", v["dW"])],
-        caption="Each number of ∂L/∂W takes a column of X and a column of ∂L/∂Y.", name="gradient-of-w",
-    )  # fmt: skip
+        "∂L/∂W = Xᵀ ∂L/∂Y",
+        [("Xᵀ", _turned(X)), ("∂L/∂Y", dY), ("∂L/∂W", v["dW"])],
+        caption="Each number of ∂L/∂W takes a column of X and a column of ∂L/∂Y.",
+        name="gradient-of-w",
+    )
     first = [row[0] for row in dY]
     yield Equation(_written(r"\frac{\partial L}{\partial W[0,0]}", first, [row[0] for row in X], v["dW"][0][0]))
     yield Equation(

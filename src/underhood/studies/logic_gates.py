@@ -30,9 +30,10 @@ class LogicGatesSettings(Settings):
     """Which gates, and how steep the hidden units are."""
 
     gates: list[str] = Field(
-        list(GATES), min_length=1,
+        list(GATES),
+        min_length=1,
         description="names, or a gate of your own as its outputs for 00, 01, 10, 11: 0010 is A and not B",
-    )  # fmt: skip
+    )
     steepness: float = Field(
         10.0, gt=0, description="what the weights of networks with a hidden layer are multiplied by (assumed)"
     )
@@ -58,12 +59,14 @@ def trial(settings: LogicGatesSettings, seed: int, context: Context) -> Iterator
     with form("vector"):
         gates = [worked_gate(gate, settings.steepness) for gate in settings.gates]
         example = [forward([Layer([[-1.0]], [bias])], inputs("10"))[0] for bias in (-0.5, 0.5)]
-    yield Result({
-        "gates": gates,
-        "right": all(gate["right"] for gate in gates),
-        "example": example,
-        "two_input_units": sum(one_unit(f"{k:04b}")["possible"] for k in range(16)),
-    })  # fmt: skip
+    yield Result(
+        {
+            "gates": gates,
+            "right": all(gate["right"] for gate in gates),
+            "example": example,
+            "two_input_units": sum(one_unit(f"{k:04b}")["possible"] for k in range(16)),
+        }
+    )
 
 
 def worked_gate(gate: str, steepness: float) -> dict[str, Any]:
@@ -141,11 +144,16 @@ def _structures(gates: list[dict[str, Any]]) -> Table:
     for gate in gates:
         layers = gate["layers"]
         sizes = [len(layers[0]["w"][0]), *(len(layer["b"]) for layer in layers)]
-        rows.append({
-            "gate": gate["gate"], "structure": "–".join(map(str, sizes)), "hidden": len(layers) - 1,
-            "units": sum(sizes[1:]), "numbers": sum(len(l["b"]) * (len(l["w"][0]) + 1) for l in layers),
-            "right": gate["right"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "gate": gate["gate"],
+                "structure": "–".join(map(str, sizes)),
+                "hidden": len(layers) - 1,
+                "units": sum(sizes[1:]),
+                "numbers": sum(len(l["b"]) * (len(l["w"][0]) + 1) for l in layers),
+                "right": gate["right"],
+            }
+        )
     columns = [
         Column("gate", "Gate", align="left"),
         Column("structure", "Structure", align="left", help="inputs, units of each layer"),
@@ -191,10 +199,16 @@ def _truth_table(gate: dict[str, Any]) -> Table:
     rows = []
     for i, row in enumerate(inputs(gate["outputs"])):
         inside = hidden[0][i][units:] if hidden else []
-        rows.append({
-            **dict(zip(names, row, strict=True)), **{f"h{k + 1}": value for k, value in enumerate(inside)},
-            "z": top[i][0], "out": top[i][1], "read": int(top[i][1] >= 0.5), "wanted": int(gate["outputs"][i]),
-        })  # fmt: skip
+        rows.append(
+            {
+                **dict(zip(names, row, strict=True)),
+                **{f"h{k + 1}": value for k, value in enumerate(inside)},
+                "z": top[i][0],
+                "out": top[i][1],
+                "read": int(top[i][1] >= 0.5),
+                "wanted": int(gate["outputs"][i]),
+            }
+        )
     columns = [
         *(Column(name, name) for name in names),
         *(Column(f"h{k + 1}", f"h{k + 1}", format=".4f") for k in range(units)),
@@ -288,9 +302,13 @@ def _example(example: list[list[list[float]]]) -> Iterator[Any]:
         for a, (z, out) in enumerate(passes):
             rows.append({"bias": bias, "A": a, "z": z, "out": out, "read": int(out >= 0.5), "wanted": 1 - a})
     columns = [
-        Column("bias", "Bias", format="+.1f"), Column("A", "A"), Column("z", "z", format=".1f"),
-        Column("out", "σ(z)", format=".4f"), Column("read", "Read as"), Column("wanted", "Wanted"),
-    ]  # fmt: skip
+        Column("bias", "Bias", format="+.1f"),
+        Column("A", "A"),
+        Column("z", "z", format=".1f"),
+        Column("out", "σ(z)", format=".4f"),
+        Column("read", "Read as"),
+        Column("wanted", "Wanted"),
+    ]
     yield Table("NOT as printed, and mended", columns, rows, name="not-example")
 
 
@@ -344,8 +362,11 @@ study = Study(
         "smoke": Scale("NOT, AND and XOR", seeds=1, set={"gates": ["NOT", "AND", "XOR"]}, time="5 s", complete=True),
         "quick": Scale("the seven gates of the sheet", seeds=1, time="8 s"),
         "full": Scale(
-            "all 16 functions of two inputs", seeds=1, time="12 s", set={"gates": [f"{k:04b}" for k in range(16)]},
+            "all 16 functions of two inputs",
+            seeds=1,
+            time="12 s",
+            set={"gates": [f"{k:04b}" for k in range(16)]},
         ),
     },
     report=report,
-)  # fmt: skip
+)

@@ -158,14 +158,22 @@ def report(results: Results) -> Document:
                 "Training",
                 [
                     against_epochs(
-                        "Loss", results, {"epoch_loss": "training", "test_loss": "test"}, y_title="cross-entropy",
-                        log_y=True, name="loss",
+                        "Loss",
+                        results,
+                        {"epoch_loss": "training", "test_loss": "test"},
+                        y_title="cross-entropy",
+                        log_y=True,
+                        name="loss",
                         caption="Mean over the seeds with its 95 % interval. Training: the mean over an epoch's "
                         "batches as they came. Test: drawn because the course asks for it; nothing was chosen by it.",
                     ),
                     against_epochs(
-                        "Error", results, {"train_error": "training", "test_error": "test"}, y_title="wrong answers",
-                        share=True, name="error",
+                        "Error",
+                        results,
+                        {"train_error": "training", "test_error": "test"},
+                        y_title="wrong answers",
+                        share=True,
+                        name="error",
                     ),
                 ],
             ),
@@ -175,7 +183,7 @@ def report(results: Results) -> Document:
             ),
             Section("The network and how it learns", [*map(_hyperparameters, results.groups), *EQUATIONS]),
         ],
-    )  # fmt: skip
+    )
 
 
 EQUATIONS = [
@@ -236,7 +244,9 @@ study = Study(
     trial=trial,
     scales={
         "smoke": Scale(
-            "2,000 digits, 2 epochs, 1 seed", seeds=1, time="5 s",
+            "2,000 digits, 2 epochs, 1 seed",
+            seeds=1,
+            time="5 s",
             set={"epochs": 2, "data.train": 2000, "data.test": 500},
         ),
         "quick": Scale("all of MNIST, 12 epochs, 3 seeds", seeds=3, time="2 min"),
@@ -244,4 +254,4 @@ study = Study(
     },
     report=report,
     data=lambda settings: settings.data.name,
-)  # fmt: skip
+)

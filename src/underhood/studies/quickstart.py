@@ -49,13 +49,22 @@ def report(results: Results) -> Document:
                 "The curves",
                 [
                     against_epochs(
-                        "Training loss", results, {"epoch_loss": ""}, y_title="cross-entropy", log_y=True,
+                        "Training loss",
+                        results,
+                        {"epoch_loss": ""},
+                        y_title="cross-entropy",
+                        log_y=True,
                         caption="Each epoch's batches as they came. The band is the 95 % interval over the seeds.",
                         name="training-loss",
                     ),
                     against_epochs(
-                        "Validation error", results, {"validation_error": ""}, y_title="wrong answers", share=True,
-                        caption="On images that the network never trained on.", name="validation-error",
+                        "Validation error",
+                        results,
+                        {"validation_error": ""},
+                        y_title="wrong answers",
+                        share=True,
+                        caption="On images that the network never trained on.",
+                        name="validation-error",
                     ),
                 ],
             ),
@@ -63,14 +72,17 @@ def report(results: Results) -> Document:
                 "The results",
                 [
                     results_table(
-                        "After training", results, ["train_loss", "best_validation_error", "test_error"], "Optimiser",
+                        "After training",
+                        results,
+                        ["train_loss", "best_validation_error", "test_error"],
+                        "Optimiser",
                     ),
                     "Test images were used once, with the last weights, and nothing was chosen by them.",
                 ],
             ),
             Section("The three rules", [equation for _, equation in RULES.values()]),
         ],
-    )  # fmt: skip
+    )
 
 
 def _first_epoch(group: Group) -> float | None:

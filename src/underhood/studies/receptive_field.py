@@ -161,10 +161,17 @@ def _stack(stack: dict[str, Any], layers: int, kernel: int) -> Iterator[str | Ta
         for place, share in enumerate(stack["profiles"][key])
     ]
     yield lines(
-        "What the middle unit's gradient falls on", values, x="pixel", y="share", series="filter",
-        x_title="pixels from the middle", y_title="share of the gradient", y_format=".0%", name="profile",
+        "What the middle unit's gradient falls on",
+        values,
+        x="pixel",
+        y="share",
+        series="filter",
+        x_title="pixels from the middle",
+        y_title="share of the gradient",
+        y_format=".0%",
+        name="profile",
         caption="All weights alike. The field is the same; the stack looks at its middle more than at its rim.",
-    )  # fmt: skip
+    )
 
 
 def _cheaper(layers: int, kernel: int) -> Iterator[str | Table]:

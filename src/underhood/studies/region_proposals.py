@@ -288,13 +288,19 @@ def _times(trainer: Trainer, picture: Array, found: dict[str, Array], settings: 
         feature_map = found["features"]
         common = _median(lambda: net.backbone(x), 9)
         return {
-            "fast": [common, _median(lambda: selective_search.proposals(picture), 3),
-                     _median(lambda: _detector(feature_map, searched, weights), 5)],
-            "faster": [common, _median(network_proposals, 9),
-                       _median(lambda: _detector(feature_map, ours, weights), 5)],
+            "fast": [
+                common,
+                _median(lambda: selective_search.proposals(picture), 3),
+                _median(lambda: _detector(feature_map, searched, weights), 5),
+            ],
+            "faster": [
+                common,
+                _median(network_proposals, 9),
+                _median(lambda: _detector(feature_map, ours, weights), 5),
+            ],
             "searched": len(searched),
             "proposed": len(ours),
-        }  # fmt: skip
+        }
 
 
 def _detector(features: Array, boxes: Array, weights: Array) -> Array:
@@ -379,9 +385,11 @@ study = Study(
         ),
         "quick": Scale("300 training steps of 4 scenes, 20 test scenes", seeds=1, time="30 s"),
         "full": Scale(
-            "2,000 training steps of 8 scenes, 100 test scenes", seeds=1,
-            set={"steps": 2000, "batch": 8, "test_scenes": 100}, time="5 min",
+            "2,000 training steps of 8 scenes, 100 test scenes",
+            seeds=1,
+            set={"steps": 2000, "batch": 8, "test_scenes": 100},
+            time="5 min",
         ),
     },
     report=report,
-)  # fmt: skip
+)

@@ -84,13 +84,18 @@ def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
         "so an object that moves moves its proposal.",
         Table(
             "The layers",
-            [Column("layer", "Layer", align="left"), Column("kind", "Kind", align="left"),
-             Column("here", "Output here", align="left"), Column("paper", "In the paper", align="left")],
-            [dict(zip(("layer", "kind", "here", "paper"), step, strict=True)) for step in steps], name="layers",
+            [
+                Column("layer", "Layer", align="left"),
+                Column("kind", "Kind", align="left"),
+                Column("here", "Output here", align="left"),
+                Column("paper", "In the paper", align="left"),
+            ],
+            [dict(zip(("layer", "kind", "here", "paper"), step, strict=True)) for step in steps],
+            name="layers",
         ),
         f"Here $k = {len(settings['scales'])} \\cdot {len(settings['ratios'])} = {kinds}$, and one place of the map "
         f"stands for {STRIDE}×{STRIDE} pixels of the picture.",
-    ]  # fmt: skip
+    ]
 
 
 def _boxes_of(rows: Array, kind: str, names: Sequence[str] = ()) -> list[Box]:
@@ -115,12 +120,16 @@ def _first_look(arrays: dict[str, Array]) -> list[Any]:
         "the largest probability among its anchors.",
         pictures(
             "Picture, objectness",
-            [Picture(told, picture, _boxes_of(truths, "object")),
-             Picture(f"objectness, {p.min():.2f} to {p.max():.2f}; white is 0", shaded(p, 0, 1))],
-            columns=2, largest=302, name="objectness",
+            [
+                Picture(told, picture, _boxes_of(truths, "object")),
+                Picture(f"objectness, {p.min():.2f} to {p.max():.2f}; white is 0", shaded(p, 0, 1)),
+            ],
+            columns=2,
+            largest=302,
+            name="objectness",
         ),
         pictures("Feature map", maps, columns=6, largest=96, name="features"),
-    ]  # fmt: skip
+    ]
 
 
 def _anchors(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
@@ -145,16 +154,19 @@ def _anchors(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, 
             f"$x = ({columns // 2} + 0.5) \\cdot {STRIDE} = {x:g}$, $y = ({rows // 2} + 0.5) \\cdot {STRIDE} = {y:g}$.",
         ),
         pictures(
-            f"The {kinds} anchors of one place", [Picture("around the middle of the map", arrays["picture"], boxes)],
-            columns=1, largest=384, name="anchors",
+            f"The {kinds} anchors of one place",
+            [Picture("around the middle of the map", arrays["picture"], boxes)],
+            columns=1,
+            largest=384,
+            name="anchors",
         ),
         Equation(
             rf"{rows} \cdot {columns} \cdot {kinds} = {number(c['anchors'])}".replace(",", "{,}"),
             f"anchors on this picture, {c['inside']:,} of them inside it. In the paper, on 1000×600 pixels with stride "
-            f"16: 62 · 37 · 9 = {p['anchors']:,} (\"about 20,000\"), by this page's count {p['inside']:,} inside "
-            "(\"about 6,000\").",
+            f'16: 62 · 37 · 9 = {p["anchors"]:,} ("about 20,000"), by this page\'s count {p["inside"]:,} inside '
+            '("about 6,000").',
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _learning(found: dict[str, Any], settings: dict[str, Any], trials: Sequence[Any]) -> list[Any]:
@@ -203,11 +215,16 @@ def _decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     w, h, x, y = x2 - x1, y2 - y1, (x1 + x2) / 2, (y1 + y2) / 2
     nw, nh = w * np.exp(dw), h * np.exp(dh)
     table = [
-        {"box": chr(65 + i), "p": each["p"], "anchor": _box_text(each["anchors"]),
-         "deltas": ", ".join(f"{d:.2f}" for d in each["deltas"]), "decoded": _box_text(each["decoded"]),
-         "clipped": _box_text(each["clipped"])}
+        {
+            "box": chr(65 + i),
+            "p": each["p"],
+            "anchor": _box_text(each["anchors"]),
+            "deltas": ", ".join(f"{d:.2f}" for d in each["deltas"]),
+            "decoded": _box_text(each["decoded"]),
+            "clipped": _box_text(each["clipped"]),
+        }
         for i, each in enumerate(found["decoded"])
-    ]  # fmt: skip
+    ]
     rows = np.array([each["row"] for each in found["decoded"]])
     names = [row["box"] for row in table]
     return [
@@ -227,18 +244,29 @@ def _decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
         ),
         Table(
             "From anchor to box",
-            [Column("box", "Box", align="left"), Column("p", "p", format=".3f"), Column("anchor", "Anchor"),
-             Column("deltas", "Deltas"), Column("decoded", "Decoded"), Column("clipped", "Clipped")],
-            table, foot=["Boxes are left, top, right, bottom in pixels; what crosses the border is cut."],
+            [
+                Column("box", "Box", align="left"),
+                Column("p", "p", format=".3f"),
+                Column("anchor", "Anchor"),
+                Column("deltas", "Deltas"),
+                Column("decoded", "Decoded"),
+                Column("clipped", "Clipped"),
+            ],
+            table,
+            foot=["Boxes are left, top, right, bottom in pixels; what crosses the border is cut."],
             name="decoded",
         ),
         pictures(
             "The same boxes, drawn",
-            [Picture("anchors", arrays["picture"], _boxes_of(arrays["anchors"][rows], "box", names)),
-             Picture("decoded and clipped", arrays["picture"], _boxes_of(arrays["clipped"][rows], "box", names))],
-            columns=2, largest=302, name="anchors-and-boxes",
+            [
+                Picture("anchors", arrays["picture"], _boxes_of(arrays["anchors"][rows], "box", names)),
+                Picture("decoded and clipped", arrays["picture"], _boxes_of(arrays["clipped"][rows], "box", names)),
+            ],
+            columns=2,
+            largest=302,
+            name="anchors-and-boxes",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _signed(value: float) -> str:
@@ -316,8 +344,11 @@ def _left(found: dict[str, Any]) -> list[Any]:
     c, p = found["counts"], found["paper_anchors"]
     rows = [
         {"step": "anchors, k at every place", "here": c["anchors"], "paper": f"about 20,000 ({p['anchors']:,})"},
-        {"step": "    inside the picture: used in training", "here": c["inside"],
-         "paper": f"about 6,000 ({p['inside']:,})"},
+        {
+            "step": "    inside the picture: used in training",
+            "here": c["inside"],
+            "paper": f"about 6,000 ({p['inside']:,})",
+        },
         {"step": "decoded: one box an anchor", "here": c["decoded"], "paper": "about 20,000"},
         {"step": "    of them crossing the border: clipped", "here": c["crossing"], "paper": "–"},
         {"step": "not tiny", "here": c["large"], "paper": "–"},
@@ -325,18 +356,22 @@ def _left(found: dict[str, Any]) -> list[Any]:
         {"step": "after non-maximum suppression", "here": c["kept"], "paper": "about 2,000"},
         {"step": "handed to the detector", "here": c["proposals"], "paper": "2,000 in training, 300 in use"},
         {"step": "    of them with p ≥ 0.5", "here": c["sure"], "paper": "–"},
-    ]  # fmt: skip
+    ]
     steps = ("anchors", "large", "best", "kept", "proposals", "sure")
     names = ("anchors", "clipped, not tiny", "best by objectness", "after suppression", "handed on", "p ≥ 0.5")
     return [
         Table(
             "Proposals after each step",
-            [Column("step", "Step", align="left"), Column("here", "Here", format=",d"),
-             Column("paper", "In the paper (by this page's count)", align="left")],
-            rows, name="counts",
+            [
+                Column("step", "Step", align="left"),
+                Column("here", "Here", format=",d"),
+                Column("paper", "In the paper (by this page's count)", align="left"),
+            ],
+            rows,
+            name="counts",
         ),
         _funnel([{"step": name, "count": c[key]} for key, name in zip(steps, names, strict=True)]),
-    ]  # fmt: skip
+    ]
 
 
 def _funnel(rows: list[dict[str, Any]]) -> Figure:

@@ -138,13 +138,16 @@ def report(results: Results) -> Document:
                     bars(
                         "Length of δ at each layer",
                         [{"layer": name, "norm": values["norms"][name]} for name in DELTAS],
-                        x="layer", y="norm", y_title="Euclidean norm of δ", name="norms",
+                        x="layer",
+                        y="norm",
+                        y_title="Euclidean norm of δ",
+                        name="norms",
                         caption="Of the whole network, before training: from the loss (top) down to the pixels.",
                     ),
                 ],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _table(title: str, values: dict[str, Any], names: tuple[str, ...], first: str) -> Any:
@@ -160,21 +163,33 @@ def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
         rf"({figure(delta[m, l])}) \cdot {figure(image[m, l])}" for m, l in zip(*np.nonzero(delta), strict=True)
     )
     pairs = [
-        (rf"\delta^{{(\mathrm{{fc2}})}} = {matrix(z['softmax'])} - {matrix([target])} = {matrix(d['fc2'])}",
-         "What the network said less what was true, on the example of `simple-conv-net-forward`."),
-        (rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc2}})}}}} = \delta^{{\top}} \mathbf{{a}} = "
-         rf"{matrix(d['fc2.weight'])}", rf"with $\mathbf{{a}} = {matrix(z['relu'])}$, what ReLU let through"),
+        (
+            rf"\delta^{{(\mathrm{{fc2}})}} = {matrix(z['softmax'])} - {matrix([target])} = {matrix(d['fc2'])}",
+            "What the network said less what was true, on the example of `simple-conv-net-forward`.",
+        ),
+        (
+            rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc2}})}}}} = \delta^{{\top}} \mathbf{{a}} = "
+            rf"{matrix(d['fc2.weight'])}",
+            rf"with $\mathbf{{a}} = {matrix(z['relu'])}$, what ReLU let through",
+        ),
         (rf"\delta^{{(\mathrm{{relu}})}} = \delta^{{(\mathrm{{fc2}})}} \mathbf{{W}} = {matrix(d['relu'])}", ""),
-        (rf"\delta^{{(\mathrm{{fc1}})}} = {matrix(d['fc1'])}",
-         rf"0 where $\mathbf{{z}}^{{(\mathrm{{fc1}})}} = {matrix(z['fc1'])}$ is not positive"),
+        (
+            rf"\delta^{{(\mathrm{{fc1}})}} = {matrix(d['fc1'])}",
+            rf"0 where $\mathbf{{z}}^{{(\mathrm{{fc1}})}} = {matrix(z['fc1'])}$ is not positive",
+        ),
         (rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc1}})}}}} = {matrix(d['fc1.weight'])}", ""),
         (rf"\delta^{{(\mathrm{{pool}})}} = {matrix(d['pool'][0][0])}", "The row, folded back."),
         (rf"\delta^{{(\mathrm{{conv}})}} = {matrix(delta)}", "Each goes to the place of its maximum."),
-        (rf"\frac{{\partial E}}{{\partial w_{{1,1}}}} = {terms} = {figure(d['conv.weight'][0][0][0][0])}",
-         "Each δ times the pixel that the filter's first weight saw there."),
-        (rf"\frac{{\partial E}}{{\partial \mathbf{{w}}}} = {matrix(d['conv.weight'][0][0])}, \qquad "
-         rf"\frac{{\partial E}}{{\partial b}} = {figure(d['conv.bias'][0])}", "The whole filter, and its bias."),
-    ]  # fmt: skip
+        (
+            rf"\frac{{\partial E}}{{\partial w_{{1,1}}}} = {terms} = {figure(d['conv.weight'][0][0][0][0])}",
+            "Each δ times the pixel that the filter's first weight saw there.",
+        ),
+        (
+            rf"\frac{{\partial E}}{{\partial \mathbf{{w}}}} = {matrix(d['conv.weight'][0][0])}, \qquad "
+            rf"\frac{{\partial E}}{{\partial b}} = {figure(d['conv.bias'][0])}",
+            "The whole filter, and its bias.",
+        ),
+    ]
     return equations(pairs)
 
 

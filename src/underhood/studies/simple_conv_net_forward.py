@@ -70,9 +70,14 @@ FORMULAS = {
     ),
 }
 TITLES = {
-    "conv": "Convolution", "pool": "Max-pooling", "reshape": "Reshape", "fc1": "Fully connected layer 1",
-    "relu": "ReLU", "fc2": "Fully connected layer 2", "softmax": "Softmax",
-}  # fmt: skip
+    "conv": "Convolution",
+    "pool": "Max-pooling",
+    "reshape": "Reshape",
+    "fc1": "Fully connected layer 1",
+    "relu": "ReLU",
+    "fc2": "Fully connected layer 2",
+    "softmax": "Softmax",
+}
 
 
 def trial(settings: ByHandSettings, seed: int, context: Context) -> Iterator[Event]:
@@ -164,20 +169,32 @@ def _example(z: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
     exponentials = " + ".join(f"e^{{{figure(v)}}}" for v in z["fc2"][0])
     first, b = z["fc2"][0][0], figure(numbers["filter_bias"])
     pairs = [
-        (rf"\mathbf{{A}} = {matrix(image)}, \quad \mathbf{{w}} = {matrix(kernel)}, \quad b = {b}",
-         "The image, the filter, its bias."),
-        (rf"z_{{1,1}} = {b} + {' + '.join(terms)} = {figure(conv[0][0])}",
-         "The window in the upper left corner; the others in the same way:"),
+        (
+            rf"\mathbf{{A}} = {matrix(image)}, \quad \mathbf{{w}} = {matrix(kernel)}, \quad b = {b}",
+            "The image, the filter, its bias.",
+        ),
+        (
+            rf"z_{{1,1}} = {b} + {' + '.join(terms)} = {figure(conv[0][0])}",
+            "The window in the upper left corner; the others in the same way:",
+        ),
         (rf"\mathbf{{Z}}^{{(\mathrm{{conv}})}} = {matrix(conv)}", ""),
         (rf"\mathbf{{Z}}^{{(\mathrm{{pool}})}} = {matrix(z['pool'][0][0])}", "The largest of each 2×2 square."),
         (rf"\mathbf{{z}}^{{(\mathrm{{reshape}})}} = {matrix(z['reshape'])}", "In one row."),
-        (rf"z^{{(\mathrm{{fc1}})}}_1 = {sums} + {_signed(bias)} = {figure(z['fc1'][0][0])}",
-         "The first of its outputs:"),
-        (rf"\mathbf{{z}}^{{(\mathrm{{fc1}})}} = {matrix(z['fc1'])}, \quad \mathbf{{z}}^{{(\mathrm{{relu}})}} = "
-         rf"{matrix(z['relu'])}, \quad \mathbf{{z}}^{{(\mathrm{{fc2}})}} = {matrix(z['fc2'])}", ""),
-        (rf"y_1 = \frac{{e^{{{figure(first)}}}}}{{{exponentials}}} = {figure(z['softmax'][0][0])}, \qquad "
-         rf"\mathbf{{y}} = {matrix(z['softmax'])}", "The network's answer."),
-    ]  # fmt: skip
+        (
+            rf"z^{{(\mathrm{{fc1}})}}_1 = {sums} + {_signed(bias)} = {figure(z['fc1'][0][0])}",
+            "The first of its outputs:",
+        ),
+        (
+            rf"\mathbf{{z}}^{{(\mathrm{{fc1}})}} = {matrix(z['fc1'])}, \quad \mathbf{{z}}^{{(\mathrm{{relu}})}} = "
+            rf"{matrix(z['relu'])}, \quad \mathbf{{z}}^{{(\mathrm{{fc2}})}} = {matrix(z['fc2'])}",
+            "",
+        ),
+        (
+            rf"y_1 = \frac{{e^{{{figure(first)}}}}}{{{exponentials}}} = {figure(z['softmax'][0][0])}, \qquad "
+            rf"\mathbf{{y}} = {matrix(z['softmax'])}",
+            "The network's answer.",
+        ),
+    ]
     return equations(pairs)
 
 
@@ -189,13 +206,18 @@ def _maps(picture: list[list[float]], maps: list[list[list[float]]]) -> Figure:
     """The digit and its first feature maps side by side, each in a unit square, 1.1 apart."""
     named = {"the digit": picture, **{f"filter {i + 1}": values for i, values in enumerate(maps)}}
     rows = [
-        {"picture": name, "left": k * 1.1 + x / len(line), "right": k * 1.1 + (x + 1) / len(line),
-         "top": 1 - y / len(values), "bottom": 1 - (y + 1) / len(values),
-         "value": round(value / max(1e-12, np.abs(values).max()), 3)}
+        {
+            "picture": name,
+            "left": k * 1.1 + x / len(line),
+            "right": k * 1.1 + (x + 1) / len(line),
+            "top": 1 - y / len(values),
+            "bottom": 1 - (y + 1) / len(values),
+            "value": round(value / max(1e-12, np.abs(values).max()), 3),
+        }
         for k, (name, values) in enumerate(named.items())
         for y, line in enumerate(values)
         for x, value in enumerate(line)
-    ]  # fmt: skip
+    ]
     colours = {"domain": [-1, 0, 1], "range": ["#0072b2", "#ffffff", "#d55e00"], "interpolate": "rgb"}
 
     def along(field: str, length: float) -> dict[str, Any]:

@@ -93,11 +93,18 @@ def _against_the_clock(results: Results) -> Figure:
         if step in seconds
     ]
     return lines(
-        "Accuracy against time", rows, x="seconds", y="accuracy", series="trial", x_title="seconds of training",
-        y_title="test images read right", y_format=".0%", name="clock",
+        "Accuracy against time",
+        rows,
+        x="seconds",
+        y="accuracy",
+        series="trial",
+        x_title="seconds of training",
+        y_title="test images read right",
+        y_format=".0%",
+        name="clock",
         caption="Seconds of training alone, without evaluation. Drawn on test images because the question is when "
         "they are read right; nothing was chosen by it.",
-    )  # fmt: skip
+    )
 
 
 def _called(results: Results, group: Group, trial: StoredTrial) -> str:
@@ -142,7 +149,9 @@ study = Study(
     base=RECIPE,
     scales={
         "smoke": Scale(
-            "256 images, 1 epoch, a thin net", seeds=1, time="10 s",
+            "256 images, 1 epoch, a thin net",
+            seeds=1,
+            time="10 s",
             set={"epochs": 1, "data.train": 256, "data.test": 100, "batch_size": 64, "network.widths": [8, 12, 16]},
         ),
         "quick": Scale("all of CIFAR-10, 2 epochs, 1 seed", seeds=1, set={"epochs": 2}, time="5 min on two cores"),
@@ -150,4 +159,4 @@ study = Study(
     },
     report=report,
     data=lambda settings: settings.data.name,
-)  # fmt: skip
+)

@@ -47,13 +47,17 @@ def report(results: Results) -> Document:
                 "Curves",
                 [
                     against_epochs(
-                        "Loss", results, {"epoch_loss": "training"}, y_title="cross-entropy", name="loss",
+                        "Loss",
+                        results,
+                        {"epoch_loss": "training"},
+                        y_title="cross-entropy",
+                        name="loss",
                         caption="Mean over the seeds with its 95 % interval, of an epoch's batches as they came.",
                     )
                 ],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _answer(results: Results) -> str:
@@ -138,7 +142,9 @@ study = Study(
     axes={"backend": ["underhood", "torch"]},
     scales={
         "smoke": Scale(
-            "digits, an MLP, 2 epochs, 2 seeds", seeds=2, time="15 s",
+            "digits, an MLP, 2 epochs, 2 seeds",
+            seeds=2,
+            time="15 s",
             set={"network": {"name": "mlp", "hidden": [16]}, "data": {"name": "digits", "validation": 0}, "epochs": 2},
         ),
         "quick": Scale("SimpleNN on CIFAR-10, 3 epochs, 3 seeds", seeds=3, set={"epochs": 3}, time="5 min"),
@@ -146,4 +152,4 @@ study = Study(
     },
     report=report,
     data=lambda settings: settings.data.name,
-)  # fmt: skip
+)

@@ -141,13 +141,25 @@ def figures(found: dict[str, Any]) -> list[Figure]:
         counts[one["layer"]] = counts.get(one["layer"], 0) + 1
         values.append({**one, "place": f"{place:>2} {one['layer']}"})
     activations = bars(
-        "Activations by layer", values, x="place", y="activations", y_format=".3~s", y_title="numbers for one image",
-        caption="Down the network the maps shrink faster than the channels grow.", name="activations",
-    )  # fmt: skip
+        "Activations by layer",
+        values,
+        x="place",
+        y="activations",
+        y_format=".3~s",
+        y_title="numbers for one image",
+        caption="Down the network the maps shrink faster than the channels grow.",
+        name="activations",
+    )
     weights = bars(
-        "Parameters by layer", values, x="place", y="weights", y_format=".3~s", y_title="weights",
-        caption="A convolution's weights do not depend on the map's size, a linear layer's do.", name="weights",
-    )  # fmt: skip
+        "Parameters by layer",
+        values,
+        x="place",
+        y="weights",
+        y_format=".3~s",
+        y_title="weights",
+        caption="A convolution's weights do not depend on the map's size, a linear layer's do.",
+        name="weights",
+    )
     return [activations, weights]
 
 

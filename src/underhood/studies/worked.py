@@ -118,9 +118,13 @@ ACROSS = 640  # pixels that a row of matrices may take before its squares shrink
 
 
 def matrices(
-    title: str, panels: Sequence[tuple[str, Sequence[Sequence[float]]]], *, caption: str = "", name: str = "",
+    title: str,
+    panels: Sequence[tuple[str, Sequence[Sequence[float]]]],
+    *,
+    caption: str = "",
+    name: str = "",
     frames: Sequence[int] = (),
-) -> Figure:  # fmt: skip
+) -> Figure:
     """Matrices side by side, each under its name, a square a number and the larger the darker.
 
     `frames` says for each matrix how many rows and columns around it are padding, drawn faintly.
@@ -139,12 +143,20 @@ def matrices(
         for i, row in enumerate(rows):
             for j, value in enumerate(row):
                 padding = not (frame <= i < len(rows) - frame and frame <= j < len(row) - frame)
-                cells.append({
-                    "matrix": called, "row": i, "column": j, "value": float(f"{value:.6g}"), "padding": padding,
-                    "left": x0 + j * cell, "right": x0 + (j + 1) * cell,
-                    "top": float(top + i * cell), "bottom": float(top + (i + 1) * cell),
-                    "strength": 0.0 if padding else 0.45 * abs(value) / largest,
-                })  # fmt: skip
+                cells.append(
+                    {
+                        "matrix": called,
+                        "row": i,
+                        "column": j,
+                        "value": float(f"{value:.6g}"),
+                        "padding": padding,
+                        "left": x0 + j * cell,
+                        "right": x0 + (j + 1) * cell,
+                        "top": float(top + i * cell),
+                        "bottom": float(top + (i + 1) * cell),
+                        "strength": 0.0 if padding else 0.45 * abs(value) / largest,
+                    }
+                )
         x0 += len(rows[0]) * cell + gap
     x, y = place("left", width), place("top", height)
     box = {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"field": "bottom"}}

@@ -283,8 +283,10 @@ class _Work:
         self.plain = self.plain or candidate
         plain = self.plain.loss or 0.0
         if not np.isfinite(plain):
-            raise BadInput(f"--tune: {candidate.name} diverges within {len(self.batches) * PASSES} steps; "
-                           "there is no loss to stay near")  # fmt: skip
+            raise BadInput(
+                f"--tune: {candidate.name} diverges within {len(self.batches) * PASSES} steps; "
+                "there is no loss to stay near"
+            )
         far = abs(candidate.loss - plain) / plain
         return replace(candidate, far=far, out="" if far <= TOLERANCE else f"loss too far from {self.plain.name}'s")
 

@@ -45,9 +45,13 @@ def gap(a: Any, b: Any) -> float:
 
 
 def together(
-    make: Callable[[], Any], shape: tuple[int, ...], steps: int = 4, size: int = 3, dtype: str = "float64",
+    make: Callable[[], Any],
+    shape: tuple[int, ...],
+    steps: int = 4,
+    size: int = 3,
+    dtype: str = "float64",
     optimizer: Callable[[Any], Any] = lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
-) -> tuple[Any, Any, Any]:  # fmt: skip
+) -> tuple[Any, Any, Any]:
     """A network trained by a plan and its twin trained as ever; both, and the plan."""
     planned, plain = twins(make, dtype)
     first, second = optimizer(planned.parameters()), optimizer(plain.parameters())
@@ -107,12 +111,19 @@ def test_in_float32_to_rounding(name: str) -> None:
 
 
 CONVOLUTIONS = [
-    {"kernel_size": 1}, {"kernel_size": 1, "stride": 2}, {"kernel_size": 2, "padding": 1},
-    {"kernel_size": 3, "padding": 1, "stride": 2}, {"kernel_size": 3, "padding": 3}, {"kernel_size": (3, 2)},
-    {"kernel_size": 5, "padding": 2, "bias": False}, {"kernel_size": 3, "dilation": 2, "padding": 1},
-    {"kernel_size": 3, "dilation": 2, "stride": 2, "padding": 2}, {"kernel_size": 2, "stride": 3, "dilation": 3},
-    {"kernel_size": 4, "padding": "same"}, {"kernel_size": 3, "stride": (1, 3), "padding": (0, 2)},
-]  # fmt: skip
+    {"kernel_size": 1},
+    {"kernel_size": 1, "stride": 2},
+    {"kernel_size": 2, "padding": 1},
+    {"kernel_size": 3, "padding": 1, "stride": 2},
+    {"kernel_size": 3, "padding": 3},
+    {"kernel_size": (3, 2)},
+    {"kernel_size": 5, "padding": 2, "bias": False},
+    {"kernel_size": 3, "dilation": 2, "padding": 1},
+    {"kernel_size": 3, "dilation": 2, "stride": 2, "padding": 2},
+    {"kernel_size": 2, "stride": 3, "dilation": 3},
+    {"kernel_size": 4, "padding": "same"},
+    {"kernel_size": 3, "stride": (1, 3), "padding": (0, 2)},
+]
 
 
 @pytest.mark.parametrize("settings", CONVOLUTIONS, ids=str)

@@ -23,8 +23,9 @@ def test_fans(shape):
     assert init._calculate_fan_in_and_fan_out(weights(*shape)) == init.fans(shape)
 
 
-@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "selu", "leaky_relu", "conv2d",
-                                  "conv_transpose1d"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["linear", "sigmoid", "tanh", "relu", "selu", "leaky_relu", "conv2d", "conv_transpose1d"]
+)
 def test_gains(name):
     assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
     assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)

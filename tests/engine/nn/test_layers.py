@@ -208,9 +208,13 @@ def test_bilinear_takes_two_inputs():
 
 @pytest.mark.parametrize(
     ("layer", "bound"),
-    [("Conv2d(4, 8, 5, groups=2)", 1 / np.sqrt(50)), ("ConvTranspose1d(6, 9, 4)", 1 / np.sqrt(36)),
-     ("Bilinear(16, 3, 50)", 1 / 4), ("Linear(25, 40)", 1 / 5)],
-)  # fmt: skip
+    [
+        ("Conv2d(4, 8, 5, groups=2)", 1 / np.sqrt(50)),
+        ("ConvTranspose1d(6, 9, 4)", 1 / np.sqrt(36)),
+        ("Bilinear(16, 3, 50)", 1 / 4),
+        ("Linear(25, 40)", 1 / 5),
+    ],
+)
 def test_first_weights_are_uniform_within_pytorchs_bound(layer, bound):
     engine.random.manual_seed(0)
     weight = eval(f"nn.{layer}").weight.detach().numpy()

@@ -92,7 +92,7 @@ CASES = [
     ("pad(zeros(2, 3, 4), (1, 1), mode='mirror')", r"'mirror'"),
     ("pad(zeros(2, 3, 4), (-2, -3))", r"leaves nothing of axis 2"),
     ("pad(zeros(2, 3, 4), (1, 1), mode='reflect', value=1.0)", r"value"),
-]  # fmt: skip
+]
 
 
 def call(expression, library):

@@ -72,9 +72,19 @@ def test_a_network_of_ours_agrees_layer_by_layer():
 
 @kernel
 def fold(
-    dw: Floats, to: Floats, order: Longs, sums: int, inputs: int, outputs: int, stride: int, taps: int, keep: float,
-    part: int, parts: int, thread: int,
-) -> None:  # fmt: skip
+    dw: Floats,
+    to: Floats,
+    order: Longs,
+    sums: int,
+    inputs: int,
+    outputs: int,
+    stride: int,
+    taps: int,
+    keep: float,
+    part: int,
+    parts: int,
+    thread: int,
+) -> None:
     """As in engine/fast/convolution.py, for one thread's sums, and 0.05 % too large."""
     for o in mine(outputs, part, parts):
         for t in range(taps):
@@ -377,7 +387,7 @@ def sgd(parameters):
         ({"change": lambda net: net[0].weight.data.add_(0.1)}, {}, 0, "0.weight at the start", "other weights"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
-)  # fmt: skip
+)
 def test_two_trainings_part(changed, right, step, place, fault):
     found = check(training(**changed), against=training(**right))
     assert found.faults == (fault,)

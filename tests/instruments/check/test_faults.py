@@ -103,8 +103,18 @@ def test_without_a_fault_nothing_is_said(operation, pair):
 
 def test_every_fault_that_is_promised_is_seeded():
     promised = {
-        "sum for mean", "mean for sum", "batch for feature axis", "filter flipped", "transposed weight", "missing bias",
-        "off-by-one padding", "overwritten gradient", "softmax before cross-entropy", "stale BatchNorm mode",
-        "biased for unbiased variance", "unbiased for biased variance", "epsilon misplaced",
-    }  # fmt: skip
+        "sum for mean",
+        "mean for sum",
+        "batch for feature axis",
+        "filter flipped",
+        "transposed weight",
+        "missing bias",
+        "off-by-one padding",
+        "overwritten gradient",
+        "softmax before cross-entropy",
+        "stale BatchNorm mode",
+        "biased for unbiased variance",
+        "unbiased for biased variance",
+        "epsilon misplaced",
+    }
     assert promised <= {fault for _, _, fault, _ in SEEDED} & {fault.name for fault in FAULTS}

@@ -66,9 +66,14 @@ def test_the_words_are_the_pages():
 
 def small(nn):
     return nn.Sequential(
-        nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(12, 4),
+        nn.Conv2d(1, 3, 3, padding=1),
+        nn.BatchNorm2d(3),
+        nn.Sigmoid(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(12, 4),
         nn.Softmax(1),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("unit", ["0[1,0,0]", "1[1,0,0]", "2[1,3,3]", "3[1,1,1]", "5[2]", "6[2]"])

@@ -64,9 +64,12 @@ def figures() -> dict[str, Figure]:
                 Picture(f"epoch {epoch + 1}", _in_epoch(steps, epoch, SEEDS.get(name, 0))) for epoch in range(EPOCHS)
             ]
         made[name] = pictures(
-            f"{name}: {page.summary}", shown, columns=EPOCHS + 1, name=name,
+            f"{name}: {page.summary}",
+            shown,
+            columns=EPOCHS + 1,
+            name=name,
             caption="Left the image, then what four epochs show of it.",
-        )  # fmt: skip
+        )
     made["repeats"] = _repeats()
     return made
 
@@ -77,9 +80,12 @@ def _repeats() -> Figure:
     shown = [Picture("repeats = 4", _colours(boat()[None])[0])]
     shown += [Picture(f"instance {i}", pixels) for i, pixels in enumerate(instances, 1)]
     return pictures(
-        "repeats: several instances of an image in one batch", shown, columns=EPOCHS + 1, name="repeats",
+        "repeats: several instances of an image in one batch",
+        shown,
+        columns=EPOCHS + 1,
+        name="repeats",
         caption="Left the image, then its four instances in one batch; crop, flip and cutout.",
-    )  # fmt: skip
+    )
 
 
 def _in_epoch(steps: tuple[Augmentation, ...], epoch: int, seed: int) -> NDArray[np.uint8]:

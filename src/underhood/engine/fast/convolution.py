@@ -129,9 +129,19 @@ def tile_shape(length: int, vectors: int, exact: bool = False, columns: int = 0)
 
 @kernel
 def pack(
-    w: Floats, packed: Floats, order: Longs, inputs: int, w_input: int, w_output: int, outputs: int, block: int,
-    taps: int, part: int, parts: int, thread: int,
-) -> None:  # fmt: skip
+    w: Floats,
+    packed: Floats,
+    order: Longs,
+    inputs: int,
+    w_input: int,
+    w_output: int,
+    outputs: int,
+    block: int,
+    taps: int,
+    part: int,
+    parts: int,
+    thread: int,
+) -> None:
     """packed[o // block, t, i, o % block] = w[order[t] + i·w_input + o·w_output]: what `slide` reads, as it reads it.
 
     `block` is a tile's width. What is left of the last block stays 0.
@@ -146,9 +156,19 @@ def pack(
 
 @kernel
 def fold(
-    dw: Floats, to: Floats, order: Longs, sums: int, inputs: int, outputs: int, stride: int, taps: int, keep: float,
-    part: int, parts: int, thread: int,
-) -> None:  # fmt: skip
+    dw: Floats,
+    to: Floats,
+    order: Longs,
+    sums: int,
+    inputs: int,
+    outputs: int,
+    stride: int,
+    taps: int,
+    keep: float,
+    part: int,
+    parts: int,
+    thread: int,
+) -> None:
     """to ← keep · to + the sum of the threads' dw, which is left at zero. `to` is (O, C, K, K)."""
     size = taps * inputs * stride
     for o in mine(outputs, part, parts):

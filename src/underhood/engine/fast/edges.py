@@ -20,7 +20,7 @@ from underhood.engine.fast.vectors import (
     places,
     row_starts,
     vector_of,
-)  # fmt: skip
+)
 
 
 @intrinsic

@@ -14,9 +14,18 @@ def move(add: bool) -> Kernel:
 
     @kernel
     def move(
-        a: Image, a_c: int, z: Image, z_c: int, images: int, height: int, width: int, channels: int, part: int,
-        parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        a: Image,
+        a_c: int,
+        z: Image,
+        z_c: int,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         for n in mine(images, part, parts):
             for y in range(height):
                 at, to = row_of(a, thread, n, y), row_of(z, thread, n, y)
@@ -89,9 +98,17 @@ def join(lanes: int, relu: bool, second: bool) -> Kernel:
 
     @kernel
     def add_relu(
-        a: Image, b: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        a: Image,
+        b: Image,
+        z: Image,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
         thread: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         blank = tile(a.data, 1, 1)
         for n in mine(images, part, parts):
             for y in range(height):
@@ -114,9 +131,17 @@ def gate(lanes: int, relu: bool, add: bool) -> Kernel:
 
     @kernel
     def relu_gradient(
-        dz: Image, z: Image, da: Image, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        dz: Image,
+        z: Image,
+        da: Image,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
         thread: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         blank = tile(dz.data, 1, 1)
         for n in mine(images, part, parts):
             for y in range(height):
@@ -139,9 +164,16 @@ def sum_places(lanes: int) -> Kernel:
 
     @kernel
     def bias_gradient(
-        dz: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        dz: Image,
+        sums: Floats,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
         thread: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         four, blank = tile(sums, 4, 1), tile(sums, 1, 1)
         for n in mine(images, part, parts):
             for c in range(0, channels, lanes):

@@ -116,8 +116,15 @@ def kernel(function: Callable[..., None]) -> Kernel:
 def _code(kernel: Kernel, number: Any) -> Any:
     """The kernel behind an entry that takes its arguments out of the slots."""
     image = types.NamedTuple([number[::1], *[types.int64] * 5], Image)
-    kinds = {Floats: number[::1], Bytes: types.uint8[::1], Longs: types.int64[::1], Image: image, int: types.int64,
-             float: number, bool: types.boolean}  # fmt: skip
+    kinds = {
+        Floats: number[::1],
+        Bytes: types.uint8[::1],
+        Longs: types.int64[::1],
+        Image: image,
+        int: types.int64,
+        float: number,
+        bool: types.boolean,
+    }
     wanted = tuple((a.slot - HEAD, kinds[a.kind]) for a in kernel.arguments)
     own_name(kernel.function)
     body = njit(inline="always", error_model="numpy")(kernel.function)

@@ -84,9 +84,19 @@ def settle(
 
 @kernel
 def settle_given(
-    gamma: Floats, beta: Floats, mean: Floats, variance: Floats, line: Floats, channels: int, stride: int, eps: float,
-    affine: bool, part: int, parts: int, thread: int,
-) -> None:  # fmt: skip
+    gamma: Floats,
+    beta: Floats,
+    mean: Floats,
+    variance: Floats,
+    line: Floats,
+    channels: int,
+    stride: int,
+    eps: float,
+    affine: bool,
+    part: int,
+    parts: int,
+    thread: int,
+) -> None:
     """The same from given statistics, as in `eval`."""
     for c in mine(channels, part, parts):
         root = 1 / np.sqrt(variance[c] + eps)
@@ -101,9 +111,18 @@ def apply(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
 
     @kernel
     def batch_norm(
-        z: Image, line: Floats, r: Image, y: Image, images: int, height: int, width: int, channels: int, part: int,
-        parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        z: Image,
+        line: Floats,
+        r: Image,
+        y: Image,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         blank = tile(line, 1, V)
         for n in mine(images, part, parts):
             for c in range(0, channels, V * lanes):
@@ -128,9 +147,19 @@ def collect(V: int, lanes: int, relu: bool) -> Kernel:
 
     @kernel
     def batch_norm_gradient_sums(
-        dy: Image, y: Image, z: Image, line: Floats, sums: Floats, images: int, height: int, width: int, channels: int,
-        part: int, parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        dy: Image,
+        y: Image,
+        z: Image,
+        line: Floats,
+        sums: Floats,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         blank = tile(line, 1, V)
         for n in mine(images, part, parts):
             for c in range(0, channels, V * lanes):
@@ -178,9 +207,20 @@ def spread_back(V: int, lanes: int, relu: bool, residual: bool, add: bool) -> Ke
 
     @kernel
     def batch_norm_gradient(
-        dy: Image, y: Image, z: Image, back: Floats, dz: Image, dr: Image, images: int, height: int, width: int,
-        channels: int, part: int, parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        dy: Image,
+        y: Image,
+        z: Image,
+        back: Floats,
+        dz: Image,
+        dr: Image,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         blank = tile(back, 1, V)
         for n in mine(images, part, parts):
             for c in range(0, channels, V * lanes):

@@ -128,9 +128,13 @@ class Replay:
     """One recording, and the program made from it at the first run."""
 
     def __init__(
-        self, recording: Recording, outputs: list[Value], optimizer: Optimizer | None, threads: int,
+        self,
+        recording: Recording,
+        outputs: list[Value],
+        optimizer: Optimizer | None,
+        threads: int,
         several: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.recording, self.outputs, self.threads, self.several = recording, outputs, threads, several
         self.stages = _stages(recording)
         self.drawn = True  # the masks are those of the recording, until they are used

@@ -19,9 +19,17 @@ def pool(lanes: int, relu: bool) -> Kernel:
 
     @kernel
     def max_pool(
-        z: Image, p: Image, places: Bytes, images: int, height: int, width: int, channels: int, part: int, parts: int,
+        z: Image,
+        p: Image,
+        places: Bytes,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        part: int,
+        parts: int,
         thread: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         pair, blank = tile(z.data, 2, 1), tile(z.data, 1, 1)
         number = z.data.dtype.type
         one, two, three = spread(blank, number(1)), spread(blank, number(2)), spread(blank, number(3))
@@ -60,9 +68,19 @@ def unpool(lanes: int) -> Kernel:
 
     @kernel
     def max_pool_gradient(
-        dp: Image, places: Bytes, dz: Image, images: int, height: int, width: int, channels: int, bottom: int,
-        right: int, part: int, parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        dp: Image,
+        places: Bytes,
+        dz: Image,
+        images: int,
+        height: int,
+        width: int,
+        channels: int,
+        bottom: int,
+        right: int,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         blank = tile(dp.data, 1, 1)
         number = dp.data.dtype.type
         one, two, three = spread(blank, number(1)), spread(blank, number(2)), spread(blank, number(3))

@@ -54,9 +54,20 @@ def product(R: int, V: int, lanes: int) -> Kernel:
 
     @kernel
     def matrix_product(
-        a: Floats, w: Floats, b: Floats, z: Floats, room: Floats, N: int, K: int, C: int, turned: bool, relu: bool,
-        part: int, parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        a: Floats,
+        w: Floats,
+        b: Floats,
+        z: Floats,
+        room: Floats,
+        N: int,
+        K: int,
+        C: int,
+        turned: bool,
+        relu: bool,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         square, line, blank = tile(z, lanes, 1), tile(z, 1, V), tile(z, R, V)
         bias = thread * (room.size // parts)
         panel = bias + width
@@ -111,9 +122,21 @@ def to_weight(R: int, V: int, lanes: int) -> Kernel:
 
     @kernel
     def to_weight(
-        dz: Floats, a: Floats, dw: Floats, w: Floats, constants: Floats, room: Floats, N: int, D: int, P: int,
-        keep: float, follow: bool, part: int, parts: int, thread: int,
-    ) -> None:  # fmt: skip
+        dz: Floats,
+        a: Floats,
+        dw: Floats,
+        w: Floats,
+        constants: Floats,
+        room: Floats,
+        N: int,
+        D: int,
+        P: int,
+        keep: float,
+        follow: bool,
+        part: int,
+        parts: int,
+        thread: int,
+    ) -> None:
         line, blank = tile(dw, 1, V), tile(dw, R, V)
         begin, minus = thread * (room.size // parts), spread(blank, -constants[0])
         columns = columns_of(D, width, part, parts)
@@ -163,9 +186,18 @@ def add_rows_up(lanes: int) -> Kernel:
 
 @kernel
 def cross_entropy(
-    x: Floats, t: Longs, loss: Floats, dx: Floats, N: int, C: int, smoothing: float, ignored: int, part: int,
-    parts: int, thread: int,
-) -> None:  # fmt: skip
+    x: Floats,
+    t: Longs,
+    loss: Floats,
+    dx: Floats,
+    N: int,
+    C: int,
+    smoothing: float,
+    ignored: int,
+    part: int,
+    parts: int,
+    thread: int,
+) -> None:
     """The mean of −Σ_k q log softmax(x)_k and ∂loss/∂x = (softmax(x) − q)/N, q the smoothed target; one part."""
     total, count = 0.0, 0
     even = smoothing / C

@@ -110,9 +110,14 @@ class Recording:
                 self.refuse("a BatchNorm averages over all batches (momentum=None)")
 
     def ran(
-        self, operation: Operation, inputs: Sequence[Any], settings: dict[str, Any], output: Tensor,
-        extras: Sequence[Tensor], in_place: bool,
-    ) -> None:  # fmt: skip
+        self,
+        operation: Operation,
+        inputs: Sequence[Any],
+        settings: dict[str, Any],
+        output: Tensor,
+        extras: Sequence[Tensor],
+        in_place: bool,
+    ) -> None:
         read = tuple(self._value(x) if isinstance(x, Tensor) else x for x in inputs)
         if in_place:
             self._changed(output)

@@ -186,9 +186,17 @@ def update(rule: Callable[..., Any], buffers: int, count: int) -> Kernel:
             w[i], a[i], b[i] = f(w[i], g[i], a[i], b[i], *numbers)
 
     def three(
-        w: Floats, g: Floats, a: Floats, b: Floats, c: Floats, constants: Floats, size: int, part: int, parts: int,
+        w: Floats,
+        g: Floats,
+        a: Floats,
+        b: Floats,
+        c: Floats,
+        constants: Floats,
+        size: int,
+        part: int,
+        parts: int,
         thread: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         numbers = _as_tuple(constants, count)
         for i in mine(size, part, parts):
             w[i], a[i], b[i], c[i] = f(w[i], g[i], a[i], b[i], c[i], *numbers)

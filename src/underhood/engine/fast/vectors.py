@@ -221,9 +221,11 @@ def bytes_as(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory, small = FlatMemory(context, builder, array, args[1]), ir.VectorType(ir.IntType(8), like.lanes)
         return made(
-            context, builder, like,
+            context,
+            builder,
+            like,
             lambda r, v: builder.uitofp(memory.load(args[2], v * like.lanes, small), vector_of(like)),
-        )  # fmt: skip
+        )
 
     return like(like, array, types.int64), codegen
 
@@ -289,9 +291,11 @@ def _elementwise(compute: Callable[..., Any], dtype: Any = None, of: int = 0) ->
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return made(
-                context, builder, kind,
+                context,
+                builder,
+                kind,
                 lambda r, v: compute(builder, *(builder.extract_value(arg, (r, v)) for arg in args)),
-            )  # fmt: skip
+            )
 
         return kind(*kinds), codegen
 

@@ -141,9 +141,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         raise ValueError(f"negative_slope {param} not a valid number")
     slope = 0.01 if param is None else param
     gains = {
-        "linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
-        "leaky_relu": math.sqrt(2 / (1 + slope**2)), "selu": 3 / 4,
-    } | {f"conv{kind}{n}d": 1.0 for kind in ("", "_transpose") for n in (1, 2, 3)}  # fmt: skip
+        "linear": 1.0,
+        "sigmoid": 1.0,
+        "tanh": 5 / 3,
+        "relu": math.sqrt(2),
+        "leaky_relu": math.sqrt(2 / (1 + slope**2)),
+        "selu": 3 / 4,
+    } | {f"conv{kind}{n}d": 1.0 for kind in ("", "_transpose") for n in (1, 2, 3)}
     if nonlinearity not in gains:
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}; there is {', '.join(gains)}")
     return gains[nonlinearity]

@@ -31,9 +31,14 @@ class LayerNorm(Scaled):
     """Every example at mean 0 and variance 1 over its last axes, `normalized_shape`; scale and shift of that shape."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
-        bias: bool = True, device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         shape = as_shape(normalized_shape)
         super().__init__(shape, elementwise_affine, elementwise_affine and bias, device, dtype)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
@@ -52,9 +57,16 @@ class GroupNorm(Scaled):
     """Every group of channels of every example at mean 0 and variance 1.   (N, C, …), a scale and shift a channel"""
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
-        dtype: Any = None, *, bias: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         super().__init__((num_channels,), affine, affine and bias, device, dtype)
@@ -74,9 +86,13 @@ class RMSNorm(Scaled):
     """Every example divided by its root mean square over its last axes, `normalized_shape`; a scale of that shape."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         shape = as_shape(normalized_shape)
         super().__init__(shape, elementwise_affine, False, device, dtype)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine

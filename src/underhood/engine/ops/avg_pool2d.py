@@ -40,9 +40,7 @@ def avg_pool2d(
         raise RuntimeError("avg_pool2d: divisor_override must be not zero.")
     settings = pooling("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
     del settings["dilation"]
-    return apply(
-        operation, input, **settings, count_include_pad=count_include_pad, divisor_override=divisor_override
-    )  # fmt: skip
+    return apply(operation, input, **settings, count_include_pad=count_include_pad, divisor_override=divisor_override)
 
 
 def divisors(place: Windows, count_include_pad: bool, divisor_override: int | None) -> Array:
@@ -62,9 +60,15 @@ def _counted(place: Windows, axis: int, count_include_pad: bool) -> Array:
 
 
 def definition(
-    a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Array:  # fmt: skip
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
     place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
     z = np.empty((*a.shape[:2], *place.out), a.dtype)
     divisor = divisors(place, count_include_pad, divisor_override)
@@ -89,9 +93,17 @@ def _definition(a: Array, z: Array, divisor: Array, kernel: Any, stride: Any, pa
 
 
 def definition_backward(
-    dz: Array, z: Array, a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0),
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Array:  # fmt: skip
+    dz: Array,
+    z: Array,
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
     place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
     da = np.zeros(a.shape, dz.dtype)
     divisor = divisors(place, count_include_pad, divisor_override)
@@ -115,9 +127,15 @@ def _definition_backward(dz: Array, da: Array, divisor: Array, kernel: Any, stri
 
 
 def vector(
-    a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Array:  # fmt: skip
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
     place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
     z = place.taps(place.pad(a)).sum((2, 3))
     z /= divisors(place, count_include_pad, divisor_override).astype(a.dtype)
@@ -125,9 +143,17 @@ def vector(
 
 
 def vector_backward(
-    dz: Array, z: Array, a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0),
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Array:  # fmt: skip
+    dz: Array,
+    z: Array,
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
     place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
     share = dz / divisors(place, count_include_pad, divisor_override).astype(dz.dtype)
     n, c, h, w = share.shape

@@ -117,9 +117,19 @@ def _definition(a: Array, w: Array, b: Array, mean: Array, var: Array, eps: floa
 
 
 def definition_backward(
-    dz: Array, z: Array, batch_mean: Array, batch_var: Array, a: Array, w: Array | None, b: Array | None,
-    mean: Array | None, var: Array | None, *, training: bool, eps: float,
-) -> tuple[Array | None, ...]:  # fmt: skip
+    dz: Array,
+    z: Array,
+    batch_mean: Array,
+    batch_var: Array,
+    a: Array,
+    w: Array | None,
+    b: Array | None,
+    mean: Array | None,
+    var: Array | None,
+    *,
+    training: bool,
+    eps: float,
+) -> tuple[Array | None, ...]:
     scale = np.ones(a.shape[1], a.dtype) if w is None else np.ascontiguousarray(w)
     da, dw, db = _definition_backward(maps(dz), maps(a), scale, batch_mean, batch_var, training, eps)
     return da.reshape(a.shape), None if w is None else dw, None if b is None else db, None, None
@@ -159,9 +169,19 @@ def vector(
 
 
 def vector_backward(
-    dz: Array, z: Array, batch_mean: Array, batch_var: Array, a: Array, w: Array | None, b: Array | None,
-    mean: Array | None, var: Array | None, *, training: bool, eps: float,
-) -> tuple[Array | None, ...]:  # fmt: skip
+    dz: Array,
+    z: Array,
+    batch_mean: Array,
+    batch_var: Array,
+    a: Array,
+    w: Array | None,
+    b: Array | None,
+    mean: Array | None,
+    var: Array | None,
+    *,
+    training: bool,
+    eps: float,
+) -> tuple[Array | None, ...]:
     delta, root = maps(dz), np.sqrt(batch_var + eps)
     normal = maps(a) - batch_mean[:, None]
     normal /= root[:, None]
@@ -230,9 +250,19 @@ def _affine(a: Array, mean: Array, slope: Array, b: Array) -> Array:
 
 
 def fast_backward(
-    dz: Array, z: Array, batch_mean: Array, batch_var: Array, a: Array, w: Array | None, b: Array | None,
-    mean: Array | None, var: Array | None, *, training: bool, eps: float,
-) -> tuple[Array | None, ...]:  # fmt: skip
+    dz: Array,
+    z: Array,
+    batch_mean: Array,
+    batch_var: Array,
+    a: Array,
+    w: Array | None,
+    b: Array | None,
+    mean: Array | None,
+    var: Array | None,
+    *,
+    training: bool,
+    eps: float,
+) -> tuple[Array | None, ...]:
     delta, x = maps(dz), maps(a)
     root = np.sqrt(batch_var + a.dtype.type(eps))
     db, dw = _lane_sums(delta, x, batch_mean)
@@ -301,10 +331,8 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(2, 3, (2, 3, 2, 2)), w, b, mean, var), given, "given"),
         Sample((n(2, 3, (2, 3)), None, None, mean, var), given, "given, no scale and shift, no places"),
         Sample((n(2, 3, (0, 3, 2, 2)), w, b, mean, var), given, "given, empty"),
-        Sample(
-            (n(2, 3, (4, 5, 2, 3)).transpose(0, 3, 1, 2), n(size=6)[::2], b, None, None), training, "channels last"
-        ),
-    ]  # fmt: skip
+        Sample((n(2, 3, (4, 5, 2, 3)).transpose(0, 3, 1, 2), n(size=6)[::2], b, None, None), training, "channels last"),
+    ]
 
 
 operation = Operation(

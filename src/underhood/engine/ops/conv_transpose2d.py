@@ -45,9 +45,16 @@ def conv_transpose2d(
 
 
 def check(
-    name: str, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, output_padding: Any,
-    groups: int, dilation: Any,
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> dict[str, Any]:
     """The settings, a number for each axis, in torch's bounds."""
     axes = input.ndim - 2
     if weight.ndim != input.ndim:
@@ -86,19 +93,35 @@ def transposed(sums: Sums) -> Form:
     """The form from the sums of conv2d's."""
 
     def forward(
-        a: Array, w: Array, b: Array | None, *, stride: Pair = (1, 1), padding: Pair = (0, 0),
-        output_padding: Pair = (0, 0), groups: int = 1, dilation: Pair = (1, 1),
-    ) -> Array:  # fmt: skip
+        a: Array,
+        w: Array,
+        b: Array | None,
+        *,
+        stride: Pair = (1, 1),
+        padding: Pair = (0, 0),
+        output_padding: Pair = (0, 0),
+        groups: int = 1,
+        dilation: Pair = (1, 1),
+    ) -> Array:
         z = sums.to_input(a, w, _place(a, w, stride, padding, output_padding, dilation), groups)
         if b is not None:
             z += b[:, None, None]
         return z
 
     def backward(
-        dz: Array, z: Array, a: Array, w: Array, b: Array | None, *, stride: Pair = (1, 1), padding: Pair = (0, 0),
-        output_padding: Pair = (0, 0), groups: int = 1, dilation: Pair = (1, 1),
+        dz: Array,
+        z: Array,
+        a: Array,
+        w: Array,
+        b: Array | None,
+        *,
+        stride: Pair = (1, 1),
+        padding: Pair = (0, 0),
+        output_padding: Pair = (0, 0),
+        groups: int = 1,
+        dilation: Pair = (1, 1),
         needs: tuple[bool, ...] = (True, True, True),
-    ) -> tuple[Array | None, ...]:  # fmt: skip
+    ) -> tuple[Array | None, ...]:
         place = _place(a, w, stride, padding, output_padding, dilation)
         da = sums.output(dz, w, None, place, groups) if needs[0] else None
         dw = sums.to_weight(a, dz, w.shape, place, groups) if needs[1] else None

@@ -65,15 +65,30 @@ class Sums(NamedTuple):
 
 def as_form(sums: Sums) -> Form:
     def forward(
-        a: Array, w: Array, b: Array | None, *, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1),
+        a: Array,
+        w: Array,
+        b: Array | None,
+        *,
+        stride: Any = (1, 1),
+        padding: Any = (0, 0),
+        dilation: Any = (1, 1),
         groups: int = 1,
-    ) -> Array:  # fmt: skip
+    ) -> Array:
         return sums.output(a, w, b, windows(a.shape[2:], w.shape[2:], stride, padding, dilation), groups)
 
     def backward(
-        dz: Array, z: Array, a: Array, w: Array, b: Array | None, *, stride: Any = (1, 1), padding: Any = (0, 0),
-        dilation: Any = (1, 1), groups: int = 1, needs: tuple[bool, ...] = (True, True, True),
-    ) -> tuple[Array | None, ...]:  # fmt: skip
+        dz: Array,
+        z: Array,
+        a: Array,
+        w: Array,
+        b: Array | None,
+        *,
+        stride: Any = (1, 1),
+        padding: Any = (0, 0),
+        dilation: Any = (1, 1),
+        groups: int = 1,
+        needs: tuple[bool, ...] = (True, True, True),
+    ) -> tuple[Array | None, ...]:
         place = windows(a.shape[2:], w.shape[2:], stride, padding, dilation)
         da = sums.to_input(dz, w, place, groups) if needs[0] else None
         dw = sums.to_weight(dz, a, w.shape, place, groups) if needs[1] else None

@@ -35,9 +35,7 @@ def group_norm(
     return apply(operation, input, weight, bias, num_groups=num_groups, eps=eps)[0]
 
 
-def vector(
-    a: Array, w: Array | None, b: Array | None, *, num_groups: int, eps: float
-) -> tuple[Array, Array, Array]:  # fmt: skip
+def vector(a: Array, w: Array | None, b: Array | None, *, num_groups: int, eps: float) -> tuple[Array, Array, Array]:
     normal, mean, scale = standardise(in_groups(a, num_groups), eps)
     z = by_channel(normal, a)
     if w is not None:
@@ -48,9 +46,17 @@ def vector(
 
 
 def vector_backward(
-    dz: Array, z: Array, mean: Array, scale: Array, a: Array, w: Array | None, b: Array | None, *, num_groups: int,
+    dz: Array,
+    z: Array,
+    mean: Array,
+    scale: Array,
+    a: Array,
+    w: Array | None,
+    b: Array | None,
+    *,
+    num_groups: int,
     eps: float,
-) -> tuple[Array | None, ...]:  # fmt: skip
+) -> tuple[Array | None, ...]:
     delta = by_channel(dz, a)
     normal = (in_groups(a, num_groups) - mean) * scale
     dw = None if w is None else (delta * by_channel(normal, a)).sum((0, 2))

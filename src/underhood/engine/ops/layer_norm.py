@@ -83,9 +83,17 @@ def vector(
 
 
 def vector_backward(
-    dz: Array, z: Array, mean: Array, scale: Array, a: Array, w: Array | None, b: Array | None, *,
-    normalized_shape: tuple[int, ...], eps: float,
-) -> tuple[Array | None, ...]:  # fmt: skip
+    dz: Array,
+    z: Array,
+    mean: Array,
+    scale: Array,
+    a: Array,
+    w: Array | None,
+    b: Array | None,
+    *,
+    normalized_shape: tuple[int, ...],
+    eps: float,
+) -> tuple[Array | None, ...]:
     delta = as_rows(dz, normalized_shape)
     normal = (as_rows(a, normalized_shape) - mean) * scale
     dw = None if w is None else (delta * normal).sum(0).reshape(w.shape)

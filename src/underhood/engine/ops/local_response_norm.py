@@ -21,9 +21,7 @@ from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
 
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:  # fmt: skip
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Damp each number of `input` (N, C, …) by the `size` channels around it."""
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
@@ -49,7 +47,7 @@ def vector(a: Array, *, size: int, alpha: float, beta: float, k: float) -> tuple
 
 def vector_backward(
     dz: Array, z: Array, d: Array, a: Array, *, size: int, alpha: float, beta: float, k: float
-) -> Array:  # fmt: skip
+) -> Array:
     through = neighbours(dz * a * d ** (-beta - 1), (size - 1) // 2, size // 2)
     return dz * d**-beta - (2 * alpha * beta / size) * a * through
 

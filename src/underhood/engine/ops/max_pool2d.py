@@ -63,9 +63,14 @@ def pooling(
 
 
 def definition(
-    a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Array, Array]:  # fmt: skip
+) -> tuple[Array, Array]:
     place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     shape = (*a.shape[:2], *place.out)
     z, k = np.empty(shape, a.dtype), np.empty(shape, np.int64)
@@ -108,9 +113,14 @@ def _definition_backward(dz: Array, k: Array, da: Array) -> None:
 
 
 def vector(
-    a: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
+    a: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Array, Array]:  # fmt: skip
+) -> tuple[Array, Array]:
     place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     # Each tap reads one number of every window: K·K arrays (N, C, H', W'), the largest of which is sought.
     taps = place.taps(place.pad(a, -np.inf))
@@ -161,7 +171,7 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(size=(0, 2, 4, 4)),), two, "empty batch"),
         Sample((n(size=(1, 1, 1, 1)),), {"kernel_size": (1, 1), "stride": (1, 1)}, "size one"),
         Sample((n(size=(2, 8, 6, 3)).transpose(0, 3, 1, 2)[:, :, ::2],), two, "non-contiguous, channels last"),
-    ]  # fmt: skip
+    ]
 
 
 operation = Operation(

@@ -31,7 +31,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
 @batched(3)
 def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Any:  # fmt: skip
+) -> Any:
     """Columns `input` (N, C·K·K, windows) added up where windows of images of `output_size` have them."""
     size = numbers(output_size, 2)
     settings = check("fold", size, kernel_size, dilation, padding, stride)
@@ -50,7 +50,7 @@ def fold(
 
 def check(
     name: str, size: tuple[int, ...], kernel_size: Any, dilation: Any, padding: Any, stride: Any
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The settings, a number for each axis, with at least one window."""
     kernel, gaps, pads, steps = (numbers(value, 2) for value in (kernel_size, dilation, padding, stride))
     if min(kernel + gaps + steps) < 1 or min(pads) < 0:
@@ -70,9 +70,14 @@ def columns(
 
 
 def images(
-    a: Array, *, output_size: Pair, kernel_size: Pair, dilation: Pair = (1, 1), padding: Pair = (0, 0),
+    a: Array,
+    *,
+    output_size: Pair,
+    kernel_size: Pair,
+    dilation: Pair = (1, 1),
+    padding: Pair = (0, 0),
     stride: Pair = (1, 1),
-) -> Array:  # fmt: skip
+) -> Array:
     place = windows(output_size, kernel_size, stride, padding, dilation)
     channels = a.shape[1] // (kernel_size[0] * kernel_size[1])
     return place.put_back(a.reshape(len(a), channels, *kernel_size, *place.out))

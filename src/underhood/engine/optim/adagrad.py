@@ -45,16 +45,25 @@ class Adagrad(Optimizer):
         maximize: bool = False,
         **hints: Any,
     ) -> None:
-        at_least_zero(learning_rate=lr, lr_decay=lr_decay, weight_decay=weight_decay, epsilon=eps,
-                      initial_accumulator_value=initial_accumulator_value)  # fmt: skip
+        at_least_zero(
+            learning_rate=lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            epsilon=eps,
+            initial_accumulator_value=initial_accumulator_value,
+        )
         super().__init__(
             params,
             {
-                "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
-                "initial_accumulator_value": initial_accumulator_value, "maximize": maximize,
+                "lr": lr,
+                "lr_decay": lr_decay,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "maximize": maximize,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def start(self, name: str, w: Number, group: dict[str, Any]) -> Number:
         return 0 * w + group["initial_accumulator_value"]

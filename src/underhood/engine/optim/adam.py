@@ -31,9 +31,19 @@ from underhood.engine.optim.optimizer import (
 
 @register_jitable  # so that amsgrad_rule, compiled, may call it
 def rule(
-    w: Number, g: Number, m: Number, s: Number, rate: float, root: float, beta1: float, beta2: float, eps: float,
-    decay: float, shrink: float, maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    rate: float,
+    root: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number]:
     """One step of one weight; `rate` is η / (1 − β₁ᵏ), `root` is √(1 − β₂ᵏ), `shrink` AdamW's η λ."""
     g = ascend(w, g, decay, maximize)
     m = beta1 * m + (1 - beta1) * g
@@ -42,9 +52,20 @@ def rule(
 
 
 def amsgrad_rule(
-    w: Number, g: Number, m: Number, s: Number, top: Number, rate: float, root: float, beta1: float, beta2: float,
-    eps: float, decay: float, shrink: float, maximize: bool,
-) -> tuple[Number, Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    top: Number,
+    rate: float,
+    root: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number, Number]:
     """The same with the largest s so far, `top`, in the denominator."""
     _, m, s = rule(w, g, m, s, rate, root, beta1, beta2, eps, decay, shrink, maximize)
     top = where(s > top, s, top)
@@ -72,11 +93,16 @@ class Adam(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
+                "lr": lr,
+                "betas": tuple(betas),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
         if group["amsgrad"]:

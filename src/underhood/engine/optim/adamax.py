@@ -20,9 +20,17 @@ from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_
 
 
 def rule(
-    w: Number, g: Number, m: Number, u: Number, rate: float, beta1: float, beta2: float, eps: float,
-    weight_decay: float, maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    u: Number,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number]:
     """One step of one weight; `rate` is η/(1 − β₁ᵏ)."""
     g = ascend(w, g, weight_decay, maximize)
     m = beta1 * m + (1 - beta1) * g

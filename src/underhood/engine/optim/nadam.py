@@ -20,9 +20,20 @@ from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_
 
 
 def rule(
-    w: Number, g: Number, m: Number, s: Number, rate_g: float, rate_m: float, root: float, beta1: float, beta2: float,
-    eps: float, decay: float, shrink: float, maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    rate_g: float,
+    rate_m: float,
+    root: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number]:
     """One step of one weight; η times the factors of g and m in m̂ are `rate_g` and `rate_m`, `root` is √(1 − β₂ᵏ)."""
     g = ascend(w, g, decay, maximize)
     m = beta1 * m + (1 - beta1) * g
@@ -55,12 +66,16 @@ class NAdam(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay,
-                "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay,
+                "lr": lr,
+                "betas": tuple(betas),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum_decay": momentum_decay,
+                "decoupled_weight_decay": decoupled_weight_decay,
                 "maximize": maximize,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
         (beta1, beta2), k, lr = group["betas"], state["step"], group["lr"]

@@ -23,9 +23,20 @@ from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_
 
 
 def rule(
-    w: Number, g: Number, m: Number, s: Number, rate: float, scale: float, beta1: float, beta2: float, eps: float,
-    decay: float, shrink: float, maximize: bool, settled: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    rate: float,
+    scale: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+    settled: bool,
+) -> tuple[Number, Number, Number]:
     """One step of one weight; `rate` is η/(1 − β₁ᵏ), `scale` is r √(1 − β₂ᵏ), `settled` says ρₖ > 5."""
     g = ascend(w, g, decay, maximize)
     m = beta1 * m + (1 - beta1) * g
@@ -59,11 +70,15 @@ class RAdam(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay,
-                "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize,
+                "lr": lr,
+                "betas": tuple(betas),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "maximize": maximize,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
         (beta1, beta2), k = group["betas"], state["step"]

@@ -44,9 +44,17 @@ def rule(
 
 
 def momentum_rule(
-    w: Number, g: Number, s: Number, v: Number, lr: float, momentum: float, alpha: float, eps: float, decay: float,
+    w: Number,
+    g: Number,
+    s: Number,
+    v: Number,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    eps: float,
+    decay: float,
     maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+) -> tuple[Number, Number, Number]:
     """One step of one weight, along the velocity v."""
     d, s = scaled(ascend(w, g, decay, maximize), s, alpha, eps)
     v = momentum * v + d
@@ -54,18 +62,35 @@ def momentum_rule(
 
 
 def centred_rule(
-    w: Number, g: Number, s: Number, m: Number, lr: float, momentum: float, alpha: float, eps: float, decay: float,
+    w: Number,
+    g: Number,
+    s: Number,
+    m: Number,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    eps: float,
+    decay: float,
     maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+) -> tuple[Number, Number, Number]:
     """One step of one weight, the gradient's mean taken off its mean square."""
     d, s, m = centred(ascend(w, g, decay, maximize), s, m, alpha, eps)
     return w - lr * d, s, m
 
 
 def centred_momentum_rule(
-    w: Number, g: Number, s: Number, m: Number, v: Number, lr: float, momentum: float, alpha: float, eps: float,
-    decay: float, maximize: bool,
-) -> tuple[Number, Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    s: Number,
+    m: Number,
+    v: Number,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    eps: float,
+    decay: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number, Number]:
     """Both together."""
     d, s, m = centred(ascend(w, g, decay, maximize), s, m, alpha, eps)
     v = momentum * v + d
@@ -92,11 +117,16 @@ class RMSprop(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
-                "weight_decay": weight_decay, "maximize": maximize,
+                "lr": lr,
+                "momentum": momentum,
+                "alpha": alpha,
+                "eps": eps,
+                "centered": centered,
+                "weight_decay": weight_decay,
+                "maximize": maximize,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
         if group["centered"]:

@@ -30,9 +30,17 @@ from underhood.engine.optim.rmsprop import scaled
 
 
 def rule(
-    w: Number, g: Number, s: Number, u: Number, lr: float, momentum: float, alpha: float, eps: float, decay: float,
+    w: Number,
+    g: Number,
+    s: Number,
+    u: Number,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    eps: float,
+    decay: float,
     maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+) -> tuple[Number, Number, Number]:
     """One step of one weight."""
     d, s = scaled(ascend(w, g, decay, maximize), s, alpha, eps)
     u = momentum * u + d
@@ -60,10 +68,14 @@ class RMSpropNesterov(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "weight_decay": weight_decay,
+                "lr": lr,
+                "momentum": momentum,
+                "alpha": alpha,
+                "eps": eps,
+                "weight_decay": weight_decay,
                 "maximize": maximize,
             },
-        )  # fmt: skip
+        )
 
     def constants(self, group: dict[str, Any], state: dict[str, Any], first: bool) -> tuple[Any, ...]:
         return tuple(group[key] for key in ("lr", "momentum", "alpha", "eps", "weight_decay", "maximize"))

@@ -17,9 +17,17 @@ from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_
 
 
 def rule(
-    w: Number, g: Number, v: Number, lr: float, momentum: float, damped: float, weight_decay: float,
-    nesterov: bool, maximize: bool, first: bool,
-) -> tuple[Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    v: Number,
+    lr: float,
+    momentum: float,
+    damped: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+    first: bool,
+) -> tuple[Number, Number]:
     """One step of one weight; `damped` is 1 − τ."""
     g = ascend(w, g, weight_decay, maximize)
     v = 1 * g if first else momentum * v + damped * g
@@ -53,11 +61,15 @@ class SGD(Optimizer):
         super().__init__(
             params,
             {
-                "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                "nesterov": nesterov, "maximize": maximize,
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
             },
             hints,
-        )  # fmt: skip
+        )
 
     def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
         return (rule, ("momentum_buffer",)) if group["momentum"] else (plain, ())

@@ -37,8 +37,11 @@ def check_itself(net: Any, name: str, x: Array) -> Findings:
         verdicts.append(verdict)
     off = whole(net, x, recording)
     rows.append({"layer": "(all)", "kind": type(net).__name__, "shape": times(x.shape), "weights": off.relative})
-    lost = Diagnosis("slope", f"along a random direction E's slope is off by {off.relative:.2g}: a gradient is lost or "
-                              "wrong, in a layer above or between the layers")  # fmt: skip
+    lost = Diagnosis(
+        "slope",
+        f"along a random direction E's slope is off by {off.relative:.2g}: a gradient is lost or "
+        "wrong, in a layer above or between the layers",
+    )
     verdicts.append(Verdict({} if off.relative <= 1e-5 else {"all weights": lost}))
     for parameter, weight in net.named_parameters():
         if parameter not in recording.gradients:

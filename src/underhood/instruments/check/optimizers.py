@@ -24,10 +24,22 @@ from underhood.tables import Column
 STEPS = 20
 # values at which a setting shows; ε is large, so that its place matters
 TRIED = {
-    "weight_decay": 0.1, "momentum": 0.9, "dampening": 0.3, "eps": 1e-3, "betas": (0.8, 0.95), "alpha": 0.9,
-    "rho": 0.8, "amsgrad": True, "nesterov": True, "centered": True, "maximize": True, "lr_decay": 0.05,
-    "decoupled_weight_decay": True, "momentum_decay": 0.1, "initial_accumulator_value": 0.3,
-}  # fmt: skip
+    "weight_decay": 0.1,
+    "momentum": 0.9,
+    "dampening": 0.3,
+    "eps": 1e-3,
+    "betas": (0.8, 0.95),
+    "alpha": 0.9,
+    "rho": 0.8,
+    "amsgrad": True,
+    "nesterov": True,
+    "centered": True,
+    "maximize": True,
+    "lr_decay": 0.05,
+    "decoupled_weight_decay": True,
+    "momentum_decay": 0.1,
+    "initial_accumulator_value": 0.3,
+}
 
 
 def is_optimizer(thing: Any) -> bool:

@@ -105,8 +105,12 @@ def check_trainings(first: Any, second: Any, limit: int = 20, tolerance: float =
         verdicts.append(Verdict())
         if parted is not None:
             kind, name, _ = a.quantities[parted]
-            verdicts[-1] = Verdict({_said(kind, name): _diagnosed(past, parted) or undiagnosed(
-                gaps[parted], b.quantities[parted][2], a.quantities[parted][2])})  # fmt: skip
+            verdicts[-1] = Verdict(
+                {
+                    _said(kind, name): _diagnosed(past, parted)
+                    or undiagnosed(gaps[parted], b.quantities[parted][2], a.quantities[parted][2])
+                }
+            )
             break
     columns = [
         Column("step", "Step"),

@@ -68,10 +68,11 @@ def gain(group: Group, name: str) -> Summary:
 
 def findings(group: Group) -> list[Finding]:
     return [
-        Finding(f"errors saved: {_title(group, name)}", gain(group, name), "above", scale=100, format=".1f",
-                unit=" points")
+        Finding(
+            f"errors saved: {_title(group, name)}", gain(group, name), "above", scale=100, format=".1f", unit=" points"
+        )
         for name in CASES
-    ]  # fmt: skip
+    ]
 
 
 def _title(group: Group, name: str) -> str:
@@ -84,16 +85,18 @@ def told(group: Group) -> list[Block]:
     def errors(name: str, how: str) -> Summary:
         return over_seeds(group, "cases", name, how)
 
-    rows = [
-        {"case": _title(group, name), **{how: errors(name, how) for how in COLUMNS}}
-        for name in CASES
-    ]  # fmt: skip
+    rows = [{"case": _title(group, name), **{how: errors(name, how) for how in COLUMNS}} for name in CASES]
     drawn = [
-        {"case": _title(group, name), "how": f"{how} augmentation", "error": errors(name, how).mean,
-         "low": errors(name, how).low, "high": errors(name, how).high}
+        {
+            "case": _title(group, name),
+            "how": f"{how} augmentation",
+            "error": errors(name, how).mean,
+            "low": errors(name, how).low,
+            "high": errors(name, how).high,
+        }
         for name in CASES
         for how in ("without", "with")
-    ]  # fmt: skip
+    ]
     return [
         Table(
             "Wrong answers with and without augmentation",

@@ -63,9 +63,13 @@ def measure(bench: Bench, *, images: Count, epochs: Count, lr: Positive) -> Iter
 def _network(nn: Any, lesson: Lesson) -> Any:
     channels, height, width = lesson.shape
     return nn.Sequential(
-        nn.Conv2d(channels, CHANNELS, 3, padding=1), nn.BatchNorm2d(CHANNELS), nn.ReLU(), nn.MaxPool2d(4),
-        nn.Flatten(), nn.Linear(CHANNELS * (height // 4) * (width // 4), lesson.classes),
-    )  # fmt: skip
+        nn.Conv2d(channels, CHANNELS, 3, padding=1),
+        nn.BatchNorm2d(CHANNELS),
+        nn.ReLU(),
+        nn.MaxPool2d(4),
+        nn.Flatten(),
+        nn.Linear(CHANNELS * (height // 4) * (width // 4), lesson.classes),
+    )
 
 
 def _means(y: Any) -> "np.ndarray[Any, Any]":
@@ -96,19 +100,30 @@ def told(group: Group) -> list[Block]:
         ),
         Table(
             f"Means of the {CHANNELS} channels, 256 fresh images ({images_of(found['data'])}), seed 0",
-            [Column("channel", "Channel", align="left"), Column("beta", "Trained β", format=".4f"),
-             Column("trained", "Mean of y", format=".4f"), Column("plain", "With β = 0", format=".1e"),
-             Column("evaluation", "β = 0, evaluation", format=".1e")],
-            rows, foot=[f"The mean with the trained β is β to within {off:.1e}, over all seeds."],
+            [
+                Column("channel", "Channel", align="left"),
+                Column("beta", "Trained β", format=".4f"),
+                Column("trained", "Mean of y", format=".4f"),
+                Column("plain", "With β = 0", format=".1e"),
+                Column("evaluation", "β = 0, evaluation", format=".1e"),
+            ],
+            rows,
+            foot=[f"The mean with the trained β is β to within {off:.1e}, over all seeds."],
             name="batch-norm-means",
         ),
         bars(
-            "How far from zero", [{"case": said, "mean": over_seeds(group, case).mean}
-                                  for case, said in CASES.items()],
-            x="case", y="mean", log_y=True, y_format=".1e", x_title="", y_title="largest |channel mean|",
-            caption="Rounding alone leaves the middle bar; note the logarithmic axis.", name="batch-norm-distance",
+            "How far from zero",
+            [{"case": said, "mean": over_seeds(group, case).mean} for case, said in CASES.items()],
+            x="case",
+            y="mean",
+            log_y=True,
+            y_format=".1e",
+            x_title="",
+            y_title="largest |channel mean|",
+            caption="Rounding alone leaves the middle bar; note the logarithmic axis.",
+            name="batch-norm-distance",
         ),
-    ]  # fmt: skip
+    ]
 
 
 claim = Claim(

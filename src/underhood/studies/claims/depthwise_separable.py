@@ -44,12 +44,21 @@ def measure(bench: Bench, *, widths: Widths, side: Count, kernel: Count = 3) -> 
     rows: list[dict[str, Any]] = []
     for channels in widths:
         shape = (channels, side, side)
-        pages = {"plain": partial(plain, channels=channels, kernel=kernel),
-                 "separable": partial(separable, channels=channels, kernel=kernel)}  # fmt: skip
+        pages = {
+            "plain": partial(plain, channels=channels, kernel=kernel),
+            "separable": partial(separable, channels=channels, kernel=kernel),
+        }
         counts = {form: sum(macs for _, macs in layers(page, shape)) for form, page in pages.items()}
         agree = [by_cost(page, shape) in (None, counts[form]) for form, page in pages.items()]
-        rows.append({"channels": channels, **counts, "ratio": counts["plain"] / counts["separable"],
-                     "formula": 1 / (1 / channels + 1 / kernel**2), "agree": all(agree)})  # fmt: skip
+        rows.append(
+            {
+                "channels": channels,
+                **counts,
+                "ratio": counts["plain"] / counts["separable"],
+                "formula": 1 / (1 / channels + 1 / kernel**2),
+                "agree": all(agree),
+            }
+        )
         yield Metric(channels, {"ratio": rows[-1]["ratio"]})
     checked = by_cost(pages["plain"], shape) is not None
     yield Result({"side": side, "kernel": kernel, "rows": rows, "most": max(r["ratio"] for r in rows), "cost": checked})

@@ -23,9 +23,15 @@ ALONE = {"dropout": "dropout", "l2": "L2"}
 
 
 def measure(
-    bench: Bench, *, images: Count, test: Count, hidden: Count, epochs: Count, strengths: Ladder,
+    bench: Bench,
+    *,
+    images: Count,
+    test: Count,
+    hidden: Count,
+    epochs: Count,
+    strengths: Ladder,
     dropout: Share = 0.5,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """Errors on held-out images of all combinations."""
     lesson = bench.lesson("mnist", images, test)
     learner = bench.learner()
@@ -55,28 +61,42 @@ def saved(group: Group, which: int, alone: str) -> Summary:
 
 def findings(group: Group) -> list[Finding]:
     return [
-        Finding(f"errors that both save over {title} alone, L2 {row['strength']:g}", saved(group, i, alone), "above",
-                scale=100, format=".2f", unit=" points")
+        Finding(
+            f"errors that both save over {title} alone, L2 {row['strength']:g}",
+            saved(group, i, alone),
+            "above",
+            scale=100,
+            format=".2f",
+            unit=" points",
+        )
         for i, row in enumerate(group.counted[0].result["strengths"])
         for alone, title in ALONE.items()
-    ]  # fmt: skip
+    ]
 
 
 def told(group: Group) -> list[Block]:
     found = group.counted[0].result
     rows = []
     for i, row in enumerate(found["strengths"]):
-        rows.append({
-            "strength": row["strength"], "neither": over_seeds(group, "neither"),
-            "dropout": over_seeds(group, "dropout"),
-            **{how: over_seeds(group, "strengths", i, how) for how in ("l2", "both")},
-        })  # fmt: skip
+        rows.append(
+            {
+                "strength": row["strength"],
+                "neither": over_seeds(group, "neither"),
+                "dropout": over_seeds(group, "dropout"),
+                **{how: over_seeds(group, "strengths", i, how) for how in ("l2", "both")},
+            }
+        )
     drawn = [
-        {"strength": f"L2 {number(row['strength'])}", "how": title, "error": row[how].mean,
-         "low": row[how].low, "high": row[how].high}
+        {
+            "strength": f"L2 {number(row['strength'])}",
+            "how": title,
+            "error": row[how].mean,
+            "low": row[how].low,
+            "high": row[how].high,
+        }
         for row in rows
         for how, title in (("neither", "neither"), ("dropout", "dropout"), ("l2", "L2"), ("both", "both"))
-    ]  # fmt: skip
+    ]
     return [
         Table(
             f"Errors on held-out images ({images_of(found['data'])}), dropout {found['rate']:g}",

@@ -26,9 +26,15 @@ TITLES = {"without": "without dropout", "with": "with dropout"}
 
 
 def measure(
-    bench: Bench, *, images: Count, hidden: Count, goal: Positive, epochs: Count, every: Count,
+    bench: Bench,
+    *,
+    images: Count,
+    hidden: Count,
+    goal: Positive,
+    epochs: Count,
+    every: Count,
     dropout: Share = 0.5,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """Steps to the goal, and the loss along the way, asked every few steps."""
     lesson = bench.lesson("mnist", images, 500)
     learner = bench.learner()
@@ -50,8 +56,9 @@ def measure(
 def findings(group: Group) -> list[Finding]:
     """The claim needs fewer steps with dropout: the logarithm of the ratio below 0."""
     ratio = computed(group, lambda found: math.log2(found["with"]["steps"] / found["without"]["steps"]))
-    return [Finding("doublings of the steps to the goal by dropout, log₂(with ÷ without)", ratio, "below",
-                    format=".2f")]  # fmt: skip
+    return [
+        Finding("doublings of the steps to the goal by dropout, log₂(with ÷ without)", ratio, "below", format=".2f")
+    ]
 
 
 def told(group: Group) -> list[Block]:
@@ -59,11 +66,14 @@ def told(group: Group) -> list[Block]:
     rows, drawn = [], []
     for how, title in TITLES.items():
         there = sum(trial.result[how]["reached"] is not None for trial in group.counted)
-        rows.append({
-            "how": title, "steps": over_seeds(group, how, "steps"),
-            "there": f"{there} of {len(group.counted)}",
-            "error": over_seeds(group, how, "error"),
-        })  # fmt: skip
+        rows.append(
+            {
+                "how": title,
+                "steps": over_seeds(group, how, "steps"),
+                "there": f"{there} of {len(group.counted)}",
+                "error": over_seeds(group, how, "error"),
+            }
+        )
         curve = group.curve(f"loss_{how}")
         drawn += curve.rows(how=title) if curve else []
     return [

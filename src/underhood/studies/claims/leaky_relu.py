@@ -31,8 +31,14 @@ TITLES = {"relu": "ReLU", "leaky": "leaky, slope 0.01", "steep": "leaky, slope 0
 
 
 def measure(
-    bench: Bench, *, images: Count, hidden: Count, epochs: Count, rate: Positive, ladder: Ladder,
-) -> Iterator[Event]:  # fmt: skip
+    bench: Bench,
+    *,
+    images: Count,
+    hidden: Count,
+    epochs: Count,
+    rate: Positive,
+    ladder: Ladder,
+) -> Iterator[Event]:
     """Dead units at `rate`, and the rates of `ladder` at which training breaks, for each slope."""
     lesson = bench.lesson("mnist", images, 500)
     learner = bench.learner()
@@ -81,17 +87,26 @@ def findings(group: Group) -> list[Finding]:
     """Fewer dead units with either slope; and, at one slope at least, more rates at which training breaks."""
     leaky = [name for name, slope in SLOPES.items() if slope]
     cured = [
-        Finding(f"dead units of ReLU less those of {TITLES[name]}",
-                computed(group, lambda found, name=name: found["relu"]["dead"] - found[name]["dead"]),  # type: ignore[misc]
-                "above", scale=100, format=".1f", unit=" points")
+        Finding(
+            f"dead units of ReLU less those of {TITLES[name]}",
+            computed(group, lambda found, name=name: found["relu"]["dead"] - found[name]["dead"]),  # type: ignore[misc]
+            "above",
+            scale=100,
+            format=".1f",
+            unit=" points",
+        )
         for name in leaky
-    ]  # fmt: skip
+    ]
     breaks = [
-        Finding(f"rates that break {TITLES[name]} less those that break ReLU",
-                computed(group, lambda found, name=name: sum(found[name]["broken"]) - sum(found["relu"]["broken"])),  # type: ignore[misc]
-                "above", format=".2g", unit=" rates")
+        Finding(
+            f"rates that break {TITLES[name]} less those that break ReLU",
+            computed(group, lambda found, name=name: sum(found[name]["broken"]) - sum(found["relu"]["broken"])),  # type: ignore[misc]
+            "above",
+            format=".2g",
+            unit=" rates",
+        )
         for name in leaky
-    ]  # fmt: skip
+    ]
     return [*cured, *breaks]
 
 
@@ -112,25 +127,37 @@ def told(group: Group) -> list[Block]:
         {"rate": rate, "slope": TITLES[name], "share": over_seeds(group, name, "broken", i).mean}
         for name in SLOPES
         for i, rate in enumerate(rates)
-    ]  # fmt: skip
+    ]
     return [
         Table(
             f"Dead units, and training that breaks ({images_of(found['data'])})",
-            [Column("what", "Activation", align="left"),
-             Column("dead", f"Dead units at rate {found['rate']:g}", format=".1%"),
-             Column("breaks", f"Rates that break it, of {len(rates)}", format=".0%")],
+            [
+                Column("what", "Activation", align="left"),
+                Column("dead", f"Dead units at rate {found['rate']:g}", format=".1%"),
+                Column("breaks", f"Rates that break it, of {len(rates)}", format=".0%"),
+            ],
             rows,
-            foot=["Dead: no training image gives the unit a gradient. Broken: the loss is no number, or ten times what "
-                  f"it was at first. Rates: {', '.join(f'{rate:g}' for rate in rates)}."],
+            foot=[
+                "Dead: no training image gives the unit a gradient. Broken: the loss is no number, or ten times what "
+                f"it was at first. Rates: {', '.join(f'{rate:g}' for rate in rates)}."
+            ],
             name="leaky-relu",
         ),
         lines(
-            "At which rates training breaks", drawn, x="rate", y="share", series="slope", log_x=True, y_format=".0%",
-            x_title="learning rate", y_title="share of the seeds in which it broke", name="leaky-breaks",
+            "At which rates training breaks",
+            drawn,
+            x="rate",
+            y="share",
+            series="slope",
+            log_x=True,
+            y_format=".0%",
+            x_title="learning rate",
+            y_title="share of the seeds in which it broke",
+            name="leaky-breaks",
             caption="Where ReLU's units die they send neither values nor gradients on, and the loss stays finite at "
             "that of guessing: it does not break, but it does not learn either.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 claim = Claim(

@@ -94,9 +94,18 @@ class Learner:
         return net
 
     def steps(
-        self, net: Any, lesson: Lesson, *, epochs: int, batch: int = 64, lr: float = 0.05, momentum: float = 0.9,
-        l2: float = 0.0, l1: float = 0.0, augment: Augment | None = None,
-    ) -> Iterator[tuple[int, float]]:  # fmt: skip
+        self,
+        net: Any,
+        lesson: Lesson,
+        *,
+        epochs: int,
+        batch: int = 64,
+        lr: float = 0.05,
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        augment: Augment | None = None,
+    ) -> Iterator[tuple[int, float]]:
         """SGD with momentum; after every step its number, from 1, and the batch's loss before it.
 
         l2 adds l2·w to every gradient (torch's weight_decay), l1 adds l1·sign(w): the penalties l2/2·Σw² and l1·Σ|w|.
@@ -178,12 +187,17 @@ def small_cnn(nn: Any, lesson: Lesson, width: int = 8, hidden: int = 64) -> Any:
     """conv 3×3 · ReLU · pool, twice, then two linear layers: for any image of at least 4×4 pixels."""
     channels, height, across = lesson.shape
     return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(channels, width, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(2 * width * (height // 4) * (across // 4), hidden), nn.ReLU(),
+        nn.Linear(2 * width * (height // 4) * (across // 4), hidden),
+        nn.ReLU(),
         nn.Linear(hidden, lesson.classes),
-    )  # fmt: skip
+    )
 
 
 def perceptron(nn: Any, lesson: Lesson, hidden: int, dropout: float = 0.0, activation: Any = None) -> Any:

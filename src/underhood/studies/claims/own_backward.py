@@ -96,8 +96,11 @@ def findings(group: Group) -> list[Finding]:
     if any("torch" not in trial.result for trial in group.counted):
         return []
     worst = computed(group, lambda result: max(result["torch"].values()))
-    return [Finding("largest relative gap between autograd and a hand-written backward", worst, "above", EQUAL,
-                    format=".1e")]  # fmt: skip
+    return [
+        Finding(
+            "largest relative gap between autograd and a hand-written backward", worst, "above", EQUAL, format=".1e"
+        )
+    ]
 
 
 def told(group: Group) -> list[Block]:
@@ -105,10 +108,13 @@ def told(group: Group) -> list[Block]:
     libraries = {"torch": "PyTorch", "underhood": "this package's engine"}
     there = [name for name in libraries if name in found]
     rows = [
-        {"gradient": said, "numbers": found["sizes"][name],
-         **{each: max(trial.result[each][name] for trial in group.counted) for each in there}}
+        {
+            "gradient": said,
+            "numbers": found["sizes"][name],
+            **{each: max(trial.result[each][name] for trial in group.counted) for each in there},
+        }
         for name, said in NAMES.items()
-    ]  # fmt: skip
+    ]
     absent = [] if "torch" in found else ["PyTorch is not installed, so the claim about it stays undecided."]
     return [
         Equation(
@@ -118,12 +124,16 @@ def told(group: Group) -> list[Block]:
         ),
         Table(
             f"Autograd beside a backward pass by hand, in float64 ({images_of(found['data'])})",
-            [Column("gradient", "Gradient", align="left"), Column("numbers", "Numbers", format=",d"),
-             *(Column(each, libraries[each], format=".1e") for each in there)],
-            rows, foot=["The largest difference over all seeds, relative to the largest gradient.", *absent],
+            [
+                Column("gradient", "Gradient", align="left"),
+                Column("numbers", "Numbers", format=",d"),
+                *(Column(each, libraries[each], format=".1e") for each in there),
+            ],
+            rows,
+            foot=["The largest difference over all seeds, relative to the largest gradient.", *absent],
             name="own-backward",
         ),
-    ]  # fmt: skip
+    ]
 
 
 claim = Claim(

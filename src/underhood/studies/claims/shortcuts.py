@@ -39,9 +39,16 @@ SMOOTH = 8  # steps between two points of the plane on the picture
 
 
 def measure(
-    bench: Bench, *, images: Count, asked: Count, depth: Count, width: Count, epochs: Count, points: Count,
+    bench: Bench,
+    *,
+    images: Count,
+    asked: Count,
+    depth: Count,
+    width: Count,
+    epochs: Count,
+    points: Count,
     statistics: Literal["kept", "batch"] = "kept",
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """Train both networks and ask their loss on a plane. `depth` counts blocks of two convolutions each.
 
     `statistics`: on the plane BatchNorm uses what training "kept", as the source's code does, or each "batch"'s own.
@@ -131,9 +138,10 @@ def findings(group: Group) -> list[Finding]:
     more = computed(group, lambda found: found["with"]["bent"] - found["without"]["bent"])
     return [
         Finding("log₁₀ of the mean absolute curvature, with ÷ without shortcuts", ratio, "above", format=".2f"),
-        Finding("places that are not convex, with less without", more, "above", scale=100, format=".1f",
-                unit=" points"),
-    ]  # fmt: skip
+        Finding(
+            "places that are not convex, with less without", more, "above", scale=100, format=".1f", unit=" points"
+        ),
+    ]
 
 
 def told(group: Group) -> list[Block]:

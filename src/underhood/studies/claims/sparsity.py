@@ -61,21 +61,28 @@ def histogram(layers: "list[np.ndarray[Any, Any]]") -> list[float]:
 def findings(group: Group) -> list[Finding]:
     """The claim needs more small weights under L2 than under L1."""
     return [
-        Finding(f"more weights with {said} under L2 than under L1",
-                computed(group, lambda found, by=by: found["l2"][by] - found["l1"][by]),  # type: ignore[misc]
-                "above", scale=100, format=".1f", unit=" points")
+        Finding(
+            f"more weights with {said} under L2 than under L1",
+            computed(group, lambda found, by=by: found["l2"][by] - found["l1"][by]),  # type: ignore[misc]
+            "above",
+            scale=100,
+            format=".1f",
+            unit=" points",
+        )
         for by, said in MEASURES.items()
-    ]  # fmt: skip
+    ]
 
 
 def told(group: Group) -> list[Block]:
     found = group.counted[0].result
     strength = found["lambda"]
     rows = [
-        {"rule": title if rule == "none" else f"{title}, λ = {strength[rule]:g}",
-         **{by: over_seeds(group, rule, by) for by in (*MEASURES, "error")}}
+        {
+            "rule": title if rule == "none" else f"{title}, λ = {strength[rule]:g}",
+            **{by: over_seeds(group, rule, by) for by in (*MEASURES, "error")},
+        }
         for rule, title in RULES.items()
-    ]  # fmt: skip
+    ]
     middles = (DECADES[:-1] + DECADES[1:]) / 2
     heights = {rule: np.mean([trial.result[rule]["histogram"] for trial in group.counted], axis=0) for rule in RULES}
     drawn = [
@@ -91,17 +98,28 @@ def told(group: Group) -> list[Block]:
         ),
         Table(
             f"Weights that are next to nothing ({images_of(found['data'])})",
-            [Column("rule", "Penalty", align="left"),
-             *(Column(by, said, format=".1%") for by, said in MEASURES.items()),
-             Column("error", "Error on fresh images", format=".1%")],
-            rows, name="sparsity",
+            [
+                Column("rule", "Penalty", align="left"),
+                *(Column(by, said, format=".1%") for by, said in MEASURES.items()),
+                Column("error", "Error on fresh images", format=".1%"),
+            ],
+            rows,
+            name="sparsity",
         ),
         lines(
-            "How large the weights are", drawn, x="size", y="share", series="rule", log_x=True, y_format=".0%",
-            x_title="|w|", y_title="share of the weights", name="weight-sizes",
+            "How large the weights are",
+            drawn,
+            x="size",
+            y="share",
+            series="rule",
+            log_x=True,
+            y_format=".0%",
+            x_title="|w|",
+            y_title="share of the weights",
+            name="weight-sizes",
             caption="All layers together, an eighth of a decade a step, mean over the seeds.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 claim = Claim(

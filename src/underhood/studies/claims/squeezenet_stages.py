@@ -40,9 +40,17 @@ def measure(bench: Bench, *, side: Count, later: Part = "fire5") -> Iterator[Eve
 def findings(group: Group) -> list[Finding]:
     found = group.counted[0].result
     return [
-        Finding(f"share of the multiply–adds from {found['later']} on", over_seeds(group, "share"), "above", 0.5,
-                exact=True, scale=100, format=".1f", unit=" %")
-    ]  # fmt: skip
+        Finding(
+            f"share of the multiply–adds from {found['later']} on",
+            over_seeds(group, "share"),
+            "above",
+            0.5,
+            exact=True,
+            scale=100,
+            format=".1f",
+            unit=" %",
+        )
+    ]
 
 
 def told(group: Group) -> list[Block]:

@@ -54,6 +54,8 @@ class BackendSettings(Settings):
                 value = getattr(self, key)
                 if value not in there_is:
                     said = str(value).lower() if isinstance(value, bool) else f'"{value}"'
-                    raise SettingError(key, f"{said} needs backend = torch; the engine computes on the processor, "
-                                            "in float32 or float64")  # fmt: skip
+                    raise SettingError(
+                        key,
+                        f"{said} needs backend = torch; the engine computes on the processor, in float32 or float64",
+                    )
         return self

@@ -67,8 +67,9 @@ class Convolve(Stage):
 
     def prepare(self, to: Lowering) -> None:
         place = self.place
-        over = [padded - size - before for padded, size, before in
-                zip(place.padded, place.size, place.before, strict=True)]  # fmt: skip
+        over = [
+            padded - size - before for padded, size, before in zip(place.padded, place.size, place.before, strict=True)
+        ]
         to.border(self.a, max(*place.before, *over, 0))
         if self.a.gradient:
             reach = 0
@@ -87,8 +88,19 @@ class Convolve(Stage):
         self.order = to.held(tap_order((ky, kx), list(range(ky)), list(range(kx))))
         self.packed = to.flat((ky * kx * inputs * self.depth,))
         self.tile = tile_shape(self.place.out[1], self.depth // lane)
-        to.emit(pack, weights, self.packed, self.order, inputs, ky * kx, inputs * ky * kx, outputs,
-                self.tile[1] * lane, ky * kx, parts=1)  # fmt: skip
+        to.emit(
+            pack,
+            weights,
+            self.packed,
+            self.order,
+            inputs,
+            ky * kx,
+            inputs * ky * kx,
+            outputs,
+            self.tile[1] * lane,
+            ky * kx,
+            parts=1,
+        )
         self.bias = to.flat((self.depth,))
         if self.b is not None:
             nothing = to.held(np.zeros(1, np.int64))
@@ -105,8 +117,19 @@ class Convolve(Stage):
                     packed = to.flat((max(1, len(order.array)) * outputs * self.backs,))
                     self.turned[p.first, q.first] = packed
                     V = tile_shape(q.inputs, self.backs // lane)[1]
-                    to.emit(pack, weights, packed, order, outputs, inputs * ky * kx, ky * kx, inputs, V * lane,
-                            len(order.array), parts=1)  # fmt: skip
+                    to.emit(
+                        pack,
+                        weights,
+                        packed,
+                        order,
+                        outputs,
+                        inputs * ky * kx,
+                        ky * kx,
+                        inputs,
+                        V * lane,
+                        len(order.array),
+                        parts=1,
+                    )
 
     def forward(self, to: Lowering) -> None:
         a = to.read_field(self.a, self.filled)
@@ -132,8 +155,20 @@ class Convolve(Stage):
             taps = self._taps(a)
             length = taps[3] * a.channels if taps[1] == a.channels else a.channels
             self.sums = to.flat((to.threads, taps[2] * taps[3] * a.channels * self.depth))
-            to.emit(weigh(*tile_shape(length, self.depth // lane), lane), self._windows(a), dz.image(), self.sums,
-                    n, h, w, *taps, *self._rows(a), a.channels, self.depth, images=n)  # fmt: skip
+            to.emit(
+                weigh(*tile_shape(length, self.depth // lane), lane),
+                self._windows(a),
+                dz.image(),
+                self.sums,
+                n,
+                h,
+                w,
+                *taps,
+                *self._rows(a),
+                a.channels,
+                self.depth,
+                images=n,
+            )
         if self.b is not None and self.b.gradient:
             self.bias_sums = to.flat((to.threads, self.depth))
             to.emit(sum_places(lane), dz.image(), self.bias_sums, n, h, w, self.depth, images=n)

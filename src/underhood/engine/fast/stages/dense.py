@@ -38,8 +38,19 @@ class Dense(Stage):
         lane = lanes(to.dtype)
         R, V = products.tile_of(self.N, columns, lane)
         room = to.flat((to.threads, products.room_for(V, lane, depth)))
-        to.emit(products.product(R, V, lane), a, to.read_flat(self.w), bias, z, room, self.N, depth, columns, turned,
-                self.relu and turned)  # fmt: skip
+        to.emit(
+            products.product(R, V, lane),
+            a,
+            to.read_flat(self.w),
+            bias,
+            z,
+            room,
+            self.N,
+            depth,
+            columns,
+            turned,
+            self.relu and turned,
+        )
 
     def backward(self, to: Lowering) -> None:
         dz = to.gradient_as_flat(self.output)
@@ -57,5 +68,17 @@ class Dense(Stage):
             room = to.flat((to.threads, products.room_for(V, lane, self.N, products.WIDE)))
             target, keep = to.sink(self.w)
             lr = to.update_within(self.w)
-            to.emit(products.to_weight(R, V, lane), dz, to.read_flat(self.a), target, to.read_flat(self.w), lr or room,
-                    room, self.N, self.D, self.P, keep, lr is not None)  # fmt: skip
+            to.emit(
+                products.to_weight(R, V, lane),
+                dz,
+                to.read_flat(self.a),
+                target,
+                to.read_flat(self.w),
+                lr or room,
+                room,
+                self.N,
+                self.D,
+                self.P,
+                keep,
+                lr is not None,
+            )

@@ -33,8 +33,17 @@ class Loss(Stage):
 
         to.check(check, labels)
         self.slope = to.flat(x.shape)
-        to.emit(cross_entropy, to.read_flat(x), labels, to.make_flat(self.output), self.slope, *x.shape,
-                settings["label_smoothing"], ignored, parts=1)  # fmt: skip
+        to.emit(
+            cross_entropy,
+            to.read_flat(x),
+            labels,
+            to.make_flat(self.output),
+            self.slope,
+            *x.shape,
+            settings["label_smoothing"],
+            ignored,
+            parts=1,
+        )
 
     def backward(self, to: Lowering) -> None:
         x = self.lines[0].inputs[0]

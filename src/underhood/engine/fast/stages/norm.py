@@ -47,8 +47,17 @@ class Norm(Stage):
         self.weights = (to.read_flat(self.gamma), to.read_flat(self.beta)) if affine else (nothing, nothing)
         if not self.settings["training"]:
             given = to.read_flat(self.mean), to.read_flat(self.var)
-            to.emit(kernels.settle_given, *self.weights, *given, self.line, self.z.shape[1], self.depth,
-                    self.settings["eps"], affine, parts=1)  # fmt: skip
+            to.emit(
+                kernels.settle_given,
+                *self.weights,
+                *given,
+                self.line,
+                self.z.shape[1],
+                self.depth,
+                self.settings["eps"],
+                affine,
+                parts=1,
+            )
 
     def forward(self, to: Lowering) -> None:
         z = to.read_field(self.z)
@@ -71,8 +80,19 @@ class Norm(Stage):
         n, c, h, w = self.z.shape
         dy, y, z = to.gradient_field(self.output), to.read_field(self.output), to.read_field(self.z)
         self.back_sums, back = to.flat((n, 2, self.depth)), to.flat((3, self.depth))
-        to.emit(kernels.collect(*self.vectors, self.relu), dy.image(), y.image(), z.image(), self.line, self.back_sums,
-                n, h, w, self.depth, images=n)  # fmt: skip
+        to.emit(
+            kernels.collect(*self.vectors, self.relu),
+            dy.image(),
+            y.image(),
+            z.image(),
+            self.line,
+            self.back_sums,
+            n,
+            h,
+            w,
+            self.depth,
+            images=n,
+        )
         sinks = [self._sink(to, value) for value in (self.gamma, self.beta)]
         to.emit(kernels.conclude, self.back_sums, self.weights[0], self.line, sinks[0][0], sinks[1][0], back, n, h * w,
                 c, self.depth, affine, self.settings["training"], sinks[0][1], parts=1)  # fmt: skip
@@ -86,8 +106,20 @@ class Norm(Stage):
     def _spread(self, to: Lowering, fields: tuple[Field, ...], back: Flat, residual: bool, add: bool) -> None:
         dy, y, z, dz, dr = (field.image() for field in fields)
         n, _, h, w = self.z.shape
-        to.emit(kernels.spread_back(*self.vectors, self.relu, residual, add), dy, y, z, back, dz, dr, n, h, w,
-                self.depth, images=n)  # fmt: skip
+        to.emit(
+            kernels.spread_back(*self.vectors, self.relu, residual, add),
+            dy,
+            y,
+            z,
+            back,
+            dz,
+            dr,
+            n,
+            h,
+            w,
+            self.depth,
+            images=n,
+        )
 
     def _sink(self, to: Lowering, value: Value | None) -> tuple[Flat, float]:
         if value is None or not value.gradient:

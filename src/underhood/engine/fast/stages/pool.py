@@ -35,5 +35,16 @@ class Pool(Stage):
         n, _, h, w = self.output.shape
         dp = to.gradient_field(self.output)
         with to.fresh_gradient_field_for(z) as dz:
-            to.emit(unpool(lanes(to.dtype)), dp.image(), self.places, dz.image(), n, h, w, dp.depth,
-                    z.shape[2] - 2 * h, z.shape[3] - 2 * w, images=n)  # fmt: skip
+            to.emit(
+                unpool(lanes(to.dtype)),
+                dp.image(),
+                self.places,
+                dz.image(),
+                n,
+                h,
+                w,
+                dp.depth,
+                z.shape[2] - 2 * h,
+                z.shape[3] - 2 * w,
+                images=n,
+            )

@@ -16,10 +16,19 @@ from underhood.engine.optim.lr_scheduler.sequential import SequentialLR
 SCHEDULES: dict[str, type[LRScheduler]] = {
     schedule.__name__: schedule
     for schedule in (
-        StepLR, MultiStepLR, ExponentialLR, ConstantLR, LinearLR, PolynomialLR, CosineAnnealingLR, OneCycleLR, LambdaLR,
-        SequentialLR, ReduceLROnPlateau,
+        StepLR,
+        MultiStepLR,
+        ExponentialLR,
+        ConstantLR,
+        LinearLR,
+        PolynomialLR,
+        CosineAnnealingLR,
+        OneCycleLR,
+        LambdaLR,
+        SequentialLR,
+        ReduceLROnPlateau,
     )
-}  # fmt: skip
+}
 
 __all__ = [
     "SCHEDULES",

@@ -116,9 +116,19 @@ def _decay(
 
 
 def adam_inside(
-    w: Number, g: Number, m: Number, s: Number, rate: float, root: float, beta1: float, beta2: float, eps: float,
-    decay: float, shrink: float, maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    rate: float,
+    root: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number]:
     """Adam's rule with ε inside the root."""
     g = ascend(w, g, decay, maximize)
     m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * g * g
@@ -126,9 +136,19 @@ def adam_inside(
 
 
 def adam_before(
-    w: Number, g: Number, m: Number, s: Number, rate: float, root: float, beta1: float, beta2: float, eps: float,
-    decay: float, shrink: float, maximize: bool,
-) -> tuple[Number, Number, Number]:  # fmt: skip
+    w: Number,
+    g: Number,
+    m: Number,
+    s: Number,
+    rate: float,
+    root: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    shrink: float,
+    maximize: bool,
+) -> tuple[Number, Number, Number]:
     """Adam's rule with ε added to √s before s is corrected, as in TensorFlow's."""
     g = ascend(w, g, decay, maximize)
     m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * g * g
