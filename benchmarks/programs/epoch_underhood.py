@@ -17,10 +17,10 @@ from benchmarks.programs.pictures import pictures
 from benchmarks.programs.usage import Usage
 from underhood import data
 from underhood.errors import BadInput
-from underhood.training.events import Context, Metric
 from underhood.training.loop import train
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context, Metric
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from underhood.instruments.profile import profile
     from underhood.instruments.trace import trace
     from underhood.lab.results import open_run
-    from underhood.studies.running import run
+    from underhood.service.running import run
     from underhood.weights import load, save
 
 # Where each name of the face lives; a module stands for itself.
@@ -46,7 +46,7 @@ _FACE = {
     "optim": "underhood.optim",
     "plan": "underhood.engine",
     "profile": "underhood.instruments.profile",
-    "run": "underhood.studies.running",
+    "run": "underhood.service.running",
     "save": "underhood.weights",
     "tensor": "underhood.engine",
     "trace": "underhood.instruments.trace",

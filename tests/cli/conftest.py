@@ -19,7 +19,7 @@ from underhood.lab.study import Scale, Study
 from underhood.report.document import Document, Section
 from underhood.settings import Settings
 from underhood.tables import Column, Table
-from underhood.training.events import Metric, Result
+from underhood.trials import Metric, Result
 
 
 class Descent(Settings):

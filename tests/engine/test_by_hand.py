@@ -26,10 +26,10 @@ LAYERS = {
 DOORS = [(f"{layer}_{kind}", *LAYERS[layer]) for layer in LAYERS for kind in ("scalar", "vector")]
 
 
-@pytest.mark.parametrize(("name", "inputs", "twin"), DOORS, ids=[name for name, *_ in DOORS])
-def test_a_door_is_pytorchs_layer(name, inputs, twin):
+@pytest.mark.parametrize(("name", "inputs", "reference"), DOORS, ids=[name for name, *_ in DOORS])
+def test_a_door_is_pytorchs_layer(name, inputs, reference):
     door = getattr(by_hand, name)
-    expected = twin(*map(torch.tensor, inputs))
+    expected = reference(*map(torch.tensor, inputs))
     z = door(*inputs)
     assert isinstance(z, np.ndarray)
     assert by_hand.diff_mse(z, expected) < 1e-28

@@ -67,7 +67,7 @@ def wants(x):
     return isinstance(x, engine.Tensor) and x.requires_grad
 
 
-def twin(operation, sample, dtype):
+def reference(operation, sample, dtype):
     """Output and gradients by PyTorch in float64, on the inputs as `dtype` rounds them."""
     inputs = [torch.tensor(rounded(x, dtype)) if isinstance(x, np.ndarray) else x for x in sample.inputs]
     for x in inputs:
@@ -101,7 +101,7 @@ def distance(a, b):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)], ids=["f64", "f32"])
 def test_every_form_agrees_with_pytorch(operation, sample, form, dtype, tolerance):
     z, gradients, _ = run(operation, sample, form, dtype)
-    expected, expected_gradients = twin(operation, sample, dtype)
+    expected, expected_gradients = reference(operation, sample, dtype)
     assert distance(z, expected) <= tolerance
     for g, e in zip(gradients, expected_gradients, strict=True):
         if e is not None:
@@ -110,4 +110,4 @@ def test_every_form_agrees_with_pytorch(operation, sample, form, dtype, toleranc
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_every_operation_has_a_twin(name):
-    assert OPERATIONS[name].twin.startswith("torch.")
+    assert OPERATIONS[name].reference.startswith("torch.")

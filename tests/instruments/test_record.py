@@ -1,4 +1,4 @@
-"""What a pass writes down, and the twin that it runs."""
+"""What a pass writes down, and the replica that it runs."""
 
 import instruments_networks as mine
 import torch
@@ -6,11 +6,11 @@ from torch import nn
 
 from underhood.instruments.products import product_of, torch_macs
 from underhood.instruments.record import record
-from underhood.instruments.twin import twin
+from underhood.instruments.replica import replica
 
 
 def passed(module, *shapes):
-    return record(twin(module.eval()), tuple(torch.empty(shape, device="meta") for shape in shapes), {})
+    return record(replica(module.eval()), tuple(torch.empty(shape, device="meta") for shape in shapes), {})
 
 
 def test_calls_nest_as_modules_and_functions_do():
@@ -44,7 +44,7 @@ def test_parameters_are_found_under_all_their_names():
 
 
 def passed_tied():
-    return record(twin(mine.Tied()), (torch.zeros(1, 4, dtype=torch.int64, device="meta"),), {})
+    return record(replica(mine.Tied()), (torch.zeros(1, 4, dtype=torch.int64, device="meta"),), {})
 
 
 def test_tensors_made_elsewhere_join_on_meta():
@@ -67,11 +67,11 @@ def test_every_product_is_torchs():
 def test_a_twin_shares_what_is_shared_and_nothing_else():
     module = mine.Tied()
     module.again = module.block
-    other = twin(module)
+    other = replica(module)
     assert other.again is other.block is not module.block
     assert other.out.weight is other.embed.weight
     assert {p.device.type for p in other.parameters()} == {"meta"}
-    real = twin(module, meta=False)
+    real = replica(module, meta=False)
     assert torch.equal(real.block.weight, module.block.weight)
     assert real.block.weight.data_ptr() != module.block.weight.data_ptr()
 
@@ -79,8 +79,8 @@ def test_a_twin_shares_what_is_shared_and_nothing_else():
 def test_a_twin_copies_plain_tensors_and_results_of_operations():
     module = nn.Linear(2, 2)
     module.plain, module.result = torch.ones(2), module.weight * 2
-    assert twin(module).plain.device.type == twin(module).result.device.type == "meta"
-    real = twin(module, meta=False)
+    assert replica(module).plain.device.type == replica(module).result.device.type == "meta"
+    real = replica(module, meta=False)
     assert torch.equal(real.result, module.result)
     assert real.plain is not module.plain
 
@@ -100,6 +100,6 @@ def test_a_twin_keeps_hooks_and_runs_its_own_modules_in_them():
             return self.linear(x)
 
     module = Hooked()
-    other = twin(module)
+    other = replica(module)
     other(torch.empty(1, 2, device="meta"))
     assert (module.seen, other.seen) == (0, 1)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from underhood.errors import BadInput
 from underhood.lab import checkpoints
 from underhood.lab.checkpoints import DamagedError, latest, read, save
-from underhood.training.events import Checkpoint
+from underhood.trials import Checkpoint
 
 POINT = Checkpoint({"w": np.arange(6.0).reshape(2, 3)}, {"step": 3, "rng": {"state": [2**63, 1]}, "nan": float("nan")})
 

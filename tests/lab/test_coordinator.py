@@ -15,7 +15,7 @@ import pytest
 
 from underhood.errors import BadInput
 from underhood.lab import How, load_file, open_run, plan, run_study
-from underhood.lab.events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
+from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.lab.store import RunFolder
 from underhood.settings import Mistakes
 
@@ -107,7 +107,7 @@ def test_a_trial_may_change_its_working_folder(run_tiny, tiny, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wanders.py").write_text(
         "import os\nfrom underhood.settings import Settings\n"
-        "from underhood.training.events import Metric, Result\n"
+        "from underhood.trials import Metric, Result\n"
         "def trial(settings, seed, context):\n"
         "    os.chdir('/')\n    yield Metric(1, {'a': 1})\n    yield Result({'a': 1})\n"
     )

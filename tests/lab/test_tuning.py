@@ -7,7 +7,7 @@ import pytest
 
 from underhood.errors import BadInput, MissingPiece
 from underhood.lab import How, Scale, Study, plan, run_study, tuning
-from underhood.lab.events import RunStarted, Tuned
+from underhood.lab.run_events import RunStarted, Tuned
 from underhood.lab.store import RunFolder
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings

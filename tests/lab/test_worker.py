@@ -10,13 +10,13 @@ import pytest
 
 from underhood.lab import worker
 from underhood.lab.checkpoints import checkpoint_files
-from underhood.lab.events import TrialEnded, TrialNote, TrialStarted, TrialStep
+from underhood.lab.run_events import TrialEnded, TrialNote, TrialStarted, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, load_file
 from underhood.lab.worker import Task, pin_threads, run_trial
 
 HEAD = """
-from underhood.training.events import Artefact, Checkpoint, Metric, Note, Result
+from underhood.trials import Artefact, Checkpoint, Metric, Note, Result
 from underhood.settings import Settings
 import numpy as np
 

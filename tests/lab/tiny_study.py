@@ -13,7 +13,7 @@ import numpy as np
 
 from underhood.lab import How, Scale, Study, run_study
 from underhood.settings import Settings
-from underhood.training.events import Artefact, Checkpoint, Metric, Note, Result
+from underhood.trials import Artefact, Checkpoint, Metric, Note, Result
 
 # How a walk is made to wait, so that a test needn't be quick to interrupt it; neither changes a number.
 HOLD = int(os.environ.get("TINY_HOLD", -1))  # waits in this step till it is asked to stop

@@ -59,10 +59,10 @@ CASES = {
 def pair(name):
     """The network on PyTorch, and on the engine with its weights."""
     torch.manual_seed(0)
-    twin = CASES[name][0](torch.nn).double()
+    reference = CASES[name][0](torch.nn).double()
     ours = CASES[name][0](underhood.nn).double()
-    ours.load_state_dict(twin.state_dict())
-    return ours, twin
+    ours.load_state_dict(reference.state_dict())
+    return ours, reference
 
 
 def batches(name, count):
@@ -81,16 +81,16 @@ def backward(network, x, t, library, functional):
     return z.detach()
 
 
-def distances(ours, twin, z, expected):
+def distances(ours, reference, z, expected):
     """How far outputs, gradients, weights and buffers are apart, by name."""
     found = {"outputs": distance(z, expected)}
-    theirs = {name: q.grad for name, q in twin.named_parameters()}
+    theirs = {name: q.grad for name, q in reference.named_parameters()}
     assert list(theirs) == [name for name, _ in ours.named_parameters()]
     whole = np.sqrt(sum(float((g * g).sum()) for g in theirs.values()))
     for name, p in ours.named_parameters():
         assert p.grad.shape == theirs[name].shape
         found[f"∂ {name}"] = distance(p.grad, theirs[name], least=1e-3 * whole)
-    state = twin.state_dict()
+    state = reference.state_dict()
     found |= {name: distance(value, state[name]) for name, value in ours.state_dict().items()}
     return found
 
@@ -102,40 +102,40 @@ def distance(a, b, least=1e-12):
 
 @pytest.mark.parametrize("name", CASES)
 def test_training_goes_the_same_way(name):
-    ours, twin = pair(name)
+    ours, reference = pair(name)
     settings = {"lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4}
     optimizer = underhood.optim.SGD(ours.parameters(), **settings)
-    reference = torch.optim.SGD(twin.parameters(), **settings)
+    theirs = torch.optim.SGD(reference.parameters(), **settings)
     for step, (x, t) in enumerate(batches(name, STEPS), start=1):
         z = backward(ours, x, t, engine, underhood.nn.functional)
-        expected = backward(twin, x, t, torch, torch.nn.functional)
+        expected = backward(reference, x, t, torch, torch.nn.functional)
         if step in (1, STEPS):
-            apart = distances(ours, twin, z, expected)
+            apart = distances(ours, reference, z, expected)
             assert max(apart.values()) < 1e-9, sorted(apart.items(), key=lambda item: -item[1])[:5]
         optimizer.step()
-        reference.step()
+        theirs.step()
     x, _ = next(batches(name, 1))
-    ours.eval(), twin.eval()
-    z, expected = ours(engine.from_numpy(x)), twin(torch.from_numpy(x))
-    assert max(distances(ours, twin, z, expected).values()) < 1e-9
+    ours.eval(), reference.eval()
+    z, expected = ours(engine.from_numpy(x)), reference(torch.from_numpy(x))
+    assert max(distances(ours, reference, z, expected).values()) < 1e-9
 
 
 @pytest.mark.parametrize("form", ["definition", "vector"])
 @pytest.mark.parametrize("name", ["simple-conv-net", "small-inception-net", "resnet20"])
 def test_the_plainer_forms_compute_the_same_gradients(name, form):
-    ours, twin = pair(name)
+    ours, reference = pair(name)
     x, t = next(batches(name, 1))
     x, t = x[:2], t[:2]
     with engine.form(form):
         z = backward(ours, x, t, engine, underhood.nn.functional)
-    expected = backward(twin, x, t, torch, torch.nn.functional)
-    assert max(distances(ours, twin, z, expected).values()) < 1e-9
+    expected = backward(reference, x, t, torch, torch.nn.functional)
+    assert max(distances(ours, reference, z, expected).values()) < 1e-9
 
 
 def test_the_test_sees_a_gradient_that_is_slightly_off():
-    ours, twin = pair("simple-nn")
+    ours, reference = pair("simple-nn")
     x, t = next(batches("simple-nn", 1))
     z = backward(ours, x, t, engine, underhood.nn.functional)
-    expected = backward(twin, x, t, torch, torch.nn.functional)
+    expected = backward(reference, x, t, torch, torch.nn.functional)
     ours.conv1.weight.grad.numpy()[0] *= 1.0005
-    assert distances(ours, twin, z, expected)["∂ conv1.weight"] > 1e-6
+    assert distances(ours, reference, z, expected)["∂ conv1.weight"] > 1e-6

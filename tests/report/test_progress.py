@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from underhood.lab.events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
+from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.report.progress import Progress
 
 

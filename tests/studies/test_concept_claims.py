@@ -20,7 +20,7 @@ from underhood.studies.claims.lessons import Learner, Lesson, mirrored, perceptr
 from underhood.studies.claims.verdicts import every, some
 from underhood.studies.concept_claims import ConceptClaimsSettings, _stood_in, number_of, trial
 from underhood.tables import Table
-from underhood.training.events import Context, Result
+from underhood.trials import Context, Result
 
 SHEET = [False, False, False, False, False, False, True, True, True, False]
 

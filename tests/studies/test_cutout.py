@@ -12,7 +12,7 @@ from underhood.errors import BadInput
 from underhood.studies import find
 from underhood.studies.cutout import CutoutSettings, trial
 from underhood.studies.hiding import drawn_centres, square_masks, unexplained
-from underhood.training.events import Artefact, Context, Result
+from underhood.trials import Artefact, Context, Result
 
 
 @pytest.fixture(scope="module")

@@ -50,8 +50,8 @@ def test_both_back_ends_start_alike_and_end_near(data, tmp_path):
 
 def test_the_template_resumes_like_any_other(data):
     from underhood.studies.mnist_mlp import MnistMlpSettings, trial
-    from underhood.training.events import Checkpoint, Context, Metric
     from underhood.training.loop import CLOCKED
+    from underhood.trials import Checkpoint, Context, Metric
 
     settings = MnistMlpSettings(
         network={"name": "template", "hidden": [16]},

@@ -16,7 +16,7 @@ from underhood.studies.boxes import clip, decode, encode, iou, nms, suppression
 from underhood.studies.region_proposals import RegionProposalsSettings, trial
 from underhood.studies.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
 from underhood.studies.scenes import scene
-from underhood.training.events import Context, Result
+from underhood.trials import Context, Result
 
 
 @pytest.fixture(scope="module")

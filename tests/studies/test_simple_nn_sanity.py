@@ -8,7 +8,7 @@ import underhood
 from underhood.networks import NETWORKS
 from underhood.studies import find
 from underhood.studies.simple_nn_sanity import SanitySettings, trial
-from underhood.training.events import Context
+from underhood.trials import Context
 
 SHAPES = ["8×28×28", "8×28×28", "8×14×14", "16×12×12", "16×12×12", "16×6×6", "576", "120", "120", "84", "84", "10"]
 

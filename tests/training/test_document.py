@@ -9,10 +9,10 @@ import pytest
 
 from underhood.settings import load, settings_fields
 from underhood.training.averaging import AVERAGES
-from underhood.training.events import Context, Result
 from underhood.training.loop import train
 from underhood.training.schedules import SCHEDULES
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context, Result
 
 TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 EXAMPLE = TEXT.split("```toml\n")[1].split("```")[0]

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from underhood.settings import Mistakes, load
-from underhood.training.events import Context, Metric
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context, Metric
 
 BASE = {
     "network": {"name": "mlp", "hidden": [6]},

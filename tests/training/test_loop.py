@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from underhood.training.events import Artefact, Checkpoint, Context, Metric, Result
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read, shuffled
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Artefact, Checkpoint, Context, Metric, Result
 
 BASE = {
     "network": {"name": "mlp", "hidden": [16]},

@@ -6,11 +6,11 @@ import pytest
 from underhood.data.augmentation import Chain, Crop, Flip
 from underhood.errors import BadInput
 from underhood.settings import load, non_default
-from underhood.training.events import Checkpoint, Context, Metric, Result
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read
 from underhood.training.settings import DataSettings, TrainingSettings
+from underhood.trials import Checkpoint, Context, Metric, Result
 
 ALL = [
     "flip",

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from underhood.settings import Mistakes, load
-from underhood.training.events import Context, Metric
 from underhood.training.loop import train
 from underhood.training.schedules import (
     SCHEDULES,
@@ -20,6 +19,7 @@ from underhood.training.schedules import (
     Plateau,
 )
 from underhood.training.settings import ScheduleSettings, TrainingSettings
+from underhood.trials import Context, Metric
 
 EPOCHS = 24
 
@@ -50,8 +50,8 @@ TWINS = {
 
 @pytest.mark.parametrize("name", TWINS)
 def test_rates_are_pytorch_s(name):
-    page, twin = TWINS[name]
-    assert [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)] == pytest.approx(pytorch(twin), rel=1e-12)
+    page, reference = TWINS[name]
+    assert [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)] == pytest.approx(pytorch(reference), rel=1e-12)
 
 
 @pytest.mark.parametrize(("curve", "theirs"), [("cosine", "cos"), ("line", "linear")])
@@ -59,7 +59,7 @@ def test_one_cycle_is_pytorch_s_but_for_where_the_shares_are_counted(curve, thei
     """It counts the peak's share of all steps less one, and the whole to the last step; so 0.25·25 − 1 of 24."""
     page = OneCycle(peak=(0.25 * (EPOCHS + 1) - 1) / EPOCHS, start=0.04, end=0.001, curve=curve)
 
-    def twin(optimizer):
+    def reference(optimizer):
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             1.0,
@@ -72,7 +72,7 @@ def test_one_cycle_is_pytorch_s_but_for_where_the_shares_are_counted(curve, thei
         )
 
     ours = [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)]
-    assert ours == pytest.approx(pytorch(twin), rel=1e-9)
+    assert ours == pytest.approx(pytorch(reference), rel=1e-9)
     assert max(ours) == pytest.approx(1, abs=0.05)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from underhood.settings import Mistakes, load
-from underhood.training.events import Artefact, Context, Metric
 from underhood.training.learner import Learner
 from underhood.training.loop import train
 from underhood.training.selection import best, enough
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Artefact, Context, Metric
 
 NAN = float("nan")
 

@@ -10,11 +10,11 @@ from underhood.errors import BadInput, MissingPiece
 from underhood.settings import Mistakes, load, non_default
 from underhood.training.backends import backend, backend_of
 from underhood.training.backends.settings import BackendSettings
-from underhood.training.events import Artefact, Checkpoint, Context, Metric
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Artefact, Checkpoint, Context, Metric
 
 BASE = {
     "backend": "torch",

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from underhood.training.events import Context, Metric, Result
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context, Metric, Result
 
 OPTIMIZERS = [
     {"name": "sgd", "lr": 0.1},

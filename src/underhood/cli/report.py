@@ -42,7 +42,7 @@ def report(
         underhood report mnist-mlp-quick --format pdf --out handed-in
     """
     from underhood.lab.results import open_run
-    from underhood.studies.telling import write_report
+    from underhood.service.reporting import write_report
 
     found = open_run(run, runs) if run else _latest(runs)
     files = write_report(found, format or ("html", "md"), folder=out)

@@ -86,7 +86,7 @@ def run(
         _list(study, scale, what, json)
         return 0
     from underhood.report.progress import Progress
-    from underhood.studies.running import run as run_it
+    from underhood.service.running import run as run_it
 
     with Progress() as progress:
         done = run_it(
@@ -137,9 +137,9 @@ def _list(study: str, scale: str, what: dict[str, Any], as_json: bool) -> None:
 def _tell(run: "Run", as_json: bool) -> None:
     """What came out: the tables and the answer on stdout, where the report is on stderr."""
     from underhood.report.terminal import print_report
-    from underhood.studies.telling import can_be_told, document_of, facts_of
+    from underhood.service.reporting import can_be_reported, document_of, facts_of
 
-    document = document_of(run) if can_be_told(run) else None
+    document = document_of(run) if can_be_reported(run) else None
     if as_json:
         print_json("run", **_summary(run, document))
     elif document:

@@ -56,8 +56,8 @@ class Sample:
 class Operation:
     """The registry row of an operation, at the bottom of its page.
 
-    `call` is the function that users call with tensors. `twin` names PyTorch's function of the same meaning; the
-    settings have its names, or else `ask(twin, *inputs, **settings)` translates. `saves` names the arguments whose
+    `call` is the function that users call with tensors. `reference` names PyTorch's function of the same meaning; the
+    settings have its names, or else `ask(reference, *inputs, **settings)` translates. `saves` names the arguments whose
     values backward reads ("z" is the output), for each input's gradient where they differ; the others reach it as
     hollow arrays, which have a shape but no memory of their own. A `view` shares its first input's memory.
     `samples(rng)` yields Samples in float64.
@@ -68,7 +68,7 @@ class Operation:
     vector: Form
     definition: Form | None = None
     fast: Form | None = None
-    twin: str = ""
+    reference: str = ""
     ask: Callable[..., Any] | None = None
     saves: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
     view: bool = False
@@ -99,9 +99,9 @@ class Operation:
 
     def pytorch(self, *inputs: Any, **settings: Any) -> Any:
         """The same by PyTorch, on its tensors."""
-        module, *names = next(_places(self.twin))
-        twin: Any = reduce(getattr, names, importlib.import_module(module))
-        return self.ask(twin, *inputs, **settings) if self.ask else twin(*inputs, **settings)
+        module, *names = next(_places(self.reference))
+        reference: Any = reduce(getattr, names, importlib.import_module(module))
+        return self.ask(reference, *inputs, **settings) if self.ask else reference(*inputs, **settings)
 
 
 @cache

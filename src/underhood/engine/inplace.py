@@ -166,7 +166,7 @@ operation = Operation(
     "copy_slices",
     copy_slices,
     vector=Form(vector, vector_backward),
-    twin="torch.Tensor.copy_",
+    reference="torch.Tensor.copy_",
     ask=_by_torch,
     saves=(),
     samples=samples,

@@ -64,7 +64,7 @@ def pairwise(
     back_t: Callable[..., Number] | None,
     *,
     name: str,
-    twin: str,
+    reference: str,
     samples: Samples,
     ask: Callable[..., Any] | None = None,
 ) -> Operation:
@@ -104,7 +104,7 @@ def pairwise(
         definition=loops,
         vector=Form(vector, vector_backward),
         fast=loops,
-        twin=twin,
+        reference=reference,
         ask=ask,
         saves=("x", "t"),
         samples=samples,

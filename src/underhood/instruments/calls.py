@@ -1,6 +1,6 @@
 """Every layer's call in one pass, recorded with its inputs, to be repeated alone: a network of torch's.
 
-The pass runs on a twin of the network. Hooks note what each module was called with, a function mode what each
+The pass runs on a replica of the network. Hooks note what each module was called with, a function mode what each
 function between the modules was; then the hooks are gone, and what is timed is the bare call. (A clock in the
 hooks themselves would time the hooks too: 40 % of a small layer.)
 

@@ -7,7 +7,7 @@
     >>> found["0"].texts["parameters"]
     '(5·5·1)·10 + 10 = 260'
 
-One forward pass of the network's twin on the meta device: shapes without numbers, so VGG19 takes no memory and
+One forward pass of the network's replica on the meta device: shapes without numbers, so VGG19 takes no memory and
 0.1 s. The network itself is never run and never changed.
 """
 
@@ -24,8 +24,8 @@ from underhood.instruments.layers import Counts, Layer, layers
 from underhood.instruments.products import product_of, torch_macs
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.record import PassError, Record, record
+from underhood.instruments.replica import replica
 from underhood.instruments.target import Target, resolve
-from underhood.instruments.twin import twin
 from underhood.tables import Table
 
 SCHEMA = "underhood.cost/1"
@@ -191,7 +191,7 @@ class _Attempt:
             return self.target.build(torch.nn)
 
     def run(self, module: Any, meta: bool) -> tuple[Any, Record]:
-        other = twin(module, meta).train(self.training)
+        other = replica(module, meta).train(self.training)
         device = "meta" if meta else next((p.device for p in other.parameters()), "cpu")
         positional, named = make(self.inputs, _dtype(other), device)
         return other, record(other, positional, named)

@@ -79,7 +79,7 @@ def keep_books(
     in_backward: bool = False,
     reordered: bool = True,
 ) -> Ledger:
-    """Two steps of `module`, a twin on meta in the mode to be looked at, of which the second is told.
+    """Two steps of `module`, a replica on meta in the mode to be looked at, of which the second is told.
 
     `optimizer(parameters)` makes the optimiser. `in_backward` updates every weight as soon as its gradient is
     there and frees the gradient at once. `reordered` counts what a CPU's convolutions and heap take. Raises

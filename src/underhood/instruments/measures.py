@@ -1,4 +1,4 @@
-"""What fits under a ceiling: measures that save memory, each predicted by applying it to the network's twin.
+"""What fits under a ceiling: measures that save memory, each predicted by applying it to the network's replica.
 
     as it is                     nothing changes
     update inside backward       each weight is updated as soon as its gradient is there, which is then freed:

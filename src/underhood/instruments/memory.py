@@ -23,9 +23,9 @@ from underhood.instruments.peak import measured_peak, runtime_bytes
 from underhood.instruments.profile import with_batch
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.record import PassError
+from underhood.instruments.replica import replica
 from underhood.instruments.sizes import parse_size
 from underhood.instruments.target import Target, resolve
-from underhood.instruments.twin import twin
 from underhood.tables import Table
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _first_size(inputs: Inputs) -> int:
 
 
 def on_meta(target: Target) -> Any:
-    """A twin of the network on the meta device, in training mode."""
+    """A replica of the network on the meta device, in training mode."""
     torch = load_torch("memory")
     if target.built is None:
         try:
@@ -189,7 +189,7 @@ def on_meta(target: Target) -> Any:
         module = target.built
     if not isinstance(module, torch.nn.Module):
         raise BadInput(f"{target.name} gave a {type(module).__name__}, not a torch.nn.Module")
-    return twin(module).train()
+    return replica(module).train()
 
 
 def _with_numbers(target: Target) -> Any:
@@ -206,7 +206,7 @@ def _books(target: Target, inputs: Inputs, rule: Any, reordered: bool) -> Ledger
 def books(
     target: Target, module: Any, inputs: Inputs, rule: Any, *, reordered: bool = True, in_backward: bool = False
 ) -> Ledger:
-    """The ledger of a step of `module`, a twin on meta; an error of the pass says in which layer."""
+    """The ledger of a step of `module`, a replica on meta; an error of the pass says in which layer."""
     torch = load_torch()
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     args, kwargs = make(inputs, dtype, "meta")

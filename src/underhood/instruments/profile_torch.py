@@ -12,9 +12,9 @@ from underhood.instruments.inputs import Inputs, make
 from underhood.instruments.layers import Layer
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.record import PassError
+from underhood.instruments.replica import replica
 from underhood.instruments.stopwatch import Rule, Timing, measure
 from underhood.instruments.target import Target
-from underhood.instruments.twin import twin
 
 if TYPE_CHECKING:
     from underhood.instruments.profile import How, LayerTime, Run
@@ -44,7 +44,7 @@ def prepared(target: Target, inputs: Inputs, how: "How") -> tuple[Any, tuple[Any
     """A copy of the network where and as it shall run, and what it is fed."""
     torch = load_torch("profile")
     dtype = getattr(torch, how.dtype)
-    copy = twin(_built(target), meta=False)
+    copy = replica(_built(target), meta=False)
     copy.to(device=how.device, dtype=dtype)
     args, kwargs = make(inputs, dtype, how.device)
     if how.memory_format == "channels_last":

@@ -115,7 +115,7 @@ class PassError(Exception):
 
 
 def record(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Record:
-    """Run the module (a twin: hooks are put on it) and write the pass down. Gradients are off."""
+    """Run the module (a replica: hooks are put on it) and write the pass down. Gradients are off."""
     torch = load_torch()
     tape = _Tape(type(module).__name__)
     given = [x for x in torch.utils._pytree.tree_leaves((positional, named)) if torch.is_tensor(x)]

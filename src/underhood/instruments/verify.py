@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from underhood.instruments.inputs import make
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.twin import twin
+from underhood.instruments.replica import replica
 from underhood.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def boxes(cost: "Cost") -> list[Box]:
     rows = list(_changing(cost))
     if not rows:
         return []
-    other = twin(cost.target.build(torch.nn), meta=False).eval().double()
+    other = replica(cost.target.build(torch.nn), meta=False).eval().double()
     positional, named = make(cost.inputs, torch.float64, "cpu")
     if any(map(torch.nn.parameter.is_lazy, other.parameters())):
         other(*positional, **named)  # Lazy modules learn their shapes
@@ -199,7 +199,7 @@ def flop_counter_macs(cost: "Cost") -> int:
 
     with torch.device("meta"):
         module = cost.target.build(torch.nn)
-    other = twin(module).train(cost.training)
+    other = replica(module).train(cost.training)
     dtype = next((p.dtype for p in other.parameters() if p.is_floating_point()), torch.float32)
     positional, named = make(cost.inputs, dtype, "meta")
     counter = FlopCounterMode(display=False)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from underhood.lab.files import SCHEMA, NewerStoreError, check_schema, number_back, plain, replace
-from underhood.training.events import Checkpoint
+from underhood.trials import Checkpoint
 
 KEPT = 2
 

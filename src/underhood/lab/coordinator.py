@@ -18,7 +18,13 @@ from typing import Any, Literal
 from underhood.errors import BadInput
 from underhood.lab import tuning
 from underhood.lab.code import fingerprints
-from underhood.lab.events import (
+from underhood.lab.executors import Executor
+from underhood.lab.executors.local import IN_WORKER, LocalPool
+from underhood.lab.files import line_of
+from underhood.lab.labels import labels_of
+from underhood.lab.machine import machine, versions
+from underhood.lab.results import Run, open_run
+from underhood.lab.run_events import (
     LabEvent,
     Listener,
     RunEnded,
@@ -30,12 +36,6 @@ from underhood.lab.events import (
     Warned,
     nobody,
 )
-from underhood.lab.executors import Executor
-from underhood.lab.executors.local import IN_WORKER, LocalPool
-from underhood.lab.files import line_of
-from underhood.lab.labels import labels_of
-from underhood.lab.machine import machine, versions
-from underhood.lab.results import Run, open_run
 from underhood.lab.signals import Stop, stop_signals
 from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Study, plan

@@ -24,8 +24,8 @@ from typing import Any, get_args
 
 from underhood.errors import BadInput
 from underhood.lab import checkpoints
-from underhood.lab.events import TrialState
 from underhood.lab.files import is_locked, locked, read_json, read_lines, write_json
+from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
 

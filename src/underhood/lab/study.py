@@ -25,7 +25,7 @@ from typing import Any
 from underhood.errors import BadInput, nearest
 from underhood.lab.trial import TrialSpec, is_importable
 from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words, read_values
-from underhood.training.events import Trial
+from underhood.trials import Trial
 
 
 @dataclass(frozen=True)

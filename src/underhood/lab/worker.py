@@ -20,12 +20,12 @@ from typing import Any
 
 from underhood.errors import BadInput, UnderhoodError
 from underhood.lab import checkpoints
-from underhood.lab.events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
+from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
-from underhood.training.events import Artefact, Checkpoint, Context, Event, Metric, Note, Result
+from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
 PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, dead coordinator still holds

@@ -20,21 +20,21 @@ from underhood.networks import (
 from underhood.networks.registry import Network
 
 _ROWS = (
-    mlp.network,
-    logic_gate.network,
-    listing1.network,
-    simple_conv_net.network,
-    simple_nn.network,
-    speed_net.network,
+    mlp.ENTRY,
+    logic_gate.ENTRY,
+    listing1.ENTRY,
+    simple_conv_net.ENTRY,
+    simple_nn.ENTRY,
+    speed_net.ENTRY,
     *cifar_resnet.networks,
     *resnet18.networks,
     *resnet50.networks,
     *alexnet.networks,
     *vgg.networks,
     *inception.networks,
-    googlenet.network,
+    googlenet.ENTRY,
     *squeezenet.networks,
-    mobilenet.network,
+    mobilenet.ENTRY,
 )
 NETWORKS: dict[str, Network] = {row.name: row for row in _ROWS}
 

@@ -61,7 +61,7 @@ def googlenet(nn: Any, classes: int = 1000, dropout: float = 0.4) -> Any:
     return nn.Sequential(layers)
 
 
-network = Network(
+ENTRY = Network(
     name="googlenet",
     build=googlenet,
     input=(3, 224, 224),

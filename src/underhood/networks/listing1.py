@@ -28,7 +28,7 @@ def listing1(nn: Any, channels: int = 1, classes: int = 10) -> Any:
     )
 
 
-network = Network(
+ENTRY = Network(
     name="listing1",
     build=listing1,
     input=(1, 28, 28),

@@ -98,7 +98,7 @@ def logic_gate(nn: Any, gate: str = "XOR", steepness: float = 10.0) -> Any:
     return nn.Sequential(*layers)
 
 
-network = Network(
+ENTRY = Network(
     name="logic-gate",
     build=logic_gate,
     input=(2,),

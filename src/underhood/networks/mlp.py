@@ -53,7 +53,7 @@ def mlp(
     return nn.Sequential(layers)
 
 
-network = Network(
+ENTRY = Network(
     name="mlp",
     build=mlp,
     input=(1, 28, 28),

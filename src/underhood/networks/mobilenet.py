@@ -59,7 +59,7 @@ def separable(nn: Any, inputs: int, outputs: int, stride: int = 1) -> Any:
     )
 
 
-network = Network(
+ENTRY = Network(
     name="mobilenet",
     build=mobilenet,
     input=(3, 224, 224),

@@ -29,7 +29,7 @@ def simple_conv_net(nn: Any, classes: int = 10, softmax: bool = False) -> Any:
     return nn.Sequential(layers)
 
 
-network = Network(
+ENTRY = Network(
     name="simple-conv-net",
     build=simple_conv_net,
     input=(1, 28, 28),

@@ -39,7 +39,7 @@ def simple_nn(nn: Any, classes: int = 10, activation: str = "ReLU", batch_norm: 
     return nn.Sequential(layers)
 
 
-network = Network(
+ENTRY = Network(
     name="simple-nn",
     build=simple_nn,
     input=(3, 32, 32),

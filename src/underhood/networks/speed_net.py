@@ -101,7 +101,7 @@ def patch_filters() -> np.ndarray:
     return filters
 
 
-network = Network(
+ENTRY = Network(
     name="speed-net",
     build=speed_net,
     input=(3, 32, 32),

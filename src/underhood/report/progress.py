@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from underhood.lab.events import (
+from underhood.lab.run_events import (
     LabEvent,
     RunEnded,
     RunStarted,

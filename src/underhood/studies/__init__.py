@@ -57,7 +57,7 @@ def find(word: str) -> "Study":
         return in_file(Path(path if not name else f"{path}.py"), name)
     if word not in names():
         raise BadInput(f'unknown study "{word}"; {nearest(word, names())}{_file_hint(word)}')
-    study: Study = import_module(f"{__name__}.{word.replace('-', '_')}").study
+    study: Study = import_module(f"{__name__}.{word.replace('-', '_')}").ENTRY
     return study
 
 

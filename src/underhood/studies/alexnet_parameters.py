@@ -18,7 +18,7 @@ from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, millions, told, with_weights
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 TITLES = {
     "alexnet": "as published",
@@ -46,7 +46,7 @@ def report(results: Results) -> Document:
     """Every layer's sum, the total, and how the three networks of that name differ."""
     costs = {name: result["cost"] for name, result in told(results, "network").items()}
     if not costs:
-        return Document("AlexNet's parameters", study.question, "No trial finished, so nothing was counted.")
+        return Document("AlexNet's parameters", ENTRY.question, "No trial finished, so nothing was counted.")
     first = next(iter(costs))
     sections = [
         Section("Layer by layer", [EQUATION, SUMS, layer_table(first, costs[first])]),
@@ -56,7 +56,7 @@ def report(results: Results) -> Document:
         sections.append(Section("Three networks of one name", [GROUPS, side_by_side(costs), *_reconciled(costs)]))
     checks = [{**one, "what": f"{name}: {one['what']}"} for name, found in costs.items() for one in found["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("AlexNet's parameters", study.question, _answer(costs), sections)
+    return Document("AlexNet's parameters", ENTRY.question, _answer(costs), sections)
 
 
 EQUATION = Equation(
@@ -189,7 +189,7 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     return said + (f" Other networks go by the name: {', '.join(others)}." if others else "")
 
 
-study = Study(
+ENTRY = Study(
     name="alexnet-parameters",
     title="AlexNet's parameters, every sum shown",
     question="How many parameters does AlexNet have, layer by layer?",

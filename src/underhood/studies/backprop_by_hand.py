@@ -27,7 +27,7 @@ from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
 from underhood.studies.worked import aligned, check, checks_table, matrix, number, with_torch
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
 Matrix = list[list[float]]
@@ -214,8 +214,8 @@ def _to_f2(found: dict[str, Any]) -> Iterator[Any]:
     yield Equation(
         aligned(
             [
-                r"i = k: \quad \frac{\partial o_i}{\partial f_{2,i}} &= \frac{e^{f_{2,i}} S - e^{f_{2,i}} e^{f_{2,i}}}{S^2}"
-                r" = o_i (1 - o_i)",
+                r"i = k: \quad \frac{\partial o_i}{\partial f_{2,i}} &= "
+                r"\frac{e^{f_{2,i}} S - e^{f_{2,i}} e^{f_{2,i}}}{S^2} = o_i (1 - o_i)",
                 r"i \ne k: \quad \frac{\partial o_i}{\partial f_{2,k}} &= \frac{0 - e^{f_{2,i}} e^{f_{2,k}}}{S^2}"
                 r" = -o_i o_k",
             ]
@@ -290,7 +290,7 @@ def _weights(v: dict[str, Matrix], d: dict[str, Matrix]) -> Iterator[Any]:
             [
                 rf"\frac{{\partial E}}{{\partial W_2}} &= a^\top (o - y) = {matrix(d['W2'])}",
                 rf"\frac{{\partial E}}{{\partial b_2}} &= o - y = {matrix(d['b2'])}",
-                rf"\frac{{\partial E}}{{\partial W_1}} &= x^\top \frac{{\partial E}}{{\partial f_1}} = {matrix(d['W1'])}",
+                r"\frac{\partial E}{\partial W_1} &= x^\top \frac{\partial E}{\partial f_1} = " + matrix(d["W1"]),
                 rf"\frac{{\partial E}}{{\partial b_1}} &= \frac{{\partial E}}{{\partial f_1}} = {matrix(d['b1'])}",
             ]
         )
@@ -370,7 +370,7 @@ def _n(value: float) -> str:
     return f"({text})" if value < 0 else text
 
 
-study = Study(
+ENTRY = Study(
     name="backprop-by-hand",
     title=TITLE,
     question=QUESTION,

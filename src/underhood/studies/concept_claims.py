@@ -23,8 +23,8 @@ from underhood.settings import SettingError, Settings
 from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
 from underhood.studies.claims.lessons import STAND_IN, Stopped
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event
 from underhood.training.settings import Page
+from underhood.trials import Context, Event
 
 WORDS: dict[Word, str] = {"supported": "supported", "refuted": "refuted", "undecided": "not decided"}
 ANSWERS = {True: "true", False: "false"}
@@ -81,13 +81,13 @@ def report(results: Results) -> Document:
     """The ten verdicts, then claim by claim how each came about."""
     told = [(CLAIMS[group.settings["claim"]["name"]], group) for group in results.groups if group.counted]
     if not told:
-        return Document(study.title, study.question, "No trial finished, so nothing is settled.")
+        return Document(ENTRY.title, ENTRY.question, "No trial finished, so nothing is settled.")
     several = Counter(claim.name for claim, _ in told)
     sections = [
         Section(_title(claim, group, several[claim.name] > 1), [*_section(claim, group)]) for claim, group in told
     ]
     return Document(
-        study.title, study.question, _answer(told), [Section("The verdicts", [*_overview(told)]), *sections]
+        ENTRY.title, ENTRY.question, _answer(told), [Section("The verdicts", [*_overview(told)]), *sections]
     )
 
 
@@ -235,7 +235,7 @@ def _beside_the_sheet(claim: Claim, verdict: Word) -> str:
     return f"The sheet says {ANSWERS[claim.sheet]}; what was measured here says otherwise, in this setting."
 
 
-study = Study(
+ENTRY = Study(
     name="concept-claims",
     title="Ten claims, ten measurements",
     question="Which of ten common statements about convolutional networks hold when one measures them?",

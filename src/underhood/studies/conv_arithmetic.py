@@ -25,7 +25,7 @@ from underhood.settings import SettingError, Settings
 from underhood.studies.small_maps import average_pool, mapped, out_size, same_padding, same_strides, written
 from underhood.studies.worked import check, checks_table, matrices, matrix, number
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 Matrix = list[list[float]]
 LARGEST = 32  # rows or columns of a map that one can still follow
@@ -306,7 +306,8 @@ def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
             f"{label}\n" if label else "",
             f"- **a)** Filter1 ({_size(settings['filter1'])}): {a}. F′ = {_written(first['map'])}.",
             f"- **b)** Filter2 ({_size(settings['filter2'])}) with padding {settings['padding']}: {b}",
-            f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: {_written(pooled['map'])}.",
+            f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: "
+            f"{_written(pooled['map'])}.",
             f"- **d)** As a convolution: a {size}×{size} filter of {written(1 / size**2)} everywhere, stride "
             f"{settings['pool_stride']}, padding 0; the results differ by {pooled['apart']:.1g}.",
         ]
@@ -370,7 +371,7 @@ def _written(rows: Matrix) -> str:
     return "$" + matrix(rows) + "$"
 
 
-study = Study(
+ENTRY = Study(
     name="conv-arithmetic",
     title=TITLE,
     question=QUESTION,

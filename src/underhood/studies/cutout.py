@@ -39,7 +39,7 @@ from underhood.studies.hiding import (
     unexplained,
 )
 from underhood.studies.scenes import scene
-from underhood.training.events import Artefact, Context, Event, Note, Result
+from underhood.trials import Artefact, Context, Event, Note, Result
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
@@ -205,7 +205,7 @@ def _save(path: Path, arrays: dict[str, Array]) -> None:
     path.write_bytes(packed.getvalue())
 
 
-study = Study(
+ENTRY = Study(
     name="cutout",
     title=TITLE,
     question=QUESTION,

@@ -135,8 +135,8 @@ def walk_in_torch(torch: Any, f: Expression, descent: Descent, steps: int) -> li
         # with dampening = β the buffer of torch's SGD is Eq. 5's v, for it too begins with the first gradient
         beta = options.pop("beta", 0.9) if name == "momentum" else 0.0
         optimizer = torch.optim.SGD([x], lr=descent.lr, momentum=beta, dampening=beta)
-    elif twin := OPTIMIZERS[name].twin:
-        optimizer = getattr(torch.optim, twin.rpartition(".")[2])([x], lr=descent.lr, **options)
+    elif reference := OPTIMIZERS[name].reference:
+        optimizer = getattr(torch.optim, reference.rpartition(".")[2])([x], lr=descent.lr, **options)
     else:
         return None
     path, before = [x.item()], None

@@ -40,7 +40,7 @@ from underhood.studies.descents import (
 from underhood.studies.expressions import of_engine, parse
 from underhood.studies.worked import aligned, bracketed, check, checks_table, number, with_torch
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Metric, Result
+from underhood.trials import Context, Event, Metric, Result
 
 GELU = "x * sigmoid(1.702 * x)"
 
@@ -155,7 +155,7 @@ OTHER = {"new": "old", "old": "new"}
 
 def _judge(rule: str) -> str:
     """Who checks a path."""
-    return "nobody: PyTorch has no such rule" if rule in OPTIMIZERS and not OPTIMIZERS[rule].twin else "PyTorch"
+    return "nobody: PyTorch has no such rule" if rule in OPTIMIZERS and not OPTIMIZERS[rule].reference else "PyTorch"
 
 
 def _slope(function: str) -> Iterator[str | Equation]:
@@ -395,7 +395,7 @@ def _steps_word(each: dict[str, Any]) -> str:
     return f"{taken} step{'s' * (taken != 1)}"
 
 
-study = Study(
+ENTRY = Study(
     name="gelu-descent",
     title=TITLE,
     question=QUESTION,

@@ -18,7 +18,7 @@ from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 BRANCHES = {"one": "1×1", "three": "3×3", "five": "5×5", "pool": "pool"}
 KNOWN = {"naive": 1_115_684_864, "reduced": 354_418_688}
@@ -56,7 +56,7 @@ def report(results: Results) -> Document:
     """The idea, the output sizes, the operations of both forms, and what is saved."""
     costs = {form: result["cost"] for form, result in told(results, "form").items()}
     if not costs:
-        return Document("Inception modules", study.question, "No trial finished, so nothing was counted.")
+        return Document("Inception modules", ENTRY.question, "No trial finished, so nothing was counted.")
     settings = InceptionSettings.model_validate(results.groups[0].settings)
     sections = [
         Section("The idea", [IDEA]),
@@ -68,7 +68,7 @@ def report(results: Results) -> Document:
         sections.append(Section("What is wrong with the naive form", [*_problem(settings, costs)]))
     checks = [{**one, "what": f"{form}: {one['what']}"} for form, f in costs.items() for one in f["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("Inception modules", study.question, _answer(costs), sections)
+    return Document("Inception modules", ENTRY.question, _answer(costs), sections)
 
 
 IDEA = """
@@ -241,7 +241,7 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-study = Study(
+ENTRY = Study(
     name="inception",
     title="Inception modules, naive and reduced",
     question="What does an Inception module compute, and how much do its 1×1 reductions save?",

@@ -19,7 +19,7 @@ from underhood.lab.machine import usable_cores
 from underhood.report.document import Block, Document, Equation, Section
 from underhood.settings import Settings
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Note, Result
+from underhood.trials import Context, Event, Note, Result
 
 LISTING = "underhood.studies.listing1:Network"
 # The rows that the sheet fills in, at N = 32: layer, CPU and GPU time in microseconds.
@@ -334,7 +334,7 @@ def _how(settings: dict[str, Any], counts: list[str]) -> str:
     )
 
 
-study = Study(
+ENTRY = Study(
     name="layer-profile",
     title="Shape and time of every layer",
     question="What shape has each layer's output, how long does each layer take, and what do threads change?",

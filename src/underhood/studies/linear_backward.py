@@ -29,7 +29,7 @@ from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
 from underhood.studies.worked import aligned, bracketed, check, checks_table, matrices, matrix, number, with_torch
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
 Matrix = list[list[float]]
@@ -372,7 +372,7 @@ def _row(values: list[float]) -> str:
     return "(" + ", ".join(f"{value:.4g}".replace("-", "−") for value in values) + ")"
 
 
-study = Study(
+ENTRY = Study(
     name="linear-backward",
     title=TITLE,
     question=QUESTION,

@@ -23,7 +23,7 @@ from underhood.studies.gate_drawings import gate_figure
 from underhood.studies.gates import forward, in_torch, one_unit
 from underhood.studies.worked import aligned, check, checks_table, number, with_torch
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 
 class LogicGatesSettings(Settings):
@@ -350,7 +350,7 @@ def _weights(layer: dict[str, Any]) -> str:
     return f"{weights}; {layer['b'][0]:g}".replace("-", "−")
 
 
-study = Study(
+ENTRY = Study(
     name="logic-gates",
     title=TITLE,
     question=QUESTION,

@@ -27,11 +27,11 @@ from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError
 from underhood.studies.learning import against_epochs, estimate, results_table
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train
 from underhood.training.pipeline import Parts
 from underhood.training.settings import NetworkSettings, OptimizerSettings, TrainingSettings
+from underhood.trials import Context, Event
 
 Array = np.ndarray
 
@@ -234,7 +234,7 @@ def _hyperparameters(group: Any) -> Table:
     return Table(f"Hyper-parameters: {group.label}" if group.values else "Hyper-parameters", columns, rows)
 
 
-study = Study(
+ENTRY = Study(
     name="mnist-mlp",
     title="An MLP reads MNIST",
     question="How many of MNIST's 10,000 test digits does a multi-layer perceptron misread?",

@@ -114,7 +114,7 @@ def _verdict(best: tuple[Summary, str], second: tuple[Summary, str]) -> str:
     return "The intervals of the best two overlap: over these seeds they are **not told apart**."
 
 
-study = Study(
+ENTRY = Study(
     name="quickstart",
     title="Three optimisers on real digits",
     question="Which optimiser teaches a small network to read digits fastest, and does it matter in the end?",

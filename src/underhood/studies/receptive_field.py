@@ -19,7 +19,7 @@ from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 STACK = "stack"
 # the last map's field as others have worked it out
@@ -75,10 +75,10 @@ def measured_stack(layers: int, kernel: int) -> dict[str, Any]:
 def profile(network: Any, side: int) -> list[float]:
     """How much of the middle unit's gradient falls on each pixel of its row; all weights alike, shares of the sum."""
     from underhood.instruments.pytorch import load_torch
-    from underhood.instruments.twin import twin
+    from underhood.instruments.replica import replica
 
     torch = load_torch()
-    other = twin(network, meta=False).double()
+    other = replica(network, meta=False).double()
     with torch.no_grad():
         for weight in other.parameters():
             weight.fill_(1 / weight.numel())
@@ -94,7 +94,7 @@ def report(results: Results) -> Document:
     found = told(results, "network")
     stack = found.pop(STACK, None)
     if not found and stack is None:
-        return Document("Receptive fields", study.question, "No trial finished, so nothing was followed.")
+        return Document("Receptive fields", ENTRY.question, "No trial finished, so nothing was followed.")
     sections = []
     if stack is not None:
         settings = next(g.settings for g in results.groups if g.settings["network"] == STACK)
@@ -110,7 +110,7 @@ def report(results: Results) -> Document:
         )
     checks = [{**one, "what": f"{name}: {one['what']}"} for name, r in found.items() for one in r["checks"]]
     sections.append(Section("Checks", [checks_table([*(stack["checks"] if stack else ()), *checks])]))
-    return Document("Receptive fields", study.question, _answer(results, stack, found), sections)
+    return Document("Receptive fields", ENTRY.question, _answer(results, stack, found), sections)
 
 
 PROOF: list[Any] = [
@@ -270,7 +270,7 @@ def _answer(results: Results, stack: dict[str, Any] | None, found: dict[str, dic
     return " ".join(said)
 
 
-study = Study(
+ENTRY = Study(
     name="receptive-field",
     title="Receptive fields, of stacks and of networks",
     question="How many pixels does a unit see, and does a stack of small filters see as much as one large one?",

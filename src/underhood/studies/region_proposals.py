@@ -33,7 +33,7 @@ from underhood.studies.region_proposals_report import QUESTION, TITLE, report
 from underhood.studies.rpn import STRIDE, Trainer, anchor_boxes, anchor_sizes, in_order, inside, probability, small
 from underhood.studies.scenes import scene
 from underhood.training.backends import backend
-from underhood.training.events import Artefact, Context, Event, Metric, Note, Result
+from underhood.trials import Artefact, Context, Event, Metric, Note, Result
 
 Array = NDArray[Any]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -371,7 +371,7 @@ def _save(path: Path, arrays: dict[str, Array]) -> None:
     path.write_bytes(packed.getvalue())
 
 
-study = Study(
+ENTRY = Study(
     name="region-proposals",
     title=TITLE,
     question=QUESTION,

@@ -30,7 +30,7 @@ from underhood.studies.convnet_by_hand import (
     simple_conv_net,
     size,
 )
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
 
@@ -113,8 +113,8 @@ def report(results: Results) -> Document:
     group = results.groups[0]
     values = group.counted[0].result
     return Document(
-        title=study.title,
-        question=study.question,
+        title=ENTRY.title,
+        question=ENTRY.question,
         answer=(
             "The output's δ is what the network said less what was true; each layer hands it down, and a weight's "
             f"gradient is the sum of δ times what the weight saw. All {len(DELTAS)} local gradients and {len(WEIGHTS)} "
@@ -193,7 +193,7 @@ def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
     return equations(pairs)
 
 
-study = Study(
+ENTRY = Study(
     name="simple-conv-net-backward",
     title="SimpleConvNet backward, every gradient shown",
     question="How does the loss find its way back to every weight of a small convolutional network?",

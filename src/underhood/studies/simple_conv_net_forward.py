@@ -28,7 +28,7 @@ from underhood.studies.convnet_by_hand import (
     simple_conv_net,
     size,
 )
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
 
@@ -124,8 +124,8 @@ def report(results: Results) -> Document:
     values = group.counted[0].result
     largest, rows = values["largest"], values["layers"]
     return Document(
-        title=study.title,
-        question=study.question,
+        title=ENTRY.title,
+        question=ENTRY.question,
         answer=(
             f"**The same numbers.** Over {group.settings['images']} digits and all {len(LAYERS)} layers, scalar form "
             f"and both vector forms are within a mean squared difference of **{largest:.1e}** of {values['by']}: "
@@ -242,7 +242,7 @@ def _maps(picture: list[list[float]], maps: list[list[list[float]]]) -> Figure:
     return Figure("A digit and what four filters see", caption, spec, "maps")
 
 
-study = Study(
+ENTRY = Study(
     name="simple-conv-net-forward",
     title="SimpleConvNet forward, every sum shown",
     question="What does each layer of a small convolutional network compute, and do loops, matrices and PyTorch agree?",

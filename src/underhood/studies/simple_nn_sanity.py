@@ -21,8 +21,8 @@ from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told, with_weights
 from underhood.tables import Column, Table
 from underhood.training.backends import backend
-from underhood.training.events import Context, Event, Result
 from underhood.training.initial import initialise
+from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
 
@@ -78,7 +78,7 @@ def report(results: Results) -> Document:
     """Shapes, weights, checks."""
     found = told(results, "backend")
     if not found:
-        return Document("SimpleNN, checked before training", study.question, "No trial finished.")
+        return Document("SimpleNN, checked before training", ENTRY.question, "No trial finished.")
     result = next(iter(found.values()))
     cost = result["cost"]
     checks = [{**c, "what": f"{name}: {c['what']}"} for name, one in found.items() for c in one["cost"]["checks"]]
@@ -89,7 +89,7 @@ def report(results: Results) -> Document:
         Section("What came out", [_outputs(result), logits_table(result)]),
         Section("Checks", [checks_table(checks)]),
     ]
-    return Document("SimpleNN, checked before training", study.question, _answer(result, checks), sections)
+    return Document("SimpleNN, checked before training", ENTRY.question, _answer(result, checks), sections)
 
 
 SHAPES = Equation(
@@ -220,7 +220,7 @@ def _equal(these: Iterable[Sequence[int]], those: Iterable[Sequence[int]]) -> in
     return sum(list(one[1:]) == list(other[1:]) for one, other in zip(these, those, strict=True))
 
 
-study = Study(
+ENTRY = Study(
     name="simple-nn-sanity",
     title="SimpleNN, checked before training",
     question="Is SimpleNN built as meant?",

@@ -138,7 +138,7 @@ def _epochs(results: Results) -> Table:
     return Table("Epoch by epoch", columns, rows, name="epochs")
 
 
-study = Study(
+ENTRY = Study(
     name="speed-net",
     title=TITLE,
     question=QUESTION,

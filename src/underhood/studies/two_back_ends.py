@@ -124,7 +124,7 @@ def _pairs(pairs: Pairs) -> Table:
     return Table("Seed by seed", columns, rows, foot, name="pairs")
 
 
-study = Study(
+ENTRY = Study(
     name="two-back-ends",
     title=TITLE,
     question=QUESTION,

@@ -19,7 +19,7 @@ from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told
 from underhood.tables import Column, Table
-from underhood.training.events import Context, Event, Result
+from underhood.trials import Context, Event, Result
 
 STAGES = {"vgg19": [2, 2, 4, 4, 4], "printed": [2, 2, 4, 4, 1]}
 TITLES = {"vgg19": "VGG19", "printed": "the table as printed"}
@@ -46,7 +46,7 @@ def report(results: Results) -> Document:
     """The sheet's table with every cell filled, twice, and which of the two is the network."""
     costs = {name: result["cost"] for name, result in told(results, "network").items()}
     if not costs:
-        return Document("VGG19, cell by cell", study.question, "No trial finished, so nothing was counted.")
+        return Document("VGG19, cell by cell", ENTRY.question, "No trial finished, so nothing was counted.")
     sections = [
         Section(f"{TITLES[name][0].upper()}{TITLES[name][1:]}", [*_said(name, found), memory_table(name, found)])
         for name, found in costs.items()
@@ -57,7 +57,7 @@ def report(results: Results) -> Document:
         sections.append(Section("Which one is the network?", [which(costs)]))
     checks = [{**one, "what": f"{TITLES[name]}: {one['what']}"} for name, f in costs.items() for one in f["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("VGG19, cell by cell", study.question, _answer(costs), sections)
+    return Document("VGG19, cell by cell", ENTRY.question, _answer(costs), sections)
 
 
 EQUATION = Equation(
@@ -187,7 +187,7 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     return text[0].upper() + text[1:] + missing
 
 
-study = Study(
+ENTRY = Study(
     name="vgg19-table",
     title="VGG19, cell by cell",
     question="How much memory do VGG19's activations take, and how many parameters has each layer?",

@@ -1,5 +1,5 @@
 """The training trial: one loop, two back ends."""
 
-from underhood.training.events import Artefact, Checkpoint, Context, Metric, Note, Result
+from underhood.trials import Artefact, Checkpoint, Context, Metric, Note, Result
 
 __all__ = ["Artefact", "Checkpoint", "Context", "Metric", "Note", "Result"]

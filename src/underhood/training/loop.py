@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from underhood.training.events import Artefact, Checkpoint, Context, Event, Metric, Result
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.pipeline import Part, Parts, read, shuffled
 from underhood.training.resident import resident
 from underhood.training.selection import Found, best, enough, watched
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Result
 
 Array = np.ndarray
 CLOCKED = ("seconds", "images_per_second")  # the metrics that are not the same when a trial is repeated

@@ -27,7 +27,7 @@ def batches(count: int, size: int, shape: tuple[int, ...], dtype: str = "float64
     ]
 
 
-def twins(make: Callable[[], Any], dtype: str = "float64") -> tuple[Any, Any]:
+def references(make: Callable[[], Any], dtype: str = "float64") -> tuple[Any, Any]:
     """Two networks with the same numbers."""
     first, second = make().to(np.dtype(dtype)), make().to(np.dtype(dtype))
     second.load_state_dict(first.state_dict())
@@ -52,8 +52,8 @@ def together(
     dtype: str = "float64",
     optimizer: Callable[[Any], Any] = lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
 ) -> tuple[Any, Any, Any]:
-    """A network trained by a plan and its twin trained as ever; both, and the plan."""
-    planned, plain = twins(make, dtype)
+    """A network trained by a plan and its reference trained as ever; both, and the plan."""
+    planned, plain = references(make, dtype)
     first, second = optimizer(planned.parameters()), optimizer(plain.parameters())
     step = underhood.plan(loss_of(planned), first)
     for x, t in batches(steps, size, shape, dtype):
@@ -189,7 +189,7 @@ def test_every_rule_moves_the_weights_alike(name: str) -> None:
 
 
 def test_a_schedule_changes_the_rate_of_a_plan() -> None:
-    planned, plain = twins(lambda: nn.Sequential(nn.Linear(6, 10)))
+    planned, plain = references(lambda: nn.Sequential(nn.Linear(6, 10)))
     optimizers = [optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in (planned, plain)]
     schedules = [optim.lr_scheduler.ExponentialLR(o, 0.5) for o in optimizers]
     step = underhood.plan(loss_of(planned), optimizers[0])
@@ -205,7 +205,7 @@ def test_a_schedule_changes_the_rate_of_a_plan() -> None:
 
 
 def test_another_momentum_is_noticed() -> None:
-    planned, plain = twins(lambda: nn.Sequential(nn.Linear(6, 10)))
+    planned, plain = references(lambda: nn.Sequential(nn.Linear(6, 10)))
     optimizers = [optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in (planned, plain)]
     step = underhood.plan(loss_of(planned), optimizers[0])
     for i, (x, t) in enumerate(batches(6, 4, (6,))):
@@ -220,7 +220,7 @@ def test_another_momentum_is_noticed() -> None:
 
 def test_smaller_last_batches_and_modes_have_recordings_of_their_own() -> None:
     make = lambda: nn.Sequential(conv3(nn, 3, 8), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))  # noqa: E731
-    planned, plain = twins(make)
+    planned, plain = references(make)
     optimizers = [optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in (planned, plain)]
     step = underhood.plan(loss_of(planned), optimizers[0])
     for _ in range(2):
@@ -242,7 +242,7 @@ def test_smaller_last_batches_and_modes_have_recordings_of_their_own() -> None:
 
 
 def test_without_an_optimiser_gradients_are_added_as_by_backward() -> None:
-    planned, plain = twins(lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 10)))
+    planned, plain = references(lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 10)))
     step = underhood.plan(loss_of(planned))
     for i, (x, t) in enumerate(batches(6, 3, (2, 4, 4))):
         step(x, t)
@@ -258,7 +258,7 @@ def test_without_an_optimiser_gradients_are_added_as_by_backward() -> None:
 
 def test_masks_are_drawn_anew_in_the_same_order() -> None:
     make = lambda: nn.Sequential(nn.Linear(8, 9), nn.Dropout(0.3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(9, 10))  # noqa: E731
-    planned, plain = twins(make)
+    planned, plain = references(make)
     given = batches(4, 5, (8,))
     step = underhood.plan(loss_of(planned))
     underhood.manual_seed(3)
@@ -271,7 +271,7 @@ def test_masks_are_drawn_anew_in_the_same_order() -> None:
 
 
 def test_several_results() -> None:
-    net, twin = twins(lambda: nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 10)))
+    net, reference = references(lambda: nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 10)))
 
     def both(net: Any, x: Any, t: Any) -> tuple[Any, Any]:
         z = net(x)
@@ -279,14 +279,14 @@ def test_several_results() -> None:
 
     step = underhood.plan(lambda x, t: both(net, x, t))
     for x, t in batches(3, 2, (1, 4, 4)):
-        for p in (*net.parameters(), *twin.parameters()):
+        for p in (*net.parameters(), *reference.parameters()):
             p.grad = None
         loss, z = step(x, t)
-        expected, expected_z = both(twin, x, t)
+        expected, expected_z = both(reference, x, t)
         expected.backward()
         assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
         np.testing.assert_allclose(z.numpy(), expected_z.detach().numpy(), rtol=1e-10)
-        np.testing.assert_allclose(net[0].weight.grad.numpy(), twin[0].weight.grad.numpy(), rtol=1e-9)
+        np.testing.assert_allclose(net[0].weight.grad.numpy(), reference[0].weight.grad.numpy(), rtol=1e-9)
     assert step.reason == ""
 
 
@@ -310,7 +310,7 @@ def changes(net: Any) -> Callable[..., Any]:
 
 @pytest.mark.parametrize(("make", "why"), [(looks, "item"), (makes, "made inside"), (changes, "another name")])
 def test_what_cannot_be_replayed_runs_as_it_stands_and_says_why(make: Callable[..., Any], why: str) -> None:
-    planned, plain = twins(lambda: nn.Sequential(nn.Linear(6, 10)))
+    planned, plain = references(lambda: nn.Sequential(nn.Linear(6, 10)))
     optimizers = [optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in (planned, plain)]
     step = underhood.plan(make(planned), optimizers[0])
     for i, (x, t) in enumerate(batches(3, 4, (6,))):
@@ -341,15 +341,15 @@ def test_hooks_switch_replaying_off() -> None:
 
 
 def test_statistics_that_are_no_extras_are_not_replayed_and_move_once_a_step() -> None:
-    net, twin = twins(
+    net, reference = references(
         lambda: nn.Sequential(nn.InstanceNorm2d(2, track_running_stats=True), nn.Flatten(), nn.Linear(18, 10))
     )
     step = underhood.plan(loss_of(net))
     for x, t in batches(3, 4, (2, 3, 3)):
         step(x, t)
-        loss_of(twin)(x, t)
+        loss_of(reference)(x, t)
     assert "instance_norm" in step.reason
-    assert gap(net, twin) < 1e-12
+    assert gap(net, reference) < 1e-12
 
 
 def test_other_forms_run_as_they_stand() -> None:
@@ -383,18 +383,18 @@ def test_labels_out_of_bounds_are_refused_as_ever() -> None:
 
 
 def test_ignored_and_smoothed_labels() -> None:
-    net, twin = twins(lambda: nn.Linear(6, 5))
+    net, reference = references(lambda: nn.Linear(6, 5))
 
     def loss(net: Any, x: Any, t: Any) -> Any:
         return F.cross_entropy(net(x), t, ignore_index=3, label_smoothing=0.2)
 
     step = underhood.plan(lambda x, t: loss(net, x, t))
     for x, t in batches(3, 8, (6,), classes=5):
-        net.weight.grad = twin.weight.grad = None
-        found, expected = step(x, t), loss(twin, x, t)
+        net.weight.grad = reference.weight.grad = None
+        found, expected = step(x, t), loss(reference, x, t)
         expected.backward()
         assert found.item() == pytest.approx(expected.item(), rel=1e-12)
-        np.testing.assert_allclose(net.weight.grad.numpy(), twin.weight.grad.numpy(), rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(net.weight.grad.numpy(), reference.weight.grad.numpy(), rtol=1e-9, atol=1e-15)
 
 
 def test_the_same_numbers_every_time() -> None:

@@ -85,43 +85,43 @@ LAYERS = [
 
 def build(layer):
     """Ours and PyTorch's, in float64, with PyTorch's first weights."""
-    twin = eval(f"torch.nn.{layer}").double()
+    reference = eval(f"torch.nn.{layer}").double()
     with torch.no_grad():
-        for parameter in twin.parameters():
+        for parameter in reference.parameters():
             parameter.normal_(generator=torch.Generator().manual_seed(parameter.numel()))
     ours = eval(f"nn.{layer}").double()
-    ours.load_state_dict(twin.state_dict())
-    return ours, twin
+    ours.load_state_dict(reference.state_dict())
+    return ours, reference
 
 
 def same(ours, expected):
     np.testing.assert_allclose(ours.detach().numpy(), expected.detach().numpy(), rtol=1e-9, atol=1e-11)
 
 
-def same_step(ours, twin, x):
+def same_step(ours, reference, x):
     """One forward and backward pass of both."""
     cotangent = None
-    x_ours, x_twin = engine.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    z, expected = ours(x_ours), twin(x_twin)
+    x_ours, x_reference = engine.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    z, expected = ours(x_ours), reference(x_reference)
     same(z, expected)
     cotangent = np.random.default_rng(2).normal(size=tuple(expected.shape))
     z.backward(engine.tensor(cotangent))
     expected.backward(torch.tensor(cotangent))
-    same(x_ours.grad, x_twin.grad)
-    for (name, p), (twin_name, q) in zip(ours.named_parameters(), twin.named_parameters(), strict=True):
-        assert name == twin_name
+    same(x_ours.grad, x_reference.grad)
+    for (name, p), (reference_name, q) in zip(ours.named_parameters(), reference.named_parameters(), strict=True):
+        assert name == reference_name
         same(p.grad, q.grad)
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=[f"{name}-{len(shape)}D" for name, shape in LAYERS])
 def test_a_layer_is_pytorchs(layer, shape):
     rng = np.random.default_rng(1)
-    ours, twin = build(layer)
-    same_step(ours, twin, rng.normal(1, 2, shape))
-    same_step(ours, twin, rng.normal(1, 2, shape))
-    ours.eval(), twin.eval()
-    same_step(ours, twin, rng.normal(1, 2, shape))
-    state, expected = ours.state_dict(), twin.state_dict()
+    ours, reference = build(layer)
+    same_step(ours, reference, rng.normal(1, 2, shape))
+    same_step(ours, reference, rng.normal(1, 2, shape))
+    ours.eval(), reference.eval()
+    same_step(ours, reference, rng.normal(1, 2, shape))
+    state, expected = ours.state_dict(), reference.state_dict()
     assert list(state) == list(expected)
     for key, value in expected.items():
         assert str(state[key].dtype).removeprefix("torch.") == str(value.dtype).removeprefix("torch.")
@@ -161,23 +161,23 @@ def test_pools_return_where_the_maximum_was(layer, shape):
 
 
 def test_a_transposed_convolution_goes_back_to_the_size_asked_for():
-    ours, twin = build("ConvTranspose2d(2, 3, 3, stride=2, padding=1)")
+    ours, reference = build("ConvTranspose2d(2, 3, 3, stride=2, padding=1)")
     x = np.random.default_rng(0).normal(size=(1, 2, 4, 4))
-    same(ours(engine.tensor(x), output_size=(8, 7)), twin(torch.tensor(x), output_size=(8, 7)))
+    same(ours(engine.tensor(x), output_size=(8, 7)), reference(torch.tensor(x), output_size=(8, 7)))
     with pytest.raises(ValueError, match=r"requested an output size of \[9, 7\].*from \[7, 7\] to \[8, 8\]"):
         ours(engine.tensor(x), output_size=(9, 7))
 
 
 def test_embedding_looks_rows_up():
-    ours, twin = build("Embedding(6, 4, padding_idx=-2)")
+    ours, reference = build("Embedding(6, 4, padding_idx=-2)")
     index = np.array([[0, 4, 2], [2, 2, 5]])
-    z, expected = ours(engine.tensor(index)), twin(torch.tensor(index))
+    z, expected = ours(engine.tensor(index)), reference(torch.tensor(index))
     same(z, expected)
     cotangent = np.random.default_rng(2).normal(size=z.shape)
     z.backward(engine.tensor(cotangent))
     expected.backward(torch.tensor(cotangent))
-    same(ours.weight.grad, twin.weight.grad)
-    assert repr(ours) == repr(twin)
+    same(ours.weight.grad, reference.weight.grad)
+    assert repr(ours) == repr(reference)
 
 
 def test_embedding_starts_with_a_row_of_zeros_and_takes_given_rows():
@@ -193,17 +193,17 @@ def test_embedding_starts_with_a_row_of_zeros_and_takes_given_rows():
 
 
 def test_bilinear_takes_two_inputs():
-    ours, twin = build("Bilinear(3, 4, 5)")
+    ours, reference = build("Bilinear(3, 4, 5)")
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 3)), rng.normal(size=(2, 4))
-    z, expected = ours(engine.tensor(x), engine.tensor(y)), twin(torch.tensor(x), torch.tensor(y))
+    z, expected = ours(engine.tensor(x), engine.tensor(y)), reference(torch.tensor(x), torch.tensor(y))
     same(z, expected)
     cotangent = rng.normal(size=z.shape)
     z.backward(engine.tensor(cotangent))
     expected.backward(torch.tensor(cotangent))
-    same(ours.weight.grad, twin.weight.grad)
-    same(ours.bias.grad, twin.bias.grad)
-    assert repr(ours) == repr(twin)
+    same(ours.weight.grad, reference.weight.grad)
+    same(ours.bias.grad, reference.bias.grad)
+    assert repr(ours) == repr(reference)
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_bilinear_takes_two_inputs():
 def test_first_weights_are_uniform_within_pytorchs_bound(layer, bound):
     engine.random.manual_seed(0)
     weight = eval(f"nn.{layer}").weight.detach().numpy()
-    twin = eval(f"torch.nn.{layer}").weight.detach().numpy()
-    assert np.abs(twin).max() <= bound
+    reference = eval(f"torch.nn.{layer}").weight.detach().numpy()
+    assert np.abs(reference).max() <= bound
     assert 0.95 * bound < np.abs(weight).max() <= bound
     assert abs(weight.mean()) < 0.1 * bound
 

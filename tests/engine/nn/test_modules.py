@@ -210,11 +210,11 @@ def test_zero_grad(lib):
 @pytest.mark.parametrize("lib", LIBRARIES)
 def test_copies(lib):
     net = lib.nn.Sequential(lib.nn.Linear(2, 2), lib.nn.ReLU())
-    twin = copy.deepcopy(net)
+    reference = copy.deepcopy(net)
     again = pickle.loads(pickle.dumps(net))
     with lib.no_grad():
         net[0].weight.zero_()
-    for other in (twin, again):
+    for other in (reference, again):
         assert float(other[0].weight.detach().abs().sum()) > 0
         assert isinstance(other[0].weight, lib.nn.Parameter)
         assert len(list(other.parameters())) == 2

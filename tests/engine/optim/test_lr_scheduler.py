@@ -1,4 +1,4 @@
-"""Every schedule follows its twin in PyTorch for 50 steps: all options, two parameter groups."""
+"""Every schedule follows its reference in PyTorch for 50 steps: all options, two parameter groups."""
 
 import numpy as np
 import pytest
@@ -99,13 +99,13 @@ def test_every_schedule_has_cases():
 @pytest.mark.parametrize(("name", "make"), ROWS)
 def test_follows_torch_for_50_steps(name, make, cls):
     a, b = pair(cls)
-    own, twin = make(lr_scheduler, a), make(torch.optim.lr_scheduler, b)
+    own, reference = make(lr_scheduler, a), make(torch.optim.lr_scheduler, b)
     close(rates(a), rates(b))
     for metric in metrics(50):
         advance(a, own, metric)
-        advance(b, twin, metric)
+        advance(b, reference, metric)
         close(rates(a), rates(b))
-        np.testing.assert_allclose(own.get_last_lr(), twin.get_last_lr(), rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(own.get_last_lr(), reference.get_last_lr(), rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize(("name", "make"), ROWS)
@@ -128,15 +128,15 @@ def test_resumes_from_its_state(name, make):
 def test_resumes_from_torch(name):
     a, b = pair()
     make = CASES[name][-1]
-    twin = make(torch.optim.lr_scheduler, b)
+    reference = make(torch.optim.lr_scheduler, b)
     for metric in metrics(16):
-        advance(b, twin, metric)
+        advance(b, reference, metric)
     own = make(lr_scheduler, a)
     a.load_state_dict(b.state_dict())
-    own.load_state_dict(twin.state_dict())
+    own.load_state_dict(reference.state_dict())
     for metric in metrics(16):
         advance(a, own, metric)
-        advance(b, twin, metric)
+        advance(b, reference, metric)
         close(rates(a), rates(b))
 
 

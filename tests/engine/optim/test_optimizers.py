@@ -1,4 +1,4 @@
-"""Every optimiser with a twin in PyTorch follows it for 50 steps on shared gradients, with every option."""
+"""Every optimiser with a reference in PyTorch follows it for 50 steps on shared gradients, with every option."""
 
 import importlib
 
@@ -75,7 +75,7 @@ def _float64_throughout():
 
 
 def twin_of(name):
-    module, _, cls = OPTIMIZERS[name].twin.rpartition(".")
+    module, _, cls = OPTIMIZERS[name].reference.rpartition(".")
     return getattr(importlib.import_module(module), cls)
 
 
@@ -124,7 +124,7 @@ def assert_equal(a, b, tolerance=1e-9):
 
 
 def test_every_optimizer_with_a_twin_has_cases():
-    assert CASES.keys() == {name for name, row in OPTIMIZERS.items() if row.twin}
+    assert CASES.keys() == {name for name, row in OPTIMIZERS.items() if row.reference}
     assert len(ROWS) >= 29
 
 
@@ -132,21 +132,21 @@ def test_every_optimizer_with_a_twin_has_cases():
 @pytest.mark.parametrize(("name", "settings"), ROWS)
 def test_follows_torch_for_50_steps(name, settings, form):
     a, optimizer = ours(starts(), name, **settings)
-    b, twin = theirs(starts(), name, **settings)
+    b, reference = theirs(starts(), name, **settings)
     with engine.form(form):
         for arrays in gradients(STEPS):
             step(a, optimizer, arrays)
-            step(b, twin, arrays)
+            step(b, reference, arrays)
             assert_equal(a, b)
 
 
 @pytest.mark.parametrize(("name", "settings"), ROWS)
 def test_float32_stays_float32_and_near(name, settings):
     a, optimizer = ours(starts(np.float32), name, **settings)
-    b, twin = theirs(starts(), name, **settings)
+    b, reference = theirs(starts(), name, **settings)
     for arrays in gradients(STEPS):
         step(a, optimizer, [g.astype(np.float32) for g in arrays])
-        step(b, twin, arrays)
+        step(b, reference, arrays)
     assert all(x.dtype == np.float32 for x in a)
     assert_equal(a, b, 1e-4)
 
@@ -154,14 +154,14 @@ def test_float32_stays_float32_and_near(name, settings):
 @pytest.mark.parametrize(("name", "settings"), ROWS)
 def test_state_comes_from_torch(name, settings):
     """Ten steps there, the state carried over, ten more on both sides; our settings begin as the defaults."""
-    b, twin = theirs(starts(), name, **settings)
+    b, reference = theirs(starts(), name, **settings)
     for arrays in gradients(10):
-        step(b, twin, arrays)
+        step(b, reference, arrays)
     a, optimizer = ours([x.detach().numpy() for x in b], name)
-    optimizer.load_state_dict(twin.state_dict())
+    optimizer.load_state_dict(reference.state_dict())
     for arrays in gradients(10, seed=2):
         step(a, optimizer, arrays)
-        step(b, twin, arrays)
+        step(b, reference, arrays)
     assert_equal(a, b)
 
 
@@ -175,11 +175,11 @@ def test_state_goes_to_torch_under_its_keys(name, settings):
         i: {key: torch.tensor(np.asarray(value, np.float64)) for key, value in kept.items()}
         for i, kept in state["state"].items()
     }
-    b, twin = theirs([x.detach().numpy() for x in a], name)
-    twin.load_state_dict(state)
+    b, reference = theirs([x.detach().numpy() for x in a], name)
+    reference.load_state_dict(state)
     for arrays in gradients(10, seed=2):
         step(a, optimizer, arrays)
-        step(b, twin, arrays)
+        step(b, reference, arrays)
     assert_equal(a, b)
     own = theirs(starts(), name, **settings)
     step(*own, gradients(1)[0])
@@ -193,10 +193,10 @@ def test_parameter_groups_have_settings_of_their_own(name):
     other = next(settings for settings in reversed(CASES[name]))
     a, b = ours(starts(), name)[0], theirs(starts(), name)[0]
     groups = [[{"params": p[:1]}, {"params": p[1:], **other, "lr": 0.03}] for p in (a, b)]
-    optimizer, twin = OPTIMIZERS[name].optimizer(groups[0]), twin_of(name)(groups[1])
+    optimizer, reference = OPTIMIZERS[name].optimizer(groups[0]), twin_of(name)(groups[1])
     for arrays in gradients(STEPS):
         step(a, optimizer, arrays)
-        step(b, twin, arrays)
+        step(b, reference, arrays)
     assert_equal(a, b)
 
 

@@ -11,8 +11,8 @@ import time
 import psutil
 import pytest
 
-from underhood.lab.events import TrialEnded, TrialStarted, TrialStep
 from underhood.lab.executors.local import LocalPool, worker_environment
+from underhood.lab.run_events import TrialEnded, TrialStarted, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, load_file
 from underhood.lab.worker import Task
@@ -20,7 +20,7 @@ from underhood.lab.worker import Task
 TRIAL = """
 import os, time
 from underhood.settings import Settings
-from underhood.training.events import Checkpoint, Metric, Note, Result
+from underhood.trials import Checkpoint, Metric, Note, Result
 
 class Trial(Settings):
     seconds: float = 0.0

@@ -139,16 +139,16 @@ def _selu_slope(x: Number) -> Number:
 
 
 F = "torch.nn.functional."
-sigmoid = elementwise(_sigmoid, _sigmoid_slope, name="sigmoid", twin="torch.sigmoid")
-tanh = elementwise(_tanh, _tanh_slope, one_pass=False, name="tanh", twin="torch.tanh")
+sigmoid = elementwise(_sigmoid, _sigmoid_slope, name="sigmoid", reference="torch.sigmoid")
+tanh = elementwise(_tanh, _tanh_slope, one_pass=False, name="tanh", reference="torch.tanh")
 softplus = elementwise(
-    _softplus, _softplus_slope, name="softplus", twin=F + "softplus", settings={"beta": 2.0, "threshold": 3.0}
+    _softplus, _softplus_slope, name="softplus", reference=F + "softplus", settings={"beta": 2.0, "threshold": 3.0}
 )
-logsigmoid = elementwise(_logsigmoid, _logsigmoid_slope, name="logsigmoid", twin=F + "logsigmoid")
-softsign = elementwise(_softsign, _softsign_slope, name="softsign", twin=F + "softsign")
-tanhshrink = elementwise(_tanhshrink, _tanhshrink_slope, one_pass=False, name="tanhshrink", twin=F + "tanhshrink")
-silu = elementwise(_silu, _silu_slope, inplace=True, name="silu", twin=F + "silu")
-mish = elementwise(_mish, _mish_slope, inplace=True, name="mish", twin=F + "mish")
-elu = elementwise(_elu, _elu_slope, inplace=True, name="elu", twin=F + "elu", settings={"alpha": 0.7})
-celu = elementwise(_celu, _celu_slope, inplace=True, name="celu", twin=F + "celu", settings={"alpha": 0.5})
-selu = elementwise(_selu, _selu_slope, inplace=True, name="selu", twin=F + "selu")
+logsigmoid = elementwise(_logsigmoid, _logsigmoid_slope, name="logsigmoid", reference=F + "logsigmoid")
+softsign = elementwise(_softsign, _softsign_slope, name="softsign", reference=F + "softsign")
+tanhshrink = elementwise(_tanhshrink, _tanhshrink_slope, one_pass=False, name="tanhshrink", reference=F + "tanhshrink")
+silu = elementwise(_silu, _silu_slope, inplace=True, name="silu", reference=F + "silu")
+mish = elementwise(_mish, _mish_slope, inplace=True, name="mish", reference=F + "mish")
+elu = elementwise(_elu, _elu_slope, inplace=True, name="elu", reference=F + "elu", settings={"alpha": 0.7})
+celu = elementwise(_celu, _celu_slope, inplace=True, name="celu", reference=F + "celu", settings={"alpha": 0.5})
+selu = elementwise(_selu, _selu_slope, inplace=True, name="selu", reference=F + "selu")

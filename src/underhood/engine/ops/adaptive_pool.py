@@ -134,7 +134,7 @@ def samples_1d(rng: np.random.Generator) -> list[Sample]:
 
 def _row(name: str, call: Any, form: Form) -> Operation:
     samples = samples_2d if name.endswith("2d") else samples_1d
-    return Operation(name, call, vector=form, twin=f"torch.nn.functional.{name}", saves=(), samples=samples)
+    return Operation(name, call, vector=form, reference=f"torch.nn.functional.{name}", saves=(), samples=samples)
 
 
 AVG2D = _row("adaptive_avg_pool2d", adaptive_avg_pool2d, Form(avg, avg_backward))

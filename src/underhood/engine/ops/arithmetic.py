@@ -137,20 +137,20 @@ def _apart(rng: np.random.Generator) -> list[Sample]:
 EACH_THE_OTHER = {"x": ("y",), "y": ("x",)}
 DIVIDED = {"x": ("y",), "y": ("x", "y")}
 
-_plus = binary(_add, _same, _same, name="add", twin="torch.add", saves=())
-_minus = binary(_sub, _same, _negated, name="sub", twin="torch.sub", saves=())
-mul = binary(_mul, _mul_back_x, _mul_back_y, name="mul", twin="torch.mul", saves=EACH_THE_OTHER)
-_over = binary(_div, _div_back_x, _div_back_y, name="div", twin="torch.div", floats=True, saves=DIVIDED)
-pow_ = binary(_pow, _pow_back_x, _pow_back_y, name="pow", twin="torch.pow", samples=_powers)
-neg = elementwise(_neg, _minus_one, of="", one_pass=False, integers=True, name="neg", twin="torch.neg")
+_plus = binary(_add, _same, _same, name="add", reference="torch.add", saves=())
+_minus = binary(_sub, _same, _negated, name="sub", reference="torch.sub", saves=())
+mul = binary(_mul, _mul_back_x, _mul_back_y, name="mul", reference="torch.mul", saves=EACH_THE_OTHER)
+_over = binary(_div, _div_back_x, _div_back_y, name="div", reference="torch.div", floats=True, saves=DIVIDED)
+pow_ = binary(_pow, _pow_back_x, _pow_back_y, name="pow", reference="torch.pow", samples=_powers)
+neg = elementwise(_neg, _minus_one, of="", one_pass=False, integers=True, name="neg", reference="torch.neg")
 maximum = binary(
-    _maximum, _where_more, _where_less, loops=False, name="maximum", twin="torch.maximum", samples=_with_ties
+    _maximum, _where_more, _where_less, loops=False, name="maximum", reference="torch.maximum", samples=_with_ties
 )
 minimum = binary(
-    _minimum, _where_less, _where_more, loops=False, name="minimum", twin="torch.minimum", samples=_with_ties
+    _minimum, _where_less, _where_more, loops=False, name="minimum", reference="torch.minimum", samples=_with_ties
 )
 remainder = binary(
-    _remainder, _same, _remainder_back_y, loops=False, name="remainder", twin="torch.remainder", samples=_apart
+    _remainder, _same, _remainder_back_y, loops=False, name="remainder", reference="torch.remainder", samples=_apart
 )
 
 

@@ -47,7 +47,7 @@ def put(input: Tensor, index: Any, value: Any, accumulate: bool) -> Tensor:
             f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape "
             f"{list(place)}"
         ) from None
-    with changing(operation, input, (v,), {"index": index, "accumulate": accumulate}):
+    with changing(ENTRY, input, (v,), {"index": index, "accumulate": accumulate}):
         write(input.array, index, v.array, accumulate)
     return input
 
@@ -146,11 +146,11 @@ def _by_torch(index_put: Any, x: Any, v: Any, index: Any, accumulate: bool) -> A
     return z
 
 
-operation = Operation(
+ENTRY = Operation(
     "index_put",
     index_put,
     vector=Form(vector, vector_backward),
-    twin="torch.index_put",
+    reference="torch.index_put",
     ask=_by_torch,
     saves=(),
     samples=samples,

@@ -31,7 +31,7 @@ def avg_pool1d(
     """The mean of every window of `input` (N, C, L) or (C, L). `stride` is the kernel's size unless given."""
     settings = pooling("avg_pool1d", input, kernel_size, stride, padding, 1, ceil_mode)
     del settings["dilation"]
-    return apply(operation, input, **settings, count_include_pad=count_include_pad)
+    return apply(ENTRY, input, **settings, count_include_pad=count_include_pad)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:
@@ -47,13 +47,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "avg_pool1d",
     avg_pool1d,
-    definition=on_lines(images.operation.definition),
-    vector=on_lines(images.operation.vector),
-    fast=on_lines(images.operation.fast),
-    twin="torch.nn.functional.avg_pool1d",
+    definition=on_lines(images.ENTRY.definition),
+    vector=on_lines(images.ENTRY.vector),
+    fast=on_lines(images.ENTRY.fast),
+    reference="torch.nn.functional.avg_pool1d",
     saves=(),
     samples=samples,
 )

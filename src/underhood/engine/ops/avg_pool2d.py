@@ -40,7 +40,7 @@ def avg_pool2d(
         raise RuntimeError("avg_pool2d: divisor_override must be not zero.")
     settings = pooling("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
     del settings["dilation"]
-    return apply(operation, input, **settings, count_include_pad=count_include_pad, divisor_override=divisor_override)
+    return apply(ENTRY, input, **settings, count_include_pad=count_include_pad, divisor_override=divisor_override)
 
 
 def divisors(place: Windows, count_include_pad: bool, divisor_override: int | None) -> Array:
@@ -184,13 +184,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "avg_pool2d",
     avg_pool2d,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
     fast=Form(definition, definition_backward),  # the compiled loops leave the arrays behind
-    twin="torch.nn.functional.avg_pool2d",
+    reference="torch.nn.functional.avg_pool2d",
     saves=(),
     samples=samples,
 )

@@ -53,14 +53,14 @@ def batch_norm(
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm: running_mean and running_var must be given outside training.")
     if not training:
-        return apply(operation, input, weight, bias, running_mean, running_var, training=False, eps=eps)[0]
+        return apply(ENTRY, input, weight, bias, running_mean, running_var, training=False, eps=eps)[0]
     count = input.numel() // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
     if count == 0:  # an empty batch has no statistics, and moves none
         zeros, ones = (Tensor(np.full(input.shape[1], value, input.dtype)) for value in (0, 1))
-        return apply(operation, input, weight, bias, zeros, ones, training=False, eps=eps)[0]
-    z, mean, var = apply(operation, input, weight, bias, None, None, training=True, eps=eps)
+        return apply(ENTRY, input, weight, bias, zeros, ones, training=False, eps=eps)[0]
+    z, mean, var = apply(ENTRY, input, weight, bias, None, None, training=True, eps=eps)
     move(running_mean, mean.array, momentum, extra=0)
     move(running_var, var.array, momentum, extra=1, factor=count / (count - 1))
     return z
@@ -335,13 +335,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "batch_norm",
     batch_norm,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
     fast=Form(fast, fast_backward),
-    twin="torch.nn.functional.batch_norm",
+    reference="torch.nn.functional.batch_norm",
     ask=ask,
     saves=("a", "w", "mean", "var"),
     samples=samples,

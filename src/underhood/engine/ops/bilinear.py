@@ -32,7 +32,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"bilinear: bias {tuple(bias.shape)} should be ({len(weight)},): {shapes}.")
     same_dtype("bilinear", input1, {"input2": input2, "weight": weight, "bias": bias})
-    return apply(operation, input1, input2, weight, bias)
+    return apply(ENTRY, input1, input2, weight, bias)
 
 
 def vector(x: Array, y: Array, w: Array, b: Array | None) -> Array:
@@ -62,11 +62,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "bilinear",
     bilinear,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.bilinear",
+    reference="torch.nn.functional.bilinear",
     saves=("x", "y", "w"),
     samples=samples,
 )

@@ -24,7 +24,7 @@ def cast(input: Tensor, dtype: Any) -> Tensor:
     dtype = np.dtype(dtype)
     if dtype.kind != "f" or not input.is_floating_point():
         return Tensor(input.array.astype(dtype))
-    return apply(operation, input, dtype=dtype)
+    return apply(ENTRY, input, dtype=dtype)
 
 
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **options: Any) -> Tensor:
@@ -87,11 +87,11 @@ def _by_torch(to: Any, x: Any, dtype: DType) -> Any:
     return to(x, getattr(sys.modules["torch"], dtype.name))  # x is a tensor of torch's, so torch is loaded
 
 
-operation = Operation(
+ENTRY = Operation(
     "cast",
     cast,
     vector=Form(vector, vector_backward),
-    twin="torch.Tensor.to",
+    reference="torch.Tensor.to",
     ask=_by_torch,
     saves=(),
     samples=samples,

@@ -13,12 +13,12 @@ from underhood.engine.tensor import Tensor, apply
 
 def clone(input: Tensor) -> Tensor:
     """A copy, on the tape."""
-    return apply(operation, input)
+    return apply(ENTRY, input)
 
 
 def contiguous(input: Tensor) -> Tensor:
     """`input`, copied if its numbers do not lie in row-major order."""
-    return input if input.is_contiguous() else apply(operation, input, order="C")
+    return input if input.is_contiguous() else apply(ENTRY, input, order="C")
 
 
 def vector(x: Array, *, order: str = "K") -> Array:
@@ -39,11 +39,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "clone",
     clone,
     vector=Form(vector, vector_backward),
-    twin="torch.clone",
+    reference="torch.clone",
     ask=lambda clone, x, order="K": clone(x),
     saves=(),
     samples=samples,

@@ -27,7 +27,7 @@ def _two(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[..., Ten
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = doc
-    operation = Operation(name, call, vector=Form(vector), twin=f"torch.{name}", saves=(), samples=_pairs)
+    operation = Operation(name, call, vector=Form(vector), reference=f"torch.{name}", saves=(), samples=_pairs)
     return call
 
 

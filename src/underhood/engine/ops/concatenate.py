@@ -34,7 +34,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"{tuple(x.shape)} for tensor number {i} in the list."
             )
     dtype = result_type(*several)
-    return apply(operation, *(cast(x, dtype) for x in several), dim=at)
+    return apply(ENTRY, *(cast(x, dtype) for x in several), dim=at)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -71,11 +71,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "cat",
     cat,
     vector=Form(vector, vector_backward),
-    twin="torch.cat",
+    reference="torch.cat",
     ask=lambda cat, *x, dim: cat(x, dim),
     saves=(),
     samples=samples,

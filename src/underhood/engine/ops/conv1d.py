@@ -32,7 +32,7 @@ def conv1d(
     """`weight` (O, C/groups, K) slid over `input` (N, C, L) or (C, L); `bias` (O,)."""
     check("conv1d", input, weight, bias, groups)
     settings = sliding("conv1d", input, weight, stride, padding, dilation)
-    return apply(operation, input, weight, bias, **settings, groups=groups)
+    return apply(ENTRY, input, weight, bias, **settings, groups=groups)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:
@@ -48,13 +48,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "conv1d",
     conv1d,
     definition=on_lines(as_form(conv2d.definition_sums)),
     vector=on_lines(as_form(conv2d.vector_sums)),
     fast=on_lines(as_form(conv2d.fast_sums)),
-    twin="torch.nn.functional.conv1d",
+    reference="torch.nn.functional.conv1d",
     ask=quietly,
     saves=("a", "w"),
     samples=samples,

@@ -32,7 +32,7 @@ def conv_transpose1d(
     """`weight` (C, O/groups, K) stamped by every number of `input` (N, C, L) or (C, L); `bias` (O,)."""
     name = "conv_transpose1d"
     settings = images.check(name, input, weight, bias, stride, padding, output_padding, groups, dilation)
-    return apply(operation, input, weight, bias, **settings)
+    return apply(ENTRY, input, weight, bias, **settings)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:
@@ -47,13 +47,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "conv_transpose1d",
     conv_transpose1d,
-    definition=on_lines(images.operation.definition),
-    vector=on_lines(images.operation.vector),
-    fast=on_lines(images.operation.fast),
-    twin="torch.nn.functional.conv_transpose1d",
+    definition=on_lines(images.ENTRY.definition),
+    vector=on_lines(images.ENTRY.vector),
+    fast=on_lines(images.ENTRY.fast),
+    reference="torch.nn.functional.conv_transpose1d",
     saves=("a", "w"),
     samples=samples,
 )

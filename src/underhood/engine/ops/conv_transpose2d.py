@@ -41,7 +41,7 @@ def conv_transpose2d(
 ) -> Any:
     """`weight` (C, O/groups, K, K) stamped by every number of `input` (N, C, H, W) or (C, H, W); `bias` (O,)."""
     settings = check("conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation)
-    return apply(operation, input, weight, bias, **settings)
+    return apply(ENTRY, input, weight, bias, **settings)
 
 
 def check(
@@ -159,13 +159,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "conv_transpose2d",
     conv_transpose2d,
     definition=transposed(conv2d.definition_sums),
     vector=transposed(conv2d.vector_sums),
     fast=transposed(conv2d.fast_sums),
-    twin="torch.nn.functional.conv_transpose2d",
+    reference="torch.nn.functional.conv_transpose2d",
     saves=("a", "w"),
     samples=samples,
 )

@@ -98,8 +98,8 @@ def as_form(sums: Sums) -> Form:
     return Form(forward, backward)
 
 
-def quietly(twin: Any, *inputs: Any, **settings: Any) -> Any:
+def quietly(reference: Any, *inputs: Any, **settings: Any) -> Any:
     """PyTorch's convolution without its warning that padding="same" may copy; that is no difference."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using padding='same'")
-        return twin(*inputs, **settings)
+        return reference(*inputs, **settings)

@@ -48,7 +48,7 @@ def cross_entropy(
     x, t = by_rows("cross_entropy", input, target)
     check_classes("cross_entropy", t, x.shape[1], ignore_index, weight)
     settings = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": float(label_smoothing)}
-    loss = apply(operation, x, t, weight, **settings)[0]
+    loss = apply(ENTRY, x, t, weight, **settings)[0]
     return loss.reshape(target.shape) if reduction == "none" else loss
 
 
@@ -225,13 +225,13 @@ def _by_torch(cross_entropy: Any, x: Any, t: Any, w: Any, **settings: Any) -> An
     return cross_entropy(x, t, None if w is None else w.detach(), **settings)
 
 
-operation = Operation(
+ENTRY = Operation(
     "cross_entropy",
     cross_entropy,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
     fast=Form(fast, fast_backward),
-    twin="torch.nn.functional.cross_entropy",
+    reference="torch.nn.functional.cross_entropy",
     ask=_by_torch,
     saves=("t", "w"),
     samples=samples,

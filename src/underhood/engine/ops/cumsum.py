@@ -19,7 +19,7 @@ from underhood.engine.tensor import Tensor, apply
 def cumsum(input: Tensor, dim: int) -> Tensor:
     """The running sums along `dim`."""
     x = input if input.is_floating_point() else cast(input, int64)
-    return apply(operation, x, dim=axis(dim, x.ndim))
+    return apply(ENTRY, x, dim=axis(dim, x.ndim))
 
 
 def vector(x: Array, *, dim: int) -> Array:
@@ -39,6 +39,6 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
-    "cumsum", cumsum, vector=Form(vector, vector_backward), twin="torch.cumsum", saves=(), samples=samples
+ENTRY = Operation(
+    "cumsum", cumsum, vector=Form(vector, vector_backward), reference="torch.cumsum", saves=(), samples=samples
 )

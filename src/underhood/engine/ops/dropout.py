@@ -92,7 +92,7 @@ def drop(
     mask = Tensor(draw())
     if (who := tape.listener()) is not None:
         who.beside("drawn", tensor=mask, again=draw)
-    return maybe_in_place(operation, inplace, input, mask, p=p)
+    return maybe_in_place(ENTRY, inplace, input, mask, p=p)
 
 
 def scale(p: float) -> float:
@@ -145,12 +145,12 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "dropout",
     dropout,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.dropout",
+    reference="torch.nn.functional.dropout",
     ask=ask,
     saves=("mask",),
     samples=samples,

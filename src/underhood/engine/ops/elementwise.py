@@ -210,29 +210,39 @@ def _bounded(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-exp = elementwise(_exp, _itself, of="z", one_pass=False, name="exp", twin="torch.exp")
-log = elementwise(_log, _one_over, one_pass=False, name="log", twin="torch.log", samples=_positive)
-sqrt = elementwise(_sqrt, _sqrt_slope, of="z", one_pass=False, name="sqrt", twin="torch.sqrt", samples=_positive)
-abs_ = elementwise(_abs, _sign, one_pass=False, integers=True, name="abs", twin="torch.abs", samples=_mild)
-erf = elementwise(_erf, _erf_slope, name="erf", twin="torch.erf", samples=_mild)
-_clamped = elementwise(_clamp, _clamp_slope, integers=True, name="clamp", twin="torch.clamp", samples=_bounded)
+exp = elementwise(_exp, _itself, of="z", one_pass=False, name="exp", reference="torch.exp")
+log = elementwise(_log, _one_over, one_pass=False, name="log", reference="torch.log", samples=_positive)
+sqrt = elementwise(_sqrt, _sqrt_slope, of="z", one_pass=False, name="sqrt", reference="torch.sqrt", samples=_positive)
+abs_ = elementwise(_abs, _sign, one_pass=False, integers=True, name="abs", reference="torch.abs", samples=_mild)
+erf = elementwise(_erf, _erf_slope, name="erf", reference="torch.erf", samples=_mild)
+_clamped = elementwise(_clamp, _clamp_slope, integers=True, name="clamp", reference="torch.clamp", samples=_bounded)
 
 # NumPy's own functions, which a loop would not make any clearer
-expm1 = elementwise(_expm1, _exp, loops=False, name="expm1", twin="torch.expm1", samples=_mild)
-log1p = elementwise(_log1p, _log1p_slope, loops=False, name="log1p", twin="torch.log1p", samples=_positive)
-log2 = elementwise(_log2, _log2_slope, loops=False, name="log2", twin="torch.log2", samples=_positive)
-log10 = elementwise(_log10, _log10_slope, loops=False, name="log10", twin="torch.log10", samples=_positive)
-rsqrt = elementwise(_rsqrt, _rsqrt_slope, of="z", loops=False, name="rsqrt", twin="torch.rsqrt", samples=_positive)
-square = elementwise(_square, _square_slope, loops=False, integers=True, name="square", twin="torch.square")
+expm1 = elementwise(_expm1, _exp, loops=False, name="expm1", reference="torch.expm1", samples=_mild)
+log1p = elementwise(_log1p, _log1p_slope, loops=False, name="log1p", reference="torch.log1p", samples=_positive)
+log2 = elementwise(_log2, _log2_slope, loops=False, name="log2", reference="torch.log2", samples=_positive)
+log10 = elementwise(_log10, _log10_slope, loops=False, name="log10", reference="torch.log10", samples=_positive)
+rsqrt = elementwise(_rsqrt, _rsqrt_slope, of="z", loops=False, name="rsqrt", reference="torch.rsqrt", samples=_positive)
+square = elementwise(_square, _square_slope, loops=False, integers=True, name="square", reference="torch.square")
 reciprocal = elementwise(
-    _reciprocal, _reciprocal_slope, of="z", loops=False, name="reciprocal", twin="torch.reciprocal", samples=_positive
+    _reciprocal,
+    _reciprocal_slope,
+    of="z",
+    loops=False,
+    name="reciprocal",
+    reference="torch.reciprocal",
+    samples=_positive,
 )
-sin = elementwise(_sin, _cos, loops=False, name="sin", twin="torch.sin", samples=_mild)
-cos = elementwise(_cos, _minus_sin, loops=False, name="cos", twin="torch.cos", samples=_mild)
-sign = elementwise(_sign, _flat, of="", loops=False, integers=True, name="sign", twin="torch.sign", samples=_mild)
-floor = elementwise(_floor, _flat, of="", loops=False, integers=True, name="floor", twin="torch.floor", samples=_mild)
-ceil = elementwise(_ceil, _flat, of="", loops=False, integers=True, name="ceil", twin="torch.ceil", samples=_mild)
-round_ = elementwise(_round, _flat, of="", loops=False, integers=True, name="round", twin="torch.round", samples=_mild)
+sin = elementwise(_sin, _cos, loops=False, name="sin", reference="torch.sin", samples=_mild)
+cos = elementwise(_cos, _minus_sin, loops=False, name="cos", reference="torch.cos", samples=_mild)
+sign = elementwise(_sign, _flat, of="", loops=False, integers=True, name="sign", reference="torch.sign", samples=_mild)
+floor = elementwise(
+    _floor, _flat, of="", loops=False, integers=True, name="floor", reference="torch.floor", samples=_mild
+)
+ceil = elementwise(_ceil, _flat, of="", loops=False, integers=True, name="ceil", reference="torch.ceil", samples=_mild)
+round_ = elementwise(
+    _round, _flat, of="", loops=False, integers=True, name="round", reference="torch.round", samples=_mild
+)
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:

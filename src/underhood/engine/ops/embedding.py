@@ -43,7 +43,7 @@ def embedding(
         raise IndexError(f"embedding: index {wrong} is out of range for weight {tuple(weight.shape)}.")
     if max_norm is not None:
         shrink(weight, index, max_norm, norm_type)
-    return apply(operation, input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
+    return apply(ENTRY, input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
 
 
 def shrink(weight: Tensor, index: Array, max_norm: float, norm_type: float) -> None:
@@ -85,11 +85,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "embedding",
     embedding,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.embedding",
+    reference="torch.nn.functional.embedding",
     saves=("i",),
     samples=samples,
 )

@@ -33,7 +33,7 @@ def expand(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
             f"The expanded size of the tensor {list(wanted)} must match the existing size {list(input.shape)} at "
             "non-singleton dimensions."
         )
-    return apply(operation, input, shape=full)
+    return apply(ENTRY, input, shape=full)
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -92,11 +92,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "expand",
     expand,
     vector=Form(vector, vector_backward),
-    twin="torch.Tensor.expand",
+    reference="torch.Tensor.expand",
     ask=lambda expand, x, shape: expand(x, shape),
     saves=(),
     view=True,

@@ -214,7 +214,7 @@ AMAX, AMIN = (
         call,
         definition=Form(by_rows(best_rows(better)), by_rows_backward(_shared_rows)),
         vector=Form(best_vector(best), best_vector_backward),
-        twin=f"torch.{name}",
+        reference=f"torch.{name}",
         saves=("z", "x"),
         samples=with_ties,
     )
@@ -226,7 +226,7 @@ MAX, MIN = (
         call,
         definition=Form(along_definition(first_rows(better)), along_backward),
         vector=Form(along_vector(find), along_backward),
-        twin=f"torch.{name}",
+        reference=f"torch.{name}",
         saves=(),
         samples=along_one,
     )

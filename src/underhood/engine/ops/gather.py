@@ -28,7 +28,7 @@ class Picked(NamedTuple):
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """input[i][index[i][j]], with `dim` the axis that `index` runs along."""
     mesh(input, dim, index)
-    return apply(operation, input, index, dim=axes(dim, input)[0] if input.ndim else 0)
+    return apply(ENTRY, input, index, dim=axes(dim, input)[0] if input.ndim else 0)
 
 
 def mesh(x: Tensor, dim: int, index: Tensor) -> tuple[Array, ...]:
@@ -105,11 +105,11 @@ def _by_torch(gather: Any, x: Any, t: Any, dim: int) -> Any:
     return gather(x, dim, t)
 
 
-operation = Operation(
+ENTRY = Operation(
     "gather",
     gather,
     vector=Form(vector, vector_backward),
-    twin="torch.gather",
+    reference="torch.gather",
     ask=_by_torch,
     saves=("t",),
     samples=samples,

@@ -31,7 +31,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x Φ(x); `approximate` is "none", "tanh" or "sigmoid"."""
     if approximate not in CURVES:
         raise RuntimeError(f"approximate argument must be one of {', '.join(CURVES)}, not {approximate!r}")
-    return apply(operation, cast(input, float32) if not input.is_floating_point() else input, approximate=approximate)
+    return apply(ENTRY, cast(input, float32) if not input.is_floating_point() else input, approximate=approximate)
 
 
 def _exact(x: Number) -> Number:
@@ -88,13 +88,13 @@ def _by_torch(gelu: Any, x: Any, approximate: str) -> Any:
     return x * (1.702 * x).sigmoid() if approximate == "sigmoid" else gelu(x, approximate=approximate)
 
 
-operation = Operation(
+ENTRY = Operation(
     "gelu",
     gelu,
     definition=(loops := by_curve(unary_loops)),
     vector=by_curve(unary_arrays),
     fast=loops,
-    twin="torch.nn.functional.gelu",
+    reference="torch.nn.functional.gelu",
     ask=_by_torch,
     saves=("x",),
     samples=samples,

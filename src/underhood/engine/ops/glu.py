@@ -27,7 +27,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError(
             f"Halving dimension must be even, but dimension {at} is size {input.shape[at]} in {tuple(input.shape)}"
         )
-    return apply(operation, input, dim=at)
+    return apply(ENTRY, input, dim=at)
 
 
 def halves(x: Array, dim: int) -> tuple[Array, Array]:
@@ -84,12 +84,12 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "glu",
     glu,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.glu",
+    reference="torch.nn.functional.glu",
     saves=("x",),
     samples=samples,
 )

@@ -32,7 +32,7 @@ def group_norm(
         )
     if input.numel() == num_groups:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    return apply(operation, input, weight, bias, num_groups=num_groups, eps=eps)[0]
+    return apply(ENTRY, input, weight, bias, num_groups=num_groups, eps=eps)[0]
 
 
 def vector(a: Array, w: Array | None, b: Array | None, *, num_groups: int, eps: float) -> tuple[Array, Array, Array]:
@@ -94,11 +94,11 @@ def ask(group_norm: Any, a: Any, w: Any, b: Any, *, num_groups: int, eps: float)
     return group_norm(a, num_groups, w, b, eps)
 
 
-operation = Operation(
+ENTRY = Operation(
     "group_norm",
     group_norm,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.group_norm",
+    reference="torch.nn.functional.group_norm",
     ask=ask,
     saves=("a", "w"),
     samples=samples,

@@ -19,7 +19,7 @@ from underhood.engine.tensor import Tensor, apply
 def index(input: Tensor, index: Any) -> Tensor:
     """`input[index]`."""
     for step in steps(index, input.ndim):
-        input = apply(operation, input, index=step)
+        input = apply(ENTRY, input, index=step)
     return input
 
 
@@ -71,13 +71,13 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The `index`-th along `dim`, without that axis."""
     axis = axes(dim, input)[0]
-    return apply(operation, input, index=(*[slice(None)] * axis, int(index)))
+    return apply(ENTRY, input, index=(*[slice(None)] * axis, int(index)))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The rows (along `dim`) that `index` names, in its order."""
     axis = axes(dim, input)[0]
-    return apply(operation, input, index=(*[slice(None)] * axis, index.array.reshape(-1)))
+    return apply(ENTRY, input, index=(*[slice(None)] * axis, index.array.reshape(-1)))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
@@ -119,11 +119,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "index",
     index,
     vector=Form(vector, vector_backward),
-    twin="torch.Tensor.__getitem__",
+    reference="torch.Tensor.__getitem__",
     ask=lambda getitem, x, index: getitem(x, index),
     saves=(),
     view=True,

@@ -41,7 +41,7 @@ def instance_norm(
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     parameters = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
     one_a_channel("instance_norm", input, parameters)
-    z, mean, scale = apply(operation, input, weight, bias, eps=eps)
+    z, mean, scale = apply(ENTRY, input, weight, bias, eps=eps)
     if len(input) and places:
         variance = 1 / scale.array**2 - eps
         move(running_mean, mean.array.mean((0, 2)), momentum)
@@ -73,11 +73,11 @@ def ask(instance_norm: Any, a: Any, w: Any, b: Any, *, eps: float) -> Any:
     return instance_norm(a, weight=w, bias=b, eps=eps)
 
 
-operation = Operation(
+ENTRY = Operation(
     "instance_norm",
     instance_norm,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.instance_norm",
+    reference="torch.nn.functional.instance_norm",
     ask=ask,
     saves=("a", "w"),
     samples=samples,

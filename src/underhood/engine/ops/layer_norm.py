@@ -33,7 +33,7 @@ def layer_norm(
 ) -> Tensor:
     """Normalise `input` over its last axes, which are `normalized_shape`; `weight` and `bias` have that shape."""
     shape = check("layer_norm", input, normalized_shape, {"weight": weight, "bias": bias})
-    return apply(operation, input, weight, bias, normalized_shape=shape, eps=eps)[0]
+    return apply(ENTRY, input, weight, bias, normalized_shape=shape, eps=eps)[0]
 
 
 def check(
@@ -126,11 +126,11 @@ def ask(layer_norm: Any, a: Any, w: Any, b: Any, *, normalized_shape: Any, eps: 
     return layer_norm(a, normalized_shape, w, b, eps)
 
 
-operation = Operation(
+ENTRY = Operation(
     "layer_norm",
     layer_norm,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.layer_norm",
+    reference="torch.nn.functional.layer_norm",
     ask=ask,
     saves=("a", "w"),
     samples=samples,

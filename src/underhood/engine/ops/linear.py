@@ -32,7 +32,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if input.dtype != weight.dtype:
         raise RuntimeError(f"linear: input is {input.dtype}, weight is {weight.dtype}; they must be the same")
-    return apply(operation, input, weight, bias)
+    return apply(ENTRY, input, weight, bias)
 
 
 def definition(a: Array, w: Array, b: Array | None) -> Array:
@@ -104,12 +104,12 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "linear",
     linear,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.linear",
+    reference="torch.nn.functional.linear",
     saves={"a": ("w",), "w": ("a",), "b": ()},
     samples=samples,
 )

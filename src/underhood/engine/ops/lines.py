@@ -1,6 +1,6 @@
 """Operations on lines: a line (N, C, L) is an image (N, C, 1, L) of height one.
 
-So a 1-D operation is its 2-D twin with a kernel of height 1, and every form of the one is a form of the other.
+So a 1-D operation is its 2-D reference with a kernel of height 1, and every form of the one is a form of the other.
 """
 
 from functools import wraps

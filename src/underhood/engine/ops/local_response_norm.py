@@ -25,7 +25,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """Damp each number of `input` (N, C, …) by the `size` channels around it."""
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
-    return apply(operation, input, size=size, alpha=alpha, beta=beta, k=k)[0]
+    return apply(ENTRY, input, size=size, alpha=alpha, beta=beta, k=k)[0]
 
 
 def neighbours(x: Array, before: int, after: int) -> Array:
@@ -65,11 +65,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "local_response_norm",
     local_response_norm,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.local_response_norm",
+    reference="torch.nn.functional.local_response_norm",
     saves=("a",),
     samples=samples,
 )

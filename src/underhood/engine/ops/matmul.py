@@ -28,7 +28,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         raise RuntimeError(f"matmul: expected one dtype, got {input.dtype} and {other.dtype}")
     if input.shape[-1] != other.shape[max(0, other.ndim - 2)]:
         raise RuntimeError(f"matmul: shapes {tuple(input.shape)} and {tuple(other.shape)} cannot be multiplied")
-    return apply(operation, input, other)
+    return apply(ENTRY, input, other)
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -98,11 +98,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "matmul",
     matmul,
     vector=Form(vector, vector_backward),
-    twin="torch.matmul",
+    reference="torch.matmul",
     saves={"x": ("y",), "y": ("x",)},
     samples=samples,
 )

@@ -30,7 +30,7 @@ def max_pool1d(
 ) -> Any:
     """The maximum of every window of `input` (N, C, L) or (C, L), and where it was if `return_indices`."""
     settings = images.pooling("max_pool1d", input, kernel_size, stride, padding, dilation, ceil_mode)
-    z, k = apply(operation, input, **settings)
+    z, k = apply(ENTRY, input, **settings)
     return (z, k) if return_indices else z
 
 
@@ -46,13 +46,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "max_pool1d",
     max_pool1d,
-    definition=on_lines(images.operation.definition),
-    vector=on_lines(images.operation.vector),
-    fast=on_lines(images.operation.fast),
-    twin="torch.nn.functional.max_pool1d",
+    definition=on_lines(images.ENTRY.definition),
+    vector=on_lines(images.ENTRY.vector),
+    fast=on_lines(images.ENTRY.fast),
+    reference="torch.nn.functional.max_pool1d",
     saves=(),
     samples=samples,
 )

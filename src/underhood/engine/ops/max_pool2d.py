@@ -39,7 +39,7 @@ def max_pool2d(
     `stride` is the kernel's size unless given.
     """
     settings = pooling("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
-    z, k = apply(operation, input, **settings)
+    z, k = apply(ENTRY, input, **settings)
     return (z, k) if return_indices else z
 
 
@@ -174,13 +174,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "max_pool2d",
     max_pool2d,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
     fast=Form(definition, definition_backward),  # the compiled loops leave the arrays behind
-    twin="torch.nn.functional.max_pool2d",
+    reference="torch.nn.functional.max_pool2d",
     saves=(),
     samples=samples,
 )

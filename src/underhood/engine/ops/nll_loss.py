@@ -26,7 +26,7 @@ def nll_loss(
     check_reduction(reduction)
     x, t = by_rows("nll_loss", input, target)
     check_classes("nll_loss", t, x.shape[1], ignore_index, weight)
-    loss = apply(operation, x, t, weight, ignore_index=ignore_index, reduction=reduction)
+    loss = apply(ENTRY, x, t, weight, ignore_index=ignore_index, reduction=reduction)
     return loss.reshape(target.shape) if reduction == "none" else loss
 
 
@@ -97,12 +97,12 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "nll_loss",
     nll_loss,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.nll_loss",
+    reference="torch.nn.functional.nll_loss",
     ask=lambda nll_loss, x, t, w, **settings: nll_loss(x, t, None if w is None else w.detach(), **settings),
     saves=("t", "w"),
     samples=samples,

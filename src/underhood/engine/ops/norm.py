@@ -26,7 +26,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False)
         raise RuntimeError(f"norm: p is a number or 'fro', not {p!r}")
     if not input.is_floating_point():
         raise RuntimeError(f"norm(): the input must be floating point, not {input.dtype}")
-    return apply(operation, input, ord=2.0 if p == "fro" else float(p), dim=axes(dim, input), keepdim=keepdim)
+    return apply(ENTRY, input, ord=2.0 if p == "fro" else float(p), dim=axes(dim, input), keepdim=keepdim)
 
 
 def vector(x: Array, *, ord: float, dim: tuple[int, ...], keepdim: bool) -> Array:
@@ -67,11 +67,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "norm",
     norm,
     vector=Form(vector, vector_backward),
-    twin="torch.linalg.vector_norm",
+    reference="torch.linalg.vector_norm",
     saves=("x", "z"),
     samples=samples,
 )

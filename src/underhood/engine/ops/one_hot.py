@@ -23,7 +23,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     count = int(t.max()) + 1 if num_classes == -1 else num_classes
     if t.size and t.max() >= count:
         raise RuntimeError(f"Class values must be smaller than num_classes: {t.max()} and {count}.")
-    return apply(operation, tensor, num_classes=count)
+    return apply(ENTRY, tensor, num_classes=count)
 
 
 def vector(t: Array, *, num_classes: int) -> Array:
@@ -39,6 +39,6 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
-    "one_hot", one_hot, vector=Form(vector), twin="torch.nn.functional.one_hot", saves=(), samples=samples
+ENTRY = Operation(
+    "one_hot", one_hot, vector=Form(vector), reference="torch.nn.functional.one_hot", saves=(), samples=samples
 )

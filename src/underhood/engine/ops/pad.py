@@ -29,7 +29,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     """`input` with `pad` = (left, right, top, bottom, …) numbers around it; `value` (0) for mode "constant"."""
     lengths = tuple(int(n) for n in pad)
     check(input, lengths, mode, value)
-    return apply(operation, input, pad=lengths, mode=mode, value=0.0 if value is None else float(value))
+    return apply(ENTRY, input, pad=lengths, mode=mode, value=0.0 if value is None else float(value))
 
 
 def check(input: Tensor, pad: tuple[int, ...], mode: str, value: float | None) -> None:
@@ -133,11 +133,11 @@ def ask(pad_: Any, a: Any, *, pad: tuple[int, ...], mode: str, value: float) -> 
     return pad_(a, pad, mode, value if mode == "constant" else None)
 
 
-operation = Operation(
+ENTRY = Operation(
     "pad",
     pad,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.pad",
+    reference="torch.nn.functional.pad",
     ask=ask,
     saves=(),
     samples=samples,

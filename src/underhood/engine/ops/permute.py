@@ -24,7 +24,7 @@ def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
             "permute: number of dimensions in the tensor input does not match the length of the desired "
             f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
         )
-    return apply(operation, input, dims=order)
+    return apply(ENTRY, input, dims=order)
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -33,7 +33,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     a, b = axis(dim0, input.ndim), axis(dim1, input.ndim)
     if input.ndim:
         order[a], order[b] = b, a
-    return apply(operation, input, dims=tuple(order))
+    return apply(ENTRY, input, dims=tuple(order))
 
 
 def t(input: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def t(input: Tensor) -> Tensor:
 
 def reverse(input: Tensor) -> Tensor:
     """All axes in reverse order: the attribute T."""
-    return apply(operation, input, dims=tuple(reversed(range(input.ndim))))
+    return apply(ENTRY, input, dims=tuple(reversed(range(input.ndim))))
 
 
 def matrix_transpose(input: Tensor) -> Tensor:
@@ -81,11 +81,11 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "permute",
     permute,
     vector=Form(vector, vector_backward),
-    twin="torch.permute",
+    reference="torch.permute",
     saves=(),
     view=True,
     samples=samples,

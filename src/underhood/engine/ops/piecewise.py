@@ -92,7 +92,7 @@ relu = elementwise(
     inplace=True,
     integers=True,
     name="relu",
-    twin="torch.relu",
+    reference="torch.relu",
     kinks=(-1.0, -0.0, 0.0, 2.0, -math.inf, math.inf),
 )
 leaky_relu = elementwise(
@@ -100,7 +100,7 @@ leaky_relu = elementwise(
     _leaky_relu_slope,
     inplace=True,
     name="leaky_relu",
-    twin=F + "leaky_relu",
+    reference=F + "leaky_relu",
     kinks=(-1.0, -0.0, 0.0, 2.0),
     settings={"negative_slope": 0.2},
 )
@@ -110,7 +110,7 @@ hardtanh = elementwise(
     of="z",
     inplace=True,
     name="hardtanh",
-    twin=F + "hardtanh",
+    reference=F + "hardtanh",
     kinks=(-2.0, -1.0, 0.0, 1.0, 2.0),
     settings={"min_val": -0.5, "max_val": 2.0},
 )
@@ -119,18 +119,18 @@ hardsigmoid = elementwise(
     _hardsigmoid_slope,
     inplace=True,
     name="hardsigmoid",
-    twin=F + "relu6",
+    reference=F + "relu6",
     ask=lambda relu6, x: relu6(x + 3) / 6,  # torch's hardsigmoid has 1/6 in single precision in its gradient
     kinks=AT_THREE,
 )
 hardswish = elementwise(
-    _hardswish, _hardswish_slope, inplace=True, name="hardswish", twin=F + "hardswish", kinks=AT_THREE
+    _hardswish, _hardswish_slope, inplace=True, name="hardswish", reference=F + "hardswish", kinks=AT_THREE
 )
 hardshrink = elementwise(
     _hardshrink,
     _hardshrink_slope,
     name="hardshrink",
-    twin=F + "hardshrink",
+    reference=F + "hardshrink",
     kinks=AT_HALF,
     settings={"lambd": 1.5},
 )
@@ -138,7 +138,7 @@ softshrink = elementwise(
     _softshrink,
     _hardshrink_slope,
     name="softshrink",
-    twin=F + "softshrink",
+    reference=F + "softshrink",
     kinks=AT_HALF,
     settings={"lambd": 1.5},
 )
@@ -147,7 +147,7 @@ threshold = elementwise(
     _threshold_slope,
     inplace=True,
     name="threshold",
-    twin=F + "threshold",
+    reference=F + "threshold",
     kinks=(0.0, 0.25, 1.0),
     settings={"threshold": 0.25, "value": 20.0},
 )

@@ -29,7 +29,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if input.dtype != weight.dtype:
         raise RuntimeError(f"prelu: input is {input.dtype}, weight is {weight.dtype}; they must be the same")
-    return apply(operation, input, weight)
+    return apply(ENTRY, input, weight)
 
 
 def slopes(w: Array, x: Array) -> Array:
@@ -94,13 +94,13 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "prelu",
     prelu,
     definition=(loops := Form(definition, definition_backward)),
     vector=Form(vector, vector_backward),
     fast=loops,
-    twin="torch.nn.functional.prelu",
+    reference="torch.nn.functional.prelu",
     saves=("x", "w"),
     samples=samples,
 )

@@ -175,7 +175,7 @@ BCE = pairwise(
     _bce_x,
     _bce_t,
     name="binary_cross_entropy",
-    twin=F + "binary_cross_entropy",
+    reference=F + "binary_cross_entropy",
     samples=samples(_chances, _chances),
 )
 BCE_WITH_LOGITS = pairwise(
@@ -183,18 +183,18 @@ BCE_WITH_LOGITS = pairwise(
     _bce_with_logits_x,
     _bce_with_logits_t,
     name="binary_cross_entropy_with_logits",
-    twin=F + "binary_cross_entropy_with_logits",
+    reference=F + "binary_cross_entropy_with_logits",
     samples=samples(_logits, _chances),
 )
 KL_DIV = pairwise(
-    _kl_div, _kl_div_x, _kl_div_t, name="kl_div", twin=F + "kl_div", ask=_kl_div_by_torch, samples=_divergences
+    _kl_div, _kl_div_x, _kl_div_t, name="kl_div", reference=F + "kl_div", ask=_kl_div_by_torch, samples=_divergences
 )
 SOFT_MARGIN = pairwise(
     _soft_margin,
     _soft_margin_x,
     None,
     name="soft_margin_loss",
-    twin=F + "soft_margin_loss",
+    reference=F + "soft_margin_loss",
     ask=_soft_margin_by_torch,
     samples=samples(_logits, _signs),
 )

@@ -171,7 +171,7 @@ SUM = Operation(
     sum,
     definition=Form(by_rows(_sum_rows), by_rows_backward(_sum_rows_backward)),
     vector=Form(sum_vector, sum_vector_backward),
-    twin="torch.sum",
+    reference="torch.sum",
     saves=(),
     samples=with_empty,
 )
@@ -180,7 +180,7 @@ MEAN = Operation(
     mean,
     definition=Form(by_rows(_mean_rows), by_rows_backward(_mean_rows_backward)),
     vector=Form(mean_vector, mean_vector_backward),
-    twin="torch.mean",
+    reference="torch.mean",
     saves=(),
     samples=samples,
 )

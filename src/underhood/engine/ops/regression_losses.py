@@ -167,12 +167,17 @@ def counts(rng: np.random.Generator) -> list[Sample]:
 
 
 F = "torch.nn.functional."
-MSE = pairwise(_mse, _mse_x, _mse_t, name="mse_loss", twin=F + "mse_loss", samples=samples())
-L1 = pairwise(_l1, _l1_x, _l1_t, name="l1_loss", twin=F + "l1_loss", samples=samples())
+MSE = pairwise(_mse, _mse_x, _mse_t, name="mse_loss", reference=F + "mse_loss", samples=samples())
+L1 = pairwise(_l1, _l1_x, _l1_t, name="l1_loss", reference=F + "l1_loss", samples=samples())
 SMOOTH_L1 = pairwise(
-    _smooth_l1, _smooth_l1_x, _smooth_l1_t, name="smooth_l1_loss", twin=F + "smooth_l1_loss", samples=samples(beta=1.0)
+    _smooth_l1,
+    _smooth_l1_x,
+    _smooth_l1_t,
+    name="smooth_l1_loss",
+    reference=F + "smooth_l1_loss",
+    samples=samples(beta=1.0),
 )
-HUBER = pairwise(_huber, _huber_x, _huber_t, name="huber_loss", twin=F + "huber_loss", samples=samples(delta=2.0))
+HUBER = pairwise(_huber, _huber_x, _huber_t, name="huber_loss", reference=F + "huber_loss", samples=samples(delta=2.0))
 POISSON = pairwise(
-    _poisson, _poisson_x, _poisson_t, name="poisson_nll_loss", twin=F + "poisson_nll_loss", samples=counts
+    _poisson, _poisson_x, _poisson_t, name="poisson_nll_loss", reference=F + "poisson_nll_loss", samples=counts
 )

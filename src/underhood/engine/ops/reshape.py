@@ -22,7 +22,7 @@ from underhood.engine.tensor import Tensor, apply
 
 def reshape(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """`input` as `shape`; one length may be −1 and follows from the others."""
-    return apply(operation, input, shape=_full(input, sizes(shape)))
+    return apply(ENTRY, input, shape=_full(input, sizes(shape)))
 
 
 def _full(input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
             f"{input.stride()} as {full} (at least one dimension spans across two contiguous subspaces). "
             "Use .reshape(...) instead."
         )
-    return apply(operation, input, shape=full)
+    return apply(ENTRY, input, shape=full)
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -130,12 +130,12 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "reshape",
     reshape,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
-    twin="torch.reshape",
+    reference="torch.reshape",
     saves=(),
     view=True,
     samples=samples,

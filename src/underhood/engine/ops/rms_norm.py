@@ -27,7 +27,7 @@ def rms_norm(
     """Normalise `input` over its last axes; `weight` has their shape. `eps` is the dtype's smallest step from 1."""
     shape = check("rms_norm", input, normalized_shape, {"weight": weight})
     smallest = float(np.finfo(input.dtype).eps) if eps is None else eps
-    return apply(operation, input, weight, normalized_shape=shape, eps=smallest)[0]
+    return apply(ENTRY, input, weight, normalized_shape=shape, eps=smallest)[0]
 
 
 def vector(a: Array, w: Array | None, *, normalized_shape: tuple[int, ...], eps: float) -> tuple[Array, Array]:
@@ -67,11 +67,11 @@ def ask(rms_norm: Any, a: Any, w: Any, *, normalized_shape: Any, eps: float) -> 
     return rms_norm(a, normalized_shape, w, eps)
 
 
-operation = Operation(
+ENTRY = Operation(
     "rms_norm",
     rms_norm,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.rms_norm",
+    reference="torch.nn.functional.rms_norm",
     ask=ask,
     saves=("a", "w"),
     samples=samples,

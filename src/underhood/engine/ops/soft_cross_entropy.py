@@ -37,7 +37,7 @@ def soft_cross_entropy(
         )
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
-    loss = apply(operation, _rows(input, classes), _rows(target, classes), weight, reduction=reduction)[0]
+    loss = apply(ENTRY, _rows(input, classes), _rows(target, classes), weight, reduction=reduction)[0]
     return loss.reshape((*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()) if reduction == "none" else loss
 
 
@@ -92,11 +92,11 @@ def _by_torch(cross_entropy: Any, x: Any, q: Any, w: Any, **settings: Any) -> An
     return cross_entropy(x, q, None if w is None else w.detach(), **settings)
 
 
-operation = Operation(
+ENTRY = Operation(
     "soft_cross_entropy",
     soft_cross_entropy,
     vector=Form(vector, vector_backward),
-    twin="torch.nn.functional.cross_entropy",
+    reference="torch.nn.functional.cross_entropy",
     ask=_by_torch,
     saves=("q", "w"),
     samples=samples,

@@ -173,7 +173,7 @@ SOFTMAX = Operation(
     softmax,
     definition=over_rows(_softmax_rows, _softmax_rows_backward),
     vector=Form(softmax_vector, softmax_vector_backward),
-    twin="torch.softmax",
+    reference="torch.softmax",
     saves=("z",),
     samples=samples,
 )
@@ -182,7 +182,7 @@ LOG_SOFTMAX = Operation(
     log_softmax,
     definition=over_rows(_log_softmax_rows, _log_softmax_rows_backward),
     vector=Form(log_softmax_vector, log_softmax_vector_backward),
-    twin="torch.log_softmax",
+    reference="torch.log_softmax",
     saves=("z",),
     samples=samples,
 )

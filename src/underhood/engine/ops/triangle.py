@@ -53,5 +53,5 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-TRIL = Operation("tril", tril, vector=form(np.tril), twin="torch.tril", saves=(), samples=samples)
-TRIU = Operation("triu", triu, vector=form(np.triu), twin="torch.triu", saves=(), samples=samples)
+TRIL = Operation("tril", tril, vector=form(np.tril), reference="torch.tril", saves=(), samples=samples)
+TRIU = Operation("triu", triu, vector=form(np.triu), reference="torch.triu", saves=(), samples=samples)

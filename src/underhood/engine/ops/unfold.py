@@ -121,7 +121,7 @@ UNFOLD = Operation(
     "unfold",
     unfold,
     vector=Form(columns, columns_backward),
-    twin="torch.nn.functional.unfold",
+    reference="torch.nn.functional.unfold",
     saves=(),
     samples=unfold_samples,
 )
@@ -129,7 +129,7 @@ FOLD = Operation(
     "fold",
     fold,
     vector=Form(images, images_backward),
-    twin="torch.nn.functional.fold",
+    reference="torch.nn.functional.fold",
     saves=(),
     samples=fold_samples,
 )

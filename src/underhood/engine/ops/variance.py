@@ -152,13 +152,15 @@ def samples(rng: np.random.Generator) -> list[Sample]:
 
 
 VARIANCE = Form(vector, vector_backward), Form(definition, definition_backward)
-VAR = Operation("var", var, vector=VARIANCE[0], definition=VARIANCE[1], twin="torch.var", saves=("x",), samples=samples)
+VAR = Operation(
+    "var", var, vector=VARIANCE[0], definition=VARIANCE[1], reference="torch.var", saves=("x",), samples=samples
+)
 STD = Operation(
     "std",
     std,
     vector=rooted(VARIANCE[0]),
     definition=rooted(VARIANCE[1]),
-    twin="torch.std",
+    reference="torch.std",
     saves=("x", "z"),
     samples=samples,
 )

@@ -27,7 +27,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = Tensor(np.asarray(input, result_type(input, other)))
     x, y = together(input, other)
-    return apply(operation, condition, x, y)
+    return apply(ENTRY, condition, x, y)
 
 
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
@@ -95,11 +95,11 @@ def fill_samples(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
-operation = Operation(
+ENTRY = Operation(
     "where",
     where,
     vector=Form(vector, vector_backward),
-    twin="torch.where",
+    reference="torch.where",
     saves=("c",),
     samples=samples,
 )
@@ -107,7 +107,7 @@ MASKED_FILL = Operation(
     "masked_fill",
     masked_fill,
     vector=Form(fill_vector, fill_vector_backward),
-    twin="torch.masked_fill",
+    reference="torch.masked_fill",
     saves=("mask",),
     samples=fill_samples,
 )

@@ -21,14 +21,14 @@ from underhood.engine.optim.adamax import Adamax
 from underhood.engine.optim.adamw import AdamW
 from underhood.engine.optim.nadam import NAdam
 from underhood.engine.optim.nesterov import Nesterov
-from underhood.engine.optim.optimizer import Optimizer, Row
+from underhood.engine.optim.optimizer import Entry, Optimizer
 from underhood.engine.optim.radam import RAdam
 from underhood.engine.optim.rmsprop import RMSprop
 from underhood.engine.optim.rmsprop_nesterov import RMSpropNesterov
 from underhood.engine.optim.sgd import SGD
 
 PAGES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam)
-OPTIMIZERS: dict[str, Row] = {page.row.name: page.row for page in PAGES}
+OPTIMIZERS: dict[str, Entry] = {page.ENTRY.name: page.ENTRY for page in PAGES}
 
 __all__ = [
     "OPTIMIZERS",
@@ -38,12 +38,12 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Entry",
     "NAdam",
     "Nesterov",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "RMSpropNesterov",
-    "Row",
     "lr_scheduler",
 ]

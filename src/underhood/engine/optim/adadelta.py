@@ -16,7 +16,7 @@ Source: Zeiler 2012, "ADADELTA: an adaptive learning rate method", Algorithm 1. 
 from collections.abc import Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero
 
 
 def rule(
@@ -57,4 +57,4 @@ class Adadelta(Optimizer):
         return tuple(group[key] for key in ("lr", "rho", "eps", "weight_decay", "maximize"))
 
 
-row = Row("adadelta", Adadelta, twin="torch.optim.Adadelta", source="Zeiler 2012")
+ENTRY = Entry("adadelta", Adadelta, reference="torch.optim.Adadelta", source="Zeiler 2012")

@@ -15,7 +15,7 @@ Source: Duchi, Hazan & Singer 2011, "Adaptive subgradient methods for online lea
 from collections.abc import Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero
 
 
 def rule(
@@ -73,4 +73,4 @@ class Adagrad(Optimizer):
         return rate, group["eps"], group["weight_decay"], group["maximize"]
 
 
-row = Row("adagrad", Adagrad, twin="torch.optim.Adagrad", source="Duchi et al. 2011")
+ENTRY = Entry("adagrad", Adagrad, reference="torch.optim.Adagrad", source="Duchi et al. 2011")

@@ -19,9 +19,9 @@ from numba.extending import register_jitable
 
 from underhood.engine.lift import where
 from underhood.engine.optim.optimizer import (
+    Entry,
     Number,
     Optimizer,
-    Row,
     ascend,
     at_least_zero,
     check_betas,
@@ -115,4 +115,4 @@ class Adam(Optimizer):
         return rate, root, beta1, beta2, group["eps"], *decays(group), group["maximize"]
 
 
-row = Row("adam", Adam, twin="torch.optim.Adam", source="Kingma & Ba 2015")
+ENTRY = Entry("adam", Adam, reference="torch.optim.Adam", source="Kingma & Ba 2015")

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from underhood.engine.lift import where
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero, check_betas
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero, check_betas
 
 
 def rule(
@@ -67,4 +67,4 @@ class Adamax(Optimizer):
         return rate, beta1, beta2, group["eps"], group["weight_decay"], group["maximize"]
 
 
-row = Row("adamax", Adamax, twin="torch.optim.Adamax", source="Kingma & Ba 2015, section 7.1")
+ENTRY = Entry("adamax", Adamax, reference="torch.optim.Adamax", source="Kingma & Ba 2015, section 7.1")

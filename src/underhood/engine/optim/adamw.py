@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from underhood.engine.optim.adam import Adam
-from underhood.engine.optim.optimizer import Row
+from underhood.engine.optim.optimizer import Entry
 
 
 class AdamW(Adam):
@@ -38,4 +38,4 @@ class AdamW(Adam):
         )
 
 
-row = Row("adamw", AdamW, twin="torch.optim.AdamW", source="Loshchilov & Hutter 2019")
+ENTRY = Entry("adamw", AdamW, reference="torch.optim.AdamW", source="Loshchilov & Hutter 2019")

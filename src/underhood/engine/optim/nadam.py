@@ -16,7 +16,7 @@ torch.optim.NAdam, and `decoupled_weight_decay` as there (λ as in AdamW).
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero, check_betas, decays
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero, check_betas, decays
 
 
 def rule(
@@ -86,4 +86,4 @@ class NAdam(Optimizer):
         return rate_g, rate_m, root, beta1, beta2, group["eps"], *decays(group), group["maximize"]
 
 
-row = Row("nadam", NAdam, twin="torch.optim.NAdam", source="Dozat 2016")
+ENTRY = Entry("nadam", NAdam, reference="torch.optim.NAdam", source="Dozat 2016")

@@ -16,7 +16,7 @@ O(1/k²)". PyTorch has no such optimiser; its SGD(nesterov=True) is another meth
 from collections.abc import Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, at_least_zero
 
 
 def rule(w: Number, g: Number, v1: Number, lr: float, factor: float) -> tuple[Number, Number]:
@@ -44,4 +44,4 @@ class Nesterov(Optimizer):
         return group["lr"], (k - 2) / (k + 1)
 
 
-row = Row("nesterov", Nesterov, twin="", source="Nesterov 1983, Algorithm 1")
+ENTRY = Entry("nesterov", Nesterov, reference="", source="Nesterov 1983, Algorithm 1")

@@ -32,12 +32,12 @@ Number = Any  # a float, or an array of them
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 
 
-class Row(NamedTuple):
-    """The registry row of an optimiser. `twin` is PyTorch's class of the same meaning, empty if it has none."""
+class Entry(NamedTuple):
+    """The registry row of an optimiser. `reference` is PyTorch's class of the same meaning, empty if it has none."""
 
     name: str
     optimizer: type[Optimizer]
-    twin: str
+    reference: str
     source: str
 
 

@@ -19,7 +19,7 @@ torch.optim.RAdam: there and here the threshold is 5, the paper's is 4; ε is ad
 from collections.abc import Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero, check_betas, decays
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero, check_betas, decays
 
 
 def rule(
@@ -92,4 +92,4 @@ class RAdam(Optimizer):
         return rate, scale, beta1, beta2, group["eps"], *decays(group), group["maximize"], settled
 
 
-row = Row("radam", RAdam, twin="torch.optim.RAdam", source="Liu et al. 2020")
+ENTRY = Entry("radam", RAdam, reference="torch.optim.RAdam", source="Liu et al. 2020")

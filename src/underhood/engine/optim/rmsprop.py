@@ -17,7 +17,7 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero
 
 
 @register_jitable
@@ -139,4 +139,4 @@ class RMSprop(Optimizer):
         return tuple(group[key] for key in ("lr", "momentum", "alpha", "eps", "weight_decay", "maximize"))
 
 
-row = Row("rmsprop", RMSprop, twin="torch.optim.RMSprop", source="Tieleman & Hinton 2012")
+ENTRY = Entry("rmsprop", RMSprop, reference="torch.optim.RMSprop", source="Tieleman & Hinton 2012")

@@ -25,7 +25,7 @@ the root, as in RMSprop here. PyTorch has no such optimiser; NAdam is Adam's kin
 from collections.abc import Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero
 from underhood.engine.optim.rmsprop import scaled
 
 
@@ -81,4 +81,4 @@ class RMSpropNesterov(Optimizer):
         return tuple(group[key] for key in ("lr", "momentum", "alpha", "eps", "weight_decay", "maximize"))
 
 
-row = Row("rmsprop-nesterov", RMSpropNesterov, twin="", source="Goodfellow et al. 2016, Algorithm 8.6")
+ENTRY = Entry("rmsprop-nesterov", RMSpropNesterov, reference="", source="Goodfellow et al. 2016, Algorithm 8.6")

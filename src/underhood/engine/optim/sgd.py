@@ -13,7 +13,7 @@ Sources: Robbins & Monro 1951; Polyak 1964; Sutskever et al. 2013.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from underhood.engine.optim.optimizer import Number, Optimizer, Row, ascend, at_least_zero
+from underhood.engine.optim.optimizer import Entry, Number, Optimizer, ascend, at_least_zero
 
 
 def rule(
@@ -82,4 +82,4 @@ class SGD(Optimizer):
         return g["lr"], g["momentum"], damped, g["weight_decay"], g["nesterov"], g["maximize"], first
 
 
-row = Row("sgd", SGD, twin="torch.optim.SGD", source="Robbins & Monro 1951; Polyak 1964")
+ENTRY = Entry("sgd", SGD, reference="torch.optim.SGD", source="Robbins & Monro 1951; Polyak 1964")

@@ -25,7 +25,7 @@ from underhood.instruments.check.gap import Array
 from underhood.instruments.check.networks import check_page, inputs_for
 from underhood.instruments.check.one_by_one import check_itself, check_pair
 from underhood.instruments.check.operations import check_all, check_operation, operation_named
-from underhood.instruments.check.optimizers import check_optimizer, is_optimizer, meant, row_named
+from underhood.instruments.check.optimizers import check_optimizer, entry_named, is_optimizer, meant
 from underhood.instruments.check.trainings import Training, check_trainings
 from underhood.instruments.inputs import Inputs, Spec, as_inputs, parse_inputs
 from underhood.instruments.target import Target, is_place, locate, resolve
@@ -68,7 +68,7 @@ def check(
             raise BadInput(f"{name}: say which training it is to be held against: --against mine.py:other")
         return check_trainings(_training(against), _training(thing))
     if is_optimizer(thing):
-        row = meant(name) if against is None else row_named(against)
+        row = meant(name) if against is None else entry_named(against)
         if row is None:
             raise BadInput(f"{name}: say which optimiser it is meant to be: --against adam")
         return check_optimizer(thing, name, row, oracle)

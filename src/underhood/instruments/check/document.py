@@ -35,7 +35,7 @@ def document() -> str:
         forms = ", ".join(form for form in NAMES if getattr(operation, form) is not None)
         equation = law(operation).replace("|", "\\|")
         samples = len(list(operation.samples(np.random.default_rng(0)))) if operation.samples else 0
-        rows.append(f"| `{name}` | {equation} | {forms} | `{operation.twin}` | {samples} |")
+        rows.append(f"| `{name}` | {equation} | {forms} | `{operation.reference}` | {samples} |")
     head = HEAD.format(double=_power(DOUBLE), single=_power(SINGLE))
     return head + "\n".join(rows) + "\n"
 

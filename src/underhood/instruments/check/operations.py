@@ -195,7 +195,7 @@ def check_operation(name: str, oracle: str | None = None) -> Findings:
         for h in held
     ]
     parts = [error(part, part) for part in dict.fromkeys(part for h in held for part in h.double)]
-    right = operation.twin if which(oracle) == "torch" else "its vector form, differentiated numerically"
+    right = operation.reference if which(oracle) == "torch" else "its vector form, differentiated numerically"
     return findings(
         f"{name} against {right}",
         [text("form", "Form"), text("sample", "Sample"), *parts, SINGLE_COLUMN, ULPS],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from underhood import engine
-from underhood.engine.optim import OPTIMIZERS, Optimizer, Row
+from underhood.engine.optim import OPTIMIZERS, Entry, Optimizer
 from underhood.errors import BadInput, nearest
 from underhood.instruments.check.faults import Diagnosis
 from underhood.instruments.check.faults.optimisers import History, diagnose_path, path
@@ -47,26 +47,26 @@ def is_optimizer(thing: Any) -> bool:
     return inspect.isclass(thing) and callable(getattr(thing, "step", None)) and not hasattr(thing, "get_last_lr")
 
 
-def row_named(name: str) -> Row:
+def entry_named(name: str) -> Entry:
     if name not in OPTIMIZERS:
         raise BadInput(f'there is no optimiser "{name}"; {nearest(name, list(OPTIMIZERS))}')
     return OPTIMIZERS[name]
 
 
-def meant(name: str) -> Row | None:
+def meant(name: str) -> Entry | None:
     """The optimiser whose name is in a class's name, the longest of them."""
     plain = name.rpartition(":")[2].lower().replace("_", "")
-    found = [row for row in OPTIMIZERS.values() if row.name.replace("-", "") in plain]
-    return max(found, key=lambda row: len(row.name)) if found else None
+    found = [entry for entry in OPTIMIZERS.values() if entry.name.replace("-", "") in plain]
+    return max(found, key=lambda entry: len(entry.name)) if found else None
 
 
-def check_optimizer(cls: Any, name: str, row: Row, oracle: str | None = None) -> Findings:
-    """A row for each set of settings."""
+def check_optimizer(cls: Any, name: str, entry: Entry, oracle: str | None = None) -> Findings:
+    """A entry for each set of settings."""
     rows, verdicts = [], []
-    by_twin = bool(row.twin) and which(oracle) == "torch"
-    for settings in _settings(cls, row):
+    by_reference = bool(entry.reference) and which(oracle) == "torch"
+    for settings in _settings(cls, entry):
         history = _history()
-        right = _theirs(row, settings, history) if by_twin else path(row.optimizer, settings, history)
+        right = _theirs(entry, settings, history) if by_reference else path(entry.optimizer, settings, history)
         found = run(cls, settings, history)
         gaps = [gap(f, r) for f, r in zip(found, right, strict=True)]
         parted = next((k for k, g in enumerate(gaps) if not g.relative <= DOUBLE), None)
@@ -76,17 +76,17 @@ def check_optimizer(cls: Any, name: str, row: Row, oracle: str | None = None) ->
         if parted is not None:
             rows[-1]["step"] = parted + 1
             upto = History(history.start, history.gradients[: parted + 1])
-            diagnosis: Diagnosis | None = diagnose_path(row.optimizer, settings, upto, found[parted])
+            diagnosis: Diagnosis | None = diagnose_path(entry.optimizer, settings, upto, found[parted])
             problem = diagnosis or undiagnosed(gaps[parted], found[parted], right[parted])
             verdicts[-1] = Verdict({"w": problem})
     columns = [text("settings", "Settings"), error("worst", f"Worst of {STEPS} steps"), Column("step", "Parts at step")]
-    title = f"{name} against {row.twin if by_twin else 'the engine’s ' + row.name}"
+    title = f"{name} against {entry.reference if by_reference else 'the engine’s ' + entry.name}"
     return findings(title, columns, rows, verdicts, ["Shared random gradients, float64."], "check-optimizer")
 
 
-def _settings(cls: Any, row: Row) -> list[dict[str, Any]]:
+def _settings(cls: Any, entry: Entry) -> list[dict[str, Any]]:
     """None, then each setting that both have."""
-    mine, theirs = (inspect.signature(c).parameters for c in (cls, row.optimizer))
+    mine, theirs = (inspect.signature(c).parameters for c in (cls, entry.optimizer))
     shared = [key for key in TRIED if key in mine and key in theirs]
     tried: list[dict[str, Any]] = [{"lr": 0.05}, *({"lr": 0.05, key: TRIED[key]} for key in shared)]
     for settings in tried:
@@ -118,6 +118,6 @@ def run(cls: Any, settings: dict[str, Any], history: History) -> list[Array]:
     return made
 
 
-def _theirs(row: Row, settings: dict[str, Any], history: History) -> list[Array]:
-    module, _, cls = row.twin.rpartition(".")
+def _theirs(entry: Entry, settings: dict[str, Any], history: History) -> list[Array]:
+    module, _, cls = entry.reference.rpartition(".")
     return run(getattr(import_module(module), cls), settings, history)

@@ -156,7 +156,7 @@ def check_own(mine: Own, operation: Operation, oracle: str | None = None) -> Fin
     if not mine.has_gradients:
         notes.append("No backward stands beside it: the output alone is checked.")
     columns = [text("sample", "Sample"), *map(error, dict.fromkeys(parts), dict.fromkeys(parts)), SINGLE_COLUMN, ULPS]
-    right = operation.twin if which(oracle) == "torch" else f"the engine's {operation.name}"
+    right = operation.reference if which(oracle) == "torch" else f"the engine's {operation.name}"
     return findings(f"{mine.name} against {right}", columns, rows, verdicts, notes, "check-own")
 
 

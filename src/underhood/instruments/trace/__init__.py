@@ -26,8 +26,8 @@ from underhood.instruments.inputs import as_inputs
 from underhood.instruments.target import resolve
 from underhood.instruments.trace.equation import Check, Equation
 from underhood.instruments.trace.reading import Reading
+from underhood.instruments.trace.reference import Theirs, theirs
 from underhood.instruments.trace.tree import Limits, activation, gradient
-from underhood.instruments.trace.twin import Theirs, theirs
 from underhood.instruments.trace.writing import as_html, as_page, as_text
 
 __all__ = ["Trace", "trace"]
@@ -102,8 +102,8 @@ def trace(
     place = _place(reading, unit or gradient or "")
     limits = Limits(depth, terms)
     equation = (activation if unit else _gradient)(reading, place, limits)
-    twin = theirs(net, original, target_of, x, label, reading.output.ndim)
-    equation.checks = _checks(equation, twin, reading.names[id(place[0])], place[1], unit is None)
+    reference = theirs(net, original, target_of, x, label, reading.output.ndim)
+    equation.checks = _checks(equation, reference, reading.names[id(place[0])], place[1], unit is None)
     loss = f"E is the cross-entropy with class {label}." if reading.output.ndim == 2 else "E is the output's mean."
     return Trace(f"{name}, {said}", equation, (loss,) if gradient else ())
 
@@ -198,11 +198,11 @@ def _place(reading: Reading, said: str) -> tuple[Any, tuple[int, ...]]:
 
 
 def _checks(
-    equation: Equation, twin: Theirs | None, name: str, place: tuple[int, ...], is_gradient: bool
+    equation: Equation, reference: Theirs | None, name: str, place: tuple[int, ...], is_gradient: bool
 ) -> list[Check]:
     """The engine's number beside the equation's sum, and PyTorch's beside the engine's."""
     checks = [Check("the engine", equation.value, equation.off)] if equation.law else []
-    value = None if twin is None else twin.find(name, place, is_gradient)
+    value = None if reference is None else reference.find(name, place, is_gradient)
     if value is not None:
         size = max(abs(value), *(abs(term.value) for term in equation.terms), 1e-300)
         checks.append(Check("PyTorch", value, abs(value - equation.value) / size))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from underhood.lab.events import LabEvent
+from underhood.lab.run_events import LabEvent
 from underhood.lab.worker import Task
 
 

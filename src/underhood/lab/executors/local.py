@@ -22,9 +22,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from underhood.lab import events as lab_events
-from underhood.lab.events import LabEvent, TrialEnded
+from underhood.lab import run_events
 from underhood.lab.files import line_of, number_back
+from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task
 
@@ -180,7 +180,7 @@ class LocalPool:
 
 
 def _event(word: dict[str, Any]) -> LabEvent:
-    kind: type[LabEvent] = getattr(lab_events, word.pop("event"))
+    kind: type[LabEvent] = getattr(run_events, word.pop("event"))
     return kind(**number_back(word))
 
 

@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import Any
 
-from underhood.lab.events import LabEvent, TrialEnded
 from underhood.lab.files import line_of, number_back
+from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.worker import Task, run_trial
 
 

@@ -18,7 +18,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, computed, images
 from underhood.studies.claims.lessons import Augment, mirrored, mirrored_and_shifted, shifted, small_cnn
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="augmentation",
     statement="Augmentation helps every CNN.",
     sheet=False,

@@ -21,7 +21,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, Positive, images
 from underhood.studies.claims.lessons import Lesson
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Result
+from underhood.trials import Event, Result
 
 CHANNELS = 8
 CASES = {
@@ -126,7 +126,7 @@ def told(group: Group) -> list[Block]:
     ]
 
 
-claim = Claim(
+ENTRY = Claim(
     name="batch-norm-mean",
     statement="BatchNorm's outputs have exactly zero mean.",
     sheet=False,

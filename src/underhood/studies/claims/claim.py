@@ -26,7 +26,7 @@ from underhood.report.document import Block
 from underhood.studies.claims import lessons
 from underhood.studies.claims.lessons import Learner, Lesson
 from underhood.studies.claims.verdicts import Finding, Word, every
-from underhood.training.events import Event
+from underhood.trials import Event
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -21,7 +21,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, over_seeds
 from underhood.studies.claims.verdicts import Finding
 from underhood.studies.claims.work import by_cost, layers
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 Widths = Annotated[list[Count], Field(min_length=1)]
 ABOUT = 0.05  # "about 9": within 5 %
@@ -104,7 +104,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="depthwise-separable",
     statement="A 3×3 depthwise-separable convolution saves up to about 9 times the work.",
     sheet=True,

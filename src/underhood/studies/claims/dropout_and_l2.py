@@ -17,7 +17,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, Ladder, Share, c
 from underhood.studies.claims.lessons import perceptron
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table, number
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 ALONE = {"dropout": "dropout", "l2": "L2"}
 
@@ -110,7 +110,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="dropout-and-l2",
     statement="Dropout always works well together with L-norm regularisation.",
     sheet=False,

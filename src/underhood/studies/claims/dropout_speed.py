@@ -19,7 +19,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, Positive, Share,
 from underhood.studies.claims.lessons import perceptron
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 ASKED = 500  # training images that the loss is asked of
 TITLES = {"without": "without dropout", "with": "with dropout"}
@@ -92,7 +92,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="dropout-speed",
     statement="Dropout speeds training up and secures convergence.",
     sheet=False,

@@ -23,7 +23,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, Ladder, Positive
 from underhood.studies.claims.lessons import Learner, Lesson, perceptron, weights
 from underhood.studies.claims.verdicts import Finding, Word, every, some
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 BLOWN_UP = 10.0
 SLOPES = {"relu": 0.0, "leaky": 0.01, "steep": 0.3}
@@ -160,7 +160,7 @@ def told(group: Group) -> list[Block]:
     ]
 
 
-claim = Claim(
+ENTRY = Claim(
     name="leaky-relu",
     statement="Leaky ReLU cures dead units, but its two slopes can make training less stable.",
     sheet=True,

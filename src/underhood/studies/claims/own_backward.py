@@ -25,7 +25,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, computed, images
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
 from underhood.training.backends import backend
-from underhood.training.events import Event, Note, Result
+from underhood.trials import Event, Note, Result
 
 Array = np.ndarray
 NAMES = {"W": "∂L/∂W", "V": "∂L/∂V", "s": "∂L/∂s"}
@@ -136,7 +136,7 @@ def told(group: Group) -> list[Block]:
     ]
 
 
-claim = Claim(
+ENTRY = Claim(
     name="own-backward",
     statement="With PyTorch one must write the backward pass oneself.",
     sheet=False,

@@ -31,7 +31,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, computed, images
 from underhood.studies.claims.lessons import Learner, Lesson, Stopped
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 Array = np.ndarray
 TITLES = {"with": "with shortcuts", "without": "without shortcuts"}
@@ -190,7 +190,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="shortcuts",
     statement="Shortcuts make the loss surface rougher.",
     sheet=False,

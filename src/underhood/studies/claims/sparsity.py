@@ -21,7 +21,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, Positive, comput
 from underhood.studies.claims.lessons import small_cnn, weights
 from underhood.studies.claims.verdicts import Finding
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Metric, Result
+from underhood.trials import Event, Metric, Result
 
 SMALL, SHARE = 1e-3, 0.01
 RULES = {"none": "no penalty", "l2": "L2", "l1": "L1"}
@@ -122,7 +122,7 @@ def told(group: Group) -> list[Block]:
     ]
 
 
-claim = Claim(
+ENTRY = Claim(
     name="sparsity",
     statement="L2 regularisation gives sparser weights than L1.",
     sheet=False,

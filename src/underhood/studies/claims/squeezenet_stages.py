@@ -20,7 +20,7 @@ from underhood.studies.claims.claim import Bench, Claim, Count, over_seeds
 from underhood.studies.claims.verdicts import Finding
 from underhood.studies.claims.work import by_cost, layers
 from underhood.tables import Column, Table
-from underhood.training.events import Event, Result
+from underhood.trials import Event, Result
 
 Part = Literal["conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9", "conv10"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -87,7 +87,7 @@ def told(group: Group) -> list[Block]:
     ]  # fmt: skip
 
 
-claim = Claim(
+ENTRY = Claim(
     name="squeezenet-stages",
     statement="SqueezeNet spends most of its computation in later stages.",
     sheet=True,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from underhood import engine
-from underhood.engine.optim import OPTIMIZERS, Row
+from underhood.engine.optim import OPTIMIZERS, Entry
 from underhood.errors import BadInput, MissingPiece
 from underhood.training.backends import Array, flat_state, nested_state
 from underhood.training.backends.settings import BackendSettings
@@ -90,7 +90,7 @@ class Torch:
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
         row = OPTIMIZERS[name]
-        rule = getattr(torch.optim, row.twin.rpartition(".")[2]) if row.twin else None
+        rule = getattr(torch.optim, row.reference.rpartition(".")[2]) if row.reference else None
         if self.settings.fused:
             if rule is None or "fused" not in inspect.signature(rule).parameters:
                 raise BadInput(f"fused: PyTorch has no fused form of {name}; there is {', '.join(_with_fused_form())}")
@@ -138,8 +138,12 @@ def _beside(parameter: torch.Tensor, values: Array) -> torch.Tensor:
 
 
 def _with_fused_form() -> list[str]:
-    twins = {name: getattr(torch.optim, row.twin.rpartition(".")[2]) for name, row in OPTIMIZERS.items() if row.twin}
-    return [name for name, rule in twins.items() if "fused" in inspect.signature(rule).parameters]
+    references = {
+        name: getattr(torch.optim, row.reference.rpartition(".")[2])
+        for name, row in OPTIMIZERS.items()
+        if row.reference
+    }
+    return [name for name, rule in references.items() if "fused" in inspect.signature(rule).parameters]
 
 
 def _gist(error: BaseException) -> str:
@@ -150,7 +154,7 @@ def _gist(error: BaseException) -> str:
 class PageOptimizer(torch.optim.Optimizer):
     """An optimiser of our own on PyTorch's tensors: its page's rule, unchanged."""
 
-    def __init__(self, params: Any, row: Row, arguments: dict[str, Any]) -> None:
+    def __init__(self, params: Any, row: Entry, arguments: dict[str, Any]) -> None:
         self.page = row.optimizer([engine.tensor(0.0, requires_grad=True)], **arguments)
         super().__init__(params, dict(self.page.defaults))
 

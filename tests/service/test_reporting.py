@@ -3,7 +3,7 @@
 import pytest
 
 import underhood
-from underhood.studies.telling import facts_of
+from underhood.service.reporting import facts_of
 
 
 @pytest.mark.parametrize(("study", "warned"), [("conv-arithmetic", False), ("cutout", True)])

@@ -1,6 +1,6 @@
-"""A network's twin: the same modules on other tensors, so that whatever is done to it, the network never notices.
+"""A network's replica: the same modules on other tensors, so that whatever is done to it, the network never notices.
 
-On the meta device a twin has shapes and no numbers: copying 143 million parameters takes no memory and a
+On the meta device a replica has shapes and no numbers: copying 143 million parameters takes no memory and a
 forward pass no time. Parameters that are shared stay shared, plain tensors in attributes are copied too, and
 what can't be copied (a lock, an open file) is the one thing that both have.
 """
@@ -12,7 +12,7 @@ from underhood.errors import BadInput
 from underhood.instruments.pytorch import load_torch
 
 
-def twin(module: Any, meta: bool = True) -> Any:
+def replica(module: Any, meta: bool = True) -> Any:
     """A copy of the module with its hooks, mode and attributes: on meta tensors, or on real ones."""
     module = unwrapped(module)
     memo: dict[int, Any] = {}

@@ -19,7 +19,7 @@ def study_of(run: Run) -> Study:
     return in_file(Path(file), run.study) if file else find(run.study)
 
 
-def can_be_told(run: Run) -> bool:
+def can_be_reported(run: Run) -> bool:
     """Whether there is an answer to tell: the run came to its end, and a trial of it finished."""
     return run.state != "stopped" and any(trial.state == "finished" for trial in run.trials)
 

@@ -38,15 +38,15 @@ def theirs(net: Any, original: Any, target: Any, x: Array, label: int, ndim: int
     if not (is_page or original is not None) or importlib.util.find_spec("torch") is None:
         return None
     torch = load_torch()
-    twin = deepcopy(original if original is not None else target.build(torch.nn)).double().eval()
-    twin.load_state_dict({key: torch.tensor(value.numpy()) for key, value in net.state_dict().items()})
-    no_inplace(twin)
+    reference = deepcopy(original if original is not None else target.build(torch.nn)).double().eval()
+    reference.load_state_dict({key: torch.tensor(value.numpy()) for key, value in net.state_dict().items()})
+    no_inplace(reference)
 
     def loss(output: Any) -> Any:
         if ndim != 2:
             return output.mean()
         return torch.nn.functional.cross_entropy(output, torch.full((len(output),), label))
 
-    recording = record(twin, x, loss)
-    values = {"input": x, **{name: p.detach().numpy() for name, p in twin.named_parameters()}}
+    recording = record(reference, x, loss)
+    values = {"input": x, **{name: p.detach().numpy() for name, p in reference.named_parameters()}}
     return Theirs(recording, values)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from underhood.lab.coordinator import How, run_study
-from underhood.lab.events import Listener, nobody
 from underhood.lab.machine import usable_cores
 from underhood.lab.results import Run
+from underhood.lab.run_events import Listener, nobody
 from underhood.lab.study import Study, plan
 from underhood.lab.trial import TrialSpec
+from underhood.service.reporting import can_be_reported, document_of, write_report
 from underhood.studies import find
-from underhood.studies.telling import can_be_told, document_of, write_report
 
 Words = Mapping[str, Any] | Sequence[str]
 
@@ -63,7 +63,7 @@ def run(
         ask=ask,
     )
     done = run_study(found, scale, sets, seeds, how, file=settings, grid=axes, tune=tune)
-    if can_be_told(done):
+    if can_be_reported(done):
         write_report(done, document=document_of(done, found), study=found)
     return done
 
