@@ -42,7 +42,7 @@ def reduce(losses: Array, reduction: str, count: Any = None) -> Array:
         return np.asarray(losses.sum() / losses.dtype.type(1 if reduction == "sum" else _count(losses, count)))
 
 
-def share(dz: Array, like: Array, reduction: str, count: Any = None) -> Array:
+def distribute(dz: Array, like: Array, reduction: str, count: Any = None) -> Array:
     """The gradient that reaches each of the losses, of which `like` has the shape."""
     if reduction == "none":
         return dz
@@ -92,7 +92,7 @@ def pairwise(
         needs: tuple[bool, ...] = (True, True),
         **settings: Any,
     ) -> Any:
-        d = share(dz, np.broadcast_to(x, np.broadcast_shapes(x.shape, t.shape)), reduction)
+        d = distribute(dz, np.broadcast_to(x, np.broadcast_shapes(x.shape, t.shape)), reduction)
         dx = unbroadcast(d * back_x(x, t, **settings), x) if needs[0] else None
         dt = unbroadcast(d * back_t(x, t, **settings), t) if needs[1] and back_t is not None else None
         return dx, dt
@@ -138,7 +138,7 @@ def _pair_loops(f: Any, back_x: Any, back_t: Any, of_target: bool) -> Form:
     ) -> tuple[Array, Array | None]:
         like = np.broadcast_to(x, np.broadcast_shapes(x.shape, t.shape))
         dx, dt = np.empty(like.shape, x.dtype), np.empty(like.shape, t.dtype)
-        d = share(dz, like, reduction).ravel()
+        d = distribute(dz, like, reduction).ravel()
         backward(d, spread(x, like), spread(t, like), dx.reshape(-1), dt.reshape(-1), tuple(settings.values()))
         return unbroadcast(dx, x), unbroadcast(dt, t) if of_target else None
 

@@ -1,4 +1,4 @@
-"""The engine's own stream of random numbers: first weights, `randn` and dropout's masks are drawn from it.
+"""The engine's own stream of random numbers: initial weights, `randn` and dropout's masks are drawn from it.
 
 The laboratory draws with streams by purpose and hands the numbers in; this one serves whoever writes
 `underhood.manual_seed(0)` and goes on as in PyTorch. The numbers are not PyTorch's.

@@ -1,4 +1,4 @@
-"""First weights: the same distributions, gains and refusals as torch.nn.init."""
+"""Initial weights: the same distributions, gains and refusals as torch.nn.init."""
 
 import math
 

@@ -84,7 +84,7 @@ LAYERS = [
 
 
 def build(layer):
-    """Ours and PyTorch's, in float64, with PyTorch's first weights."""
+    """Ours and PyTorch's, in float64, with PyTorch's initial weights."""
     reference = eval(f"torch.nn.{layer}").double()
     with torch.no_grad():
         for parameter in reference.parameters():

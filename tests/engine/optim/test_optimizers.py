@@ -74,7 +74,7 @@ def _float64_throughout():
     torch.set_default_dtype(torch.float32)
 
 
-def twin_of(name):
+def reference_of(name):
     module, _, cls = OPTIMIZERS[name].reference.rpartition(".")
     return getattr(importlib.import_module(module), cls)
 
@@ -100,7 +100,7 @@ def ours(params, name, **settings):
 
 def theirs(params, name, **settings):
     tensors = [torch.tensor(p, requires_grad=True) for p in params]
-    return tensors, twin_of(name)(tensors, **settings)
+    return tensors, reference_of(name)(tensors, **settings)
 
 
 def step(tensors, optimizer, arrays):
@@ -123,8 +123,8 @@ def assert_equal(a, b, tolerance=1e-9):
         assert np.linalg.norm(x.detach().numpy() - y) <= tolerance * np.linalg.norm(y)
 
 
-def test_every_optimizer_with_a_twin_has_cases():
-    assert CASES.keys() == {name for name, row in OPTIMIZERS.items() if row.reference}
+def test_every_optimizer_with_a_reference_has_cases():
+    assert CASES.keys() == {name for name, entry in OPTIMIZERS.items() if entry.reference}
     assert len(ROWS) >= 29
 
 
@@ -193,7 +193,7 @@ def test_parameter_groups_have_settings_of_their_own(name):
     other = next(settings for settings in reversed(CASES[name]))
     a, b = ours(starts(), name)[0], theirs(starts(), name)[0]
     groups = [[{"params": p[:1]}, {"params": p[1:], **other, "lr": 0.03}] for p in (a, b)]
-    optimizer, reference = OPTIMIZERS[name].optimizer(groups[0]), twin_of(name)(groups[1])
+    optimizer, reference = OPTIMIZERS[name].optimizer(groups[0]), reference_of(name)(groups[1])
     for arrays in gradients(STEPS):
         step(a, optimizer, arrays)
         step(b, reference, arrays)

@@ -280,7 +280,7 @@ class LogSoftmax(Activation):
 
 
 class Softmax2d(Activation):
-    """The softmax over the channels at every place of (N, C, H, W) or (C, H, W)."""
+    """The softmax over the channels at every position of (N, C, H, W) or (C, H, W)."""
 
     function = F.softmax
 

@@ -1,6 +1,6 @@
 """Convolutions as modules: Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d.
 
-First weights and biases: U(−1/√fan_in, 1/√fan_in), as in PyTorch (its kaiming_uniform_ with a = √5 is the same).
+Initial weights and biases: U(−1/√fan_in, 1/√fan_in), as in PyTorch (its kaiming_uniform_ with a = √5 is the same).
 """
 
 import math

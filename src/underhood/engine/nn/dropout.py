@@ -19,7 +19,7 @@ class DropoutBase(Module):
 
 
 class Dropout(DropoutBase):
-    """Drop numbers."""
+    """Drop single elements."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)

@@ -14,7 +14,7 @@ from underhood.engine.tensor import Tensor, check_device
 class Embedding(Module):
     """A row of `weight` for every index.   input: any shape, int64   weight: (R, D)   output: (*, D)
 
-    First weights: N(0, 1). Row `padding_idx` starts at 0 and is not learnt.
+    Initial weights: N(0, 1). Row `padding_idx` starts at 0 and is not learnt.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""First weights, drawn in NumPy. Each function fills a tensor in place and returns it, as torch.nn.init does.
+"""Initial weights, drawn in NumPy. Each function fills a tensor in place and returns it, as torch.nn.init does.
 
     fan_in   the inputs that one output sums over      fan_out   the outputs that one input feeds
 
@@ -93,7 +93,7 @@ def trunc_normal_(
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator = None) -> Tensor:
-    """N(0, std²), with the share `sparsity` of every column set to 0."""
+    """N(0, std²), with the fraction `sparsity` of every column set to 0."""
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, not {tuple(tensor.shape)}")
     rows, columns = tensor.shape
@@ -126,8 +126,8 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight: (out, in, *kernel)."""
     if len(shape) < 2:
         raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
-    field = math.prod(shape[2:])
-    return shape[1] * field, shape[0] * field
+    receptive = math.prod(shape[2:])
+    return shape[1] * receptive, shape[0] * receptive
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:

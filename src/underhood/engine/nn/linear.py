@@ -20,7 +20,7 @@ def empty(*shape: int, dtype: Any = None) -> Parameter:
 class Linear(Module):
     """z = a wᵀ + b.   a: (…, in_features)   weight: (out_features, in_features)   bias: (out_features,)
 
-    First weights: U(−1/√in_features, 1/√in_features), bias too, as in PyTorch.
+    Initial weights: U(−1/√in_features, 1/√in_features), bias too, as in PyTorch.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Linear(Module):
 class Bilinear(Module):
     """z[o] = x w[o] y + b[o].   x: (…, in1_features)   y: (…, in2_features)   weight: (out, in1, in2)   bias: (out,)
 
-    First weights: U(−1/√in1_features, 1/√in1_features), bias too, as in PyTorch.
+    Initial weights: U(−1/√in1_features, 1/√in1_features), bias too, as in PyTorch.
     """
 
     def __init__(

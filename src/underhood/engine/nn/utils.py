@@ -1,7 +1,7 @@
 """Clipping gradients, between backward and the optimiser's step.
 
     clip_grad_norm_    g ← g · min(1, c / (‖g‖ + 1e−6)),   ‖g‖ the norm of all gradients as one long vector
-    clip_grad_value_   g ← min(max(g, −c), c), number by number
+    clip_grad_value_   g ← min(max(g, −c), c), element by element
 
 The first keeps the direction of the step, the second does not.
 
@@ -39,15 +39,15 @@ def clip_grad_norm_(
             "be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
             "`error_if_nonfinite=False`"
         )
-    share = max_norm / (total + 1e-6)
-    if not share >= 1:  # nan scales too, as in torch
+    factor = max_norm / (total + 1e-6)
+    if not factor >= 1:  # nan scales too, as in torch
         for g in gradients:
-            g *= g.dtype.type(share)
+            g *= g.dtype.type(factor)
     return Tensor(np.asarray(total, gradients[0].dtype if gradients else np.float32))
 
 
 def clip_grad_value_(parameters: Parameters, clip_value: float, foreach: bool | None = None) -> None:
-    """Bring every number of every gradient between −`clip_value` and `clip_value`, in place."""
+    """Bring every element of every gradient between −`clip_value` and `clip_value`, in place."""
     for g in _gradients(parameters):
         np.clip(g, -clip_value, clip_value, out=g)
 

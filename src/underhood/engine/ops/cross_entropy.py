@@ -24,7 +24,7 @@ import numpy as np
 
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.losses import REDUCTIONS, by_rows, check_classes, check_reduction, reduce, share
+from underhood.engine.losses import REDUCTIONS, by_rows, check_classes, check_reduction, distribute, reduce
 from underhood.engine.ops.nll_loss import weights
 from underhood.engine.ops.soft_cross_entropy import soft_cross_entropy
 from underhood.engine.tensor import Tensor, apply
@@ -92,7 +92,7 @@ def definition_backward(
     reduction: str,
     label_smoothing: float,
 ) -> tuple[Array, None, None]:
-    d = np.ascontiguousarray(share(dz, t, reduction, _mass(t, w, ignore_index, o)))
+    d = np.ascontiguousarray(distribute(dz, t, reduction, _mass(t, w, ignore_index, o)))
     return _definition_backward(d, *_in_order(o, t, w), ignore_index, label_smoothing), None, None
 
 
@@ -158,7 +158,7 @@ def vector_backward(
     q = np.full(o.shape, label_smoothing / o.shape[1], o.dtype)
     q[row, np.where(t == ignore_index, 0, t)] += 1 - label_smoothing
     q *= 1 if w is None else w
-    d = np.where(t == ignore_index, 0, share(dz, t, reduction, each.sum()))
+    d = np.where(t == ignore_index, 0, distribute(dz, t, reduction, each.sum()))
     return ((o * q.sum(axis=1, keepdims=True) - q) * d[:, None]).astype(o.dtype), None, None
 
 

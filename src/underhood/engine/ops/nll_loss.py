@@ -15,7 +15,7 @@ import numpy as np
 
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.losses import REDUCTIONS, by_rows, check_classes, check_reduction, reduce, share
+from underhood.engine.losses import REDUCTIONS, by_rows, check_classes, check_reduction, distribute, reduce
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -54,7 +54,7 @@ def definition_backward(
     dz: Array, z: Array, x: Array, t: Array, w: Array | None, *, ignore_index: int, reduction: str
 ) -> tuple[Array, None, None]:
     each = weights(t, w, ignore_index, x.dtype)
-    d = share(dz, each, reduction, each.sum())
+    d = distribute(dz, each, reduction, each.sum())
     return _definition_backward(np.ascontiguousarray(d), np.ascontiguousarray(t), each, x.shape[1]), None, None
 
 
@@ -81,7 +81,7 @@ def vector_backward(
     each = weights(t, w, ignore_index, x.dtype)
     n = np.flatnonzero(each)
     dx = np.zeros(x.shape, dz.dtype)
-    dx[n, t[n]] = -each[n] * share(dz, each, reduction, each.sum())[n]
+    dx[n, t[n]] = -each[n] * distribute(dz, each, reduction, each.sum())[n]
     return dx, None, None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.losses import REDUCTIONS, reduce, share
+from underhood.engine.losses import REDUCTIONS, distribute, reduce
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -65,7 +65,7 @@ def vector_backward(
     reduction: str,
     needs: tuple[bool, ...] = (True, True, True),
 ) -> Any:
-    d = share(dz, logs[:, 0], reduction)[:, None]
+    d = distribute(dz, logs[:, 0], reduction)[:, None]
     wq = weighted(q, w)
     dx = d * (np.exp(logs) * wq.sum(axis=1, keepdims=True) - wq)
     return dx, -d * weighted(logs, w) if needs[1] else None, None

@@ -27,8 +27,8 @@ from underhood.engine.optim.rmsprop import RMSprop
 from underhood.engine.optim.rmsprop_nesterov import RMSpropNesterov
 from underhood.engine.optim.sgd import SGD
 
-PAGES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam)
-OPTIMIZERS: dict[str, Entry] = {page.ENTRY.name: page.ENTRY for page in PAGES}
+MODULES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam)
+OPTIMIZERS: dict[str, Entry] = {module.ENTRY.name: module.ENTRY for module in MODULES}
 
 __all__ = [
     "OPTIMIZERS",

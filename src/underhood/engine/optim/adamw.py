@@ -1,6 +1,6 @@
 """AdamW: Adam with weight decay of its own, apart from the gradient.
 
-    w ← w − η λ w                          every weight shrinks by the same share
+    w ← w − η λ w                          every weight shrinks by the same fraction
     w ← w − η m̂ / (√ŝ + ε)                 Adam's step, of a gradient without λ
 
 L2 regularisation adds λ w to the gradient, and Adam then divides it by √ŝ with the rest: a weight whose gradient

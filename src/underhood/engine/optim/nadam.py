@@ -46,7 +46,7 @@ class NAdam(Optimizer):
 
     rule = staticmethod(rule)
     buffers = ("exp_avg", "exp_avg_sq")
-    numbers: ClassVar = {"step": int, "mu_product": float}
+    scalars: ClassVar = {"step": int, "mu_product": float}
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 
 
 class Entry(NamedTuple):
-    """The registry row of an optimiser. `reference` is PyTorch's class of the same meaning, empty if it has none."""
+    """the registry entry of an optimiser. `reference` is PyTorch's class of the same meaning, empty if it has none."""
 
     name: str
     optimizer: type[Optimizer]
@@ -50,7 +50,7 @@ class Optimizer:
 
     rule: Callable[..., Any]
     buffers: tuple[str, ...] = ()  # the names of what is kept for each weight, torch's names
-    numbers: ClassVar[dict[str, type]] = {"step": int}  # what is kept for each parameter beside them
+    scalars: ClassVar[dict[str, type]] = {"step": int}  # what is kept once a parameter
     stepped = False  # whether `step` has been called; schedules warn if not
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any], hints: dict[str, Any] | None = None) -> None:
@@ -164,8 +164,8 @@ class Optimizer:
 
     def _kept(self, key: str, value: Any, p: Tensor) -> Any:
         """A value of a state_dict as our own: a number, or a copy in the parameter's dtype."""
-        if key in self.numbers:
-            return self.numbers[key](value)
+        if key in self.scalars:
+            return self.scalars[key](value)
         return Tensor(np.array(value.cpu().numpy() if hasattr(value, "cpu") else value, p.dtype))
 
     def __repr__(self) -> str:
@@ -206,7 +206,7 @@ def ascend(w: Number, g: Number, decay: float, maximize: bool) -> Number:
 
 
 def decays(group: dict[str, Any]) -> tuple[float, float]:
-    """A group's λ as (part of the gradient, share of the weight that each step takes away)."""
+    """A group's λ as (part of the gradient, fraction of the weight that each step takes away)."""
     if group["decoupled_weight_decay"]:
         return 0.0, group["lr"] * group["weight_decay"]
     return group["weight_decay"], 0.0

@@ -3,7 +3,7 @@
     η: η_max/d ↗ η_max ↘ η_max/(d D)         d = `div_factor`, D = `final_div_factor`
     μ: μ_max  ↘ μ_base ↗ μ_max
 
-A share `pct_start` of the steps goes up, the rest down, each along a line or half a cosine. With `three_phase` the
+A fraction `pct_start` of the steps goes up, the rest down, each along a line or half a cosine. With `three_phase` the
 way down takes as long as the way up, to η_max/d, and what is left goes on from there to the end. The optimiser's
 own rate is not used. A step is a batch, not an epoch.
 
@@ -18,12 +18,12 @@ from underhood.engine.optim.lr_scheduler.schedule import LRScheduler
 from underhood.engine.optim.optimizer import Optimizer
 
 
-def line(start: float, end: float, share: float) -> float:
-    return start + (end - start) * share
+def line(start: float, end: float, fraction: float) -> float:
+    return start + (end - start) * fraction
 
 
-def half_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) / 2 * (1 + cos(pi * share))
+def half_cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) / 2 * (1 + cos(pi * fraction))
 
 
 CURVES = {"cos": half_cosine, "linear": line}
@@ -83,12 +83,12 @@ class OneCycleLR(LRScheduler):
         curve, ends = CURVES[self._anneal_func_type], [end for end, _ in self.phases]
         i = min(bisect_left(ends, k), len(ends) - 1)  # the first phase that ends at k or later
         (end, phase), start = self.phases[i], ends[i - 1] if i else 0.0
-        share = (k - start) / (end - start)
+        fraction = (k - start) / (end - start)
         rates = []
         for group in self.optimizer.param_groups:
-            rates.append(curve(group[phase[0]], group[phase[1]], share))
+            rates.append(curve(group[phase[0]], group[phase[1]], fraction))
             if self.cycle_momentum:
-                self._set_momentum(group, curve(group[phase[2]], group[phase[3]], share))
+                self._set_momentum(group, curve(group[phase[2]], group[phase[3]], fraction))
         return rates
 
     @staticmethod
