@@ -193,3 +193,15 @@ def test_a_table_is_as_wide_as_the_longest_words_of_its_headers(facts, title, wi
     table = Table("Narrow numbers", columns, [{f"c{i}": i for i in range(9)}])
     text = render_html(Document("t", "q?", "a", [Section("s", [table])]), facts)
     assert ('<div class="block wide">' in text) == wide
+
+
+def test_a_folded_section_shows_its_first_block_alone(facts):
+    folded = Section("Claim", ["It holds.", "Because.", "And so on."], folded=True)
+    document = Document("T", "Q?", "A.", [folded, Section("One block", ["Alone."], folded=True)])
+    html = render_html(document, facts)
+    section = html[html.index('id="section-1"') : html.index('id="section-2"')]
+    before, after = section.split('<details class="folded">')
+    assert "It holds." in before
+    assert "Because." in after.split("</details>")[0]
+    assert "And so on." in after.split("</details>")[0]
+    assert "<details" not in html[html.index('id="section-2"') : html.index('class="how"')]

@@ -31,8 +31,11 @@ Block: TypeAlias = str | Table | Figure | Equation
 
 @dataclass(frozen=True)
 class Section:
+    """A title and what stands below it. `folded`: on the page its first block stands alone until one opens it."""
+
     title: str
     blocks: list[Block] = field(default_factory=list)
+    folded: bool = False
 
 
 @dataclass(frozen=True)
