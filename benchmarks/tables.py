@@ -201,7 +201,7 @@ def floors(found: Records, threads: int, cases: Sequence[Case], works: dict[str,
     return Table(f"The floor on {plural(threads)}", columns, rows, foot)
 
 
-PRODUCTS = ("convolution", "weight_gradient", "matrix_product", "to_weight")  # kernels of multiply–adds
+PRODUCTS = ("convolution", "weight_gradient", "matrix_product", "linear_weight_gradient")  # kernels of multiply–adds
 
 
 def kernels(found: Records, case: Case, work: Work) -> Table | None:

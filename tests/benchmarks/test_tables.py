@@ -6,7 +6,7 @@ from benchmarks.cases import CASES
 from benchmarks.floor import Work
 from benchmarks.tables import Records, allocations, by_process, kernels, not_replayed, peers, readies, speed, variants
 
-KERNELS = [{"name": "relu_mask", "calls": 2, "ms": 0.1}, {"name": "to_weight", "calls": 1, "ms": 0.3}]
+KERNELS = [{"name": "relu_gradient", "calls": 2, "ms": 0.1}, {"name": "linear_weight_gradient", "calls": 1, "ms": 0.3}]
 MLP, NN = CASES["mlp"], CASES["simple-nn"]
 
 
@@ -71,8 +71,8 @@ def test_kernels_come_by_their_share_and_tell_what_stands_above_the_floor(found)
     work = Work(flops=3 * 10**8, moved=10**6, touched=10**6)
     table = kernels(found, MLP, work)
     assert [(row["name"], row["share"]) for row in table.rows] == [
-        ("to_weight", pytest.approx(0.75)),
-        ("relu_mask", pytest.approx(0.25)),
+        ("linear_weight_gradient", pytest.approx(0.75)),
+        ("relu_gradient", pytest.approx(0.25)),
     ]
     # 3e8 FLOPs at 2e12 a second are 0.15 ms, 50 % of 0.3 ms; a copy of 1e6 bytes at 1e10 a second takes 0.1 ms
     assert table.foot == [

@@ -40,28 +40,43 @@ def test_a_product_is_the_product(N: int, K: int, C: int, turned: bool, relu: bo
     z = around[1:-1]
     before = around[[0, -1]].copy()
     expected = a @ (w.T if turned else w) + b
-    R, V = products.tile_of(N, C, lane)
-    room = np.full(threads * products.room_for(V, lane, K), np.nan, dtype)
-    run(dtype, threads, products.product(R, V, lane), a, w, b, z, room, N, K, C, turned, relu)
+    R, V = products.tile_shape(N, C, lane)
+    workspace = np.full(threads * products.workspace_size(V, lane, K), np.nan, dtype)
+    run(dtype, threads, products.matrix_product(R, V, lane), a, w, b, z, workspace, N, K, C, turned, relu)
     close(z.reshape(N, C), np.maximum(expected, 0) if relu else expected)
     np.testing.assert_array_equal(around[[0, -1]], before)  # nothing beside it is touched
 
 
 @settings(max_examples=60, deadline=None)
-@given(N=SIZES, D=SIZES, P=SIZES, keep=st.sampled_from([0.0, 0.9]), follow=st.booleans(), **KINDS)
+@given(N=SIZES, D=SIZES, P=SIZES, keep=st.sampled_from([0.0, 0.9]), update=st.booleans(), **KINDS)
 def test_a_weights_gradient_and_its_update(
-    N: int, D: int, P: int, keep: float, follow: bool, dtype: str, threads: int
+    N: int, D: int, P: int, keep: float, update: bool, dtype: str, threads: int
 ) -> None:
     lane = lanes(np.dtype(dtype))
     dz, a, dw, w = drawn(dtype, (N, P), (N, D), (P, D), (P, D))
     gradient = keep * dw + dz.T @ a
-    weights = w - 0.1 * gradient if follow else w.copy()
+    weights = w - 0.1 * gradient if update else w.copy()
     if not keep:
         dw[:] = np.nan  # what is not kept is not read
-    R, V = products.tile_of(P, D, lane)
-    room = np.full(threads * products.room_for(V, lane, N, products.WIDE), np.nan, dtype)
+    R, V = products.tile_shape(P, D, lane)
+    workspace = np.full(threads * products.workspace_size(V, lane, N, products.WIDE), np.nan, dtype)
     constants = np.array([0.1], dtype)
-    run(dtype, threads, products.to_weight(R, V, lane), dz, a, dw, w, constants, room, N, D, P, keep, follow)
+    run(
+        dtype,
+        threads,
+        products.linear_weight_gradient(R, V, lane),
+        dz,
+        a,
+        dw,
+        w,
+        constants,
+        workspace,
+        N,
+        D,
+        P,
+        keep,
+        update,
+    )
     close(dw, gradient)
     close(w, weights)
 
@@ -71,7 +86,7 @@ def test_a_weights_gradient_and_its_update(
 def test_rows_add_up(N: int, P: int, keep: float, dtype: str, threads: int) -> None:
     dz, db = drawn(dtype, (N, P), (P,))
     expected = keep * db + dz.sum(0)
-    run(dtype, threads, products.add_rows_up(lanes(np.dtype(dtype))), dz, db, N, P, keep)
+    run(dtype, threads, products.linear_bias_gradient(lanes(np.dtype(dtype))), dz, db, N, P, keep)
     close(db, expected)
 
 
@@ -80,11 +95,11 @@ def test_a_mask_lets_through_where_z_is_positive(count: int) -> None:
     dz, z = drawn("float32", (count,), (count,))
     z[0], dz[count // 2] = np.nan, np.nan
     expected = np.where(z > 0, dz, 0)
-    run("float32", 2, products.relu_mask(lanes(np.dtype("float32"))), dz, z, count)
+    run("float32", 2, products.relu_gradient(lanes(np.dtype("float32"))), dz, z, count)
     np.testing.assert_array_equal(dz, expected)
 
 
 def test_a_tile_has_the_vectors_that_waste_less() -> None:
-    assert products.tile_of(128, 1000, 8)[1] == 3
-    assert products.tile_of(128, 10, 8)[1] == 2
-    assert products.tile_of(2, 10, 8)[0] == 2
+    assert products.tile_shape(128, 1000, 8)[1] == 3
+    assert products.tile_shape(128, 10, 8)[1] == 2
+    assert products.tile_shape(2, 10, 8)[0] == 2

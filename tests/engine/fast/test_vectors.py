@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from underhood.engine.fast.edges import fetch, load_some, store_some
+from underhood.engine.fast.edges import load_first, prefetch, store_first
 from underhood.engine.fast.kernel import Bytes, Floats, Program, kernel
-from underhood.engine.fast.shuffles import interleave, turn
+from underhood.engine.fast.shuffles import interleave, transpose
 from underhood.engine.fast.vectors import (
+    add_outer,
     add_rows,
+    broadcast,
     bytes_as,
-    choose,
     fma,
-    grow,
     lanes,
     load,
     row,
     rows,
-    spread,
+    select,
     store,
     tile,
 )
@@ -34,10 +34,10 @@ def call(function: Any, *arguments: Any, dtype: str) -> None:
 
 
 @kernel
-def _grow(a: Floats, w: Floats, z: Floats, step: int, width: int, part: int, parts: int, thread: int) -> None:
+def _add_outer(a: Floats, w: Floats, z: Floats, step: int, width: int, part: int, parts: int, thread: int) -> None:
     t = load(tile(a, 3, 2), z, 0, width)
     for k in range(4):
-        t = grow(t, a, k, step, w, k * width)
+        t = add_outer(t, a, k, step, w, k * width)
     store(t, z, 0, width)
 
 
@@ -46,7 +46,7 @@ def test_grow_adds_products_of_numbers_and_rows(dtype: str) -> None:
     rng, width = np.random.default_rng(0), 2 * lanes(np.dtype(dtype))
     a, w, z = (rng.normal(size=size).astype(dtype) for size in ((3, 7), (4, width), (3, width)))
     expected = z + a[:, :4] @ w
-    call(_grow, a.reshape(-1), w.reshape(-1), z.reshape(-1), 7, width, dtype=dtype)
+    call(_add_outer, a.reshape(-1), w.reshape(-1), z.reshape(-1), 7, width, dtype=dtype)
     np.testing.assert_allclose(z, expected, rtol=1e-5 if dtype == "float32" else 1e-14, atol=1e-6)
 
 
@@ -59,9 +59,9 @@ def _arithmetic(x: Floats, y: Floats, z: Floats, size: int, part: int, parts: in
     store(a * b, z, 2 * size, 0)
     store(a / b, z, 3 * size, 0)
     store(fma(a, b, a), z, 4 * size, 0)
-    store(choose(a > b, a, b), z, 5 * size, 0)
-    store(choose(a == b, a, spread(blank, x.dtype.type(7))), z, 6 * size, 0)
-    store(choose((a != a) | (b != b), blank, a), z, 7 * size, 0)
+    store(select(a > b, a, b), z, 5 * size, 0)
+    store(select(a == b, a, broadcast(blank, x.dtype.type(7))), z, 6 * size, 0)
+    store(select((a != a) | (b != b), blank, a), z, 7 * size, 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -100,9 +100,9 @@ def test_rows_bytes_and_partial_sums() -> None:
 
 @kernel
 def _some(a: Floats, z: Floats, count: int, first: int, part: int, parts: int, thread: int) -> None:
-    t = load_some(tile(a, 3, 2), a, 0, count, count)
-    fetch(t, z, 0, count)
-    store_some(t + t, z, 1, count, count, first)
+    t = load_first(tile(a, 3, 2), a, 0, count, count)
+    prefetch(t, z, 0, count)
+    store_first(t + t, z, 1, count, count, first)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -123,7 +123,7 @@ def test_a_square_turns(dtype: str) -> None:
 
     @kernel
     def turned(a: Floats, z: Floats, part: int, parts: int, thread: int) -> None:
-        store(turn(load(tile(a, n, 1), a, 0, n)), z, 0, n)
+        store(transpose(load(tile(a, n, 1), a, 0, n)), z, 0, n)
 
     a, z = np.arange(n * n, dtype=dtype), np.zeros(n * n, dtype)
     call(turned, a, z, dtype=dtype)

@@ -2,15 +2,17 @@
 
     z[n,y,x,o] = b[o] + Σᵢ Σⱼ Σ_c a[n, s·y+d·i, s·x+d·j, c] · w[i,j,c,o]
 
-Channels last, the window of an output is K stretches of K·C consecutive numbers, and the weights of one input
-number to all outputs are consecutive too: `grow` takes one number of each of several windows and a row of weights.
+Channels last, the window of an output is K stretches of K·C consecutive elements, and the weights of one input
+element to all outputs are consecutive too: `add_outer` takes one element of each of several windows and a row of
+weights.
 No window is ever copied out (compare im2col, the page conv2d's vector form). The tile is P neighbouring outputs by V
 vectors of channels; where P does not divide the row, the last tile overlaps the one before and computes some again.
 
-    slide      the sum above; over δ, with the weights turned round, it is also ∂E/∂a
-    weigh      ∂E/∂w[i,j,c,o] = Σ_n Σ_y Σ_x a[n, s·y+d·i, s·x+d·j, c] · δ[n,y,x,o], tiles of consecutive inputs
-    pack       torch's weights (O, C, K, K) in the order in which `slide` reads them
-    fold       the threads' sums of `weigh`, added up and brought back to (O, C, K, K)
+    convolution              the sum above; over δ, with the filters flipped, it is also ∂E/∂a
+    weight_gradient          ∂E/∂w[i,j,c,o] = Σ_n Σ_y Σ_x a[n, s·y+d·i, s·x+d·j, c] · δ[n,y,x,o], in tiles of
+                             consecutive inputs
+    pack_weights             torch's weights (O, C, K, K) in the order in which `convolution` reads them
+    reduce_weight_gradient   the threads' sums of `weight_gradient`, added up and brought back to (O, C, K, K)
 
 The first window of an image begins where `a` says, and a step to the next window is a step of `a`, which the stride
 has made larger; `tap_y, tap_x` are the steps to the next tap. `top, step, down` say the same of rows: row y meets, at
@@ -27,7 +29,7 @@ import numpy as np
 
 from underhood.engine.compile import inner
 from underhood.engine.fast.kernel import Floats, Image, Kernel, Longs, kernel, mine, row_of
-from underhood.engine.fast.vectors import add_rows, fits, grow, load, rows, store, tile
+from underhood.engine.fast.vectors import add_outer, add_rows, fits, load, rows, store, tile
 
 
 @inner
@@ -37,7 +39,7 @@ def within(first: int, step: int, count: int, rows: int) -> range:
 
 
 @cache
-def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
+def convolution(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
     """The convolution in tiles of P × V; with `add` it is added to what z holds, else it begins with b.
 
     Where it is added, P has to divide the width: what is computed twice would be added twice.
@@ -68,7 +70,7 @@ def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
                             for j in range(stretches):
                                 begin = window + i * tap_y + j * tap_x
                                 for k in range(begin, begin + length):
-                                    t = grow(t, a.data, k, a.place, w, weight)
+                                    t = add_outer(t, a.data, k, a.place, w, weight)
                                     weight += V * lanes
                         store(t, z.data, to, z.place)
 
@@ -76,7 +78,7 @@ def slide(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
 
 
 @cache
-def weigh(R: int, V: int, lanes: int) -> Kernel:
+def weight_gradient(R: int, V: int, lanes: int) -> Kernel:
     """The weights' gradient in tiles of R consecutive inputs × V; each thread adds to sums of its own."""
 
     @kernel
@@ -102,7 +104,7 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
                                 at = row_of(a, thread, n, y) + i * tap_y + j * tap_x + k
                                 delta = row_of(dz, thread, n, y) + o
                                 for _ in range(width):
-                                    t = grow(t, a.data, at, 1, dz.data, delta)
+                                    t = add_outer(t, a.data, at, 1, dz.data, delta)
                                     at += a.place
                                     delta += dz.place
                             add_rows(t, dw, sums + k * outputs + o, outputs, first - k)
@@ -114,8 +116,8 @@ def weigh(R: int, V: int, lanes: int) -> Kernel:
 def tile_shape(length: int, vectors: int, exact: bool = False, columns: int = 0) -> tuple[int, int]:
     """Rows and columns of the quickest tile that covers `length` × `vectors`; `exact` ones do not overlap.
 
-    A step of `grow` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), its weights from
-    the second cache (half a vector a cycle), and the time until a sum can be added to again, 4 cycles and a bit.
+    A step of `add_outer` takes the longest of: its products (two vectors a cycle), its loads (two a cycle), its weights
+    from the second cache (half a vector a cycle), and the time until a sum can be added to again, 4 cycles and a bit.
     """
     shapes = [(r, v) for v in range(1, 4) if vectors % v == 0 for r in range(1, length + 1) if fits(r, v)]
     shapes = [(r, v) for r, v in shapes if not (exact and length % r) and columns in (0, v)]
@@ -128,7 +130,7 @@ def tile_shape(length: int, vectors: int, exact: bool = False, columns: int = 0)
 
 
 @kernel
-def pack(
+def pack_weights(
     w: Floats,
     packed: Floats,
     order: Longs,
@@ -142,7 +144,7 @@ def pack(
     parts: int,
     thread: int,
 ) -> None:
-    """packed[o // block, t, i, o % block] = w[order[t] + i·w_input + o·w_output]: what `slide` reads, as it reads it.
+    """packed[o // block, t, i, o % block] = w[order[t] + i·w_input + o·w_output], as `convolution` reads it.
 
     `block` is a tile's width. What is left of the last block stays 0.
     """
@@ -155,7 +157,7 @@ def pack(
 
 
 @kernel
-def fold(
+def reduce_weight_gradient(
     dw: Floats,
     to: Floats,
     order: Longs,
@@ -179,10 +181,10 @@ def fold(
                     at = s * size + (t * inputs + i) * stride + o
                     total += dw[at]
                     dw[at] = 0
-                place = order[t] + (o * inputs + i) * taps
-                to[place] = keep * to[place] + total if keep != 0 else total
+                position = order[t] + (o * inputs + i) * taps
+                to[position] = keep * to[position] + total if keep != 0 else total
 
 
 def tap_order(kernel_size: tuple[int, int], taps_y: list[int], taps_x: list[int]) -> np.ndarray:
-    """Where in a filter (K, K) the taps stand, in the order in which `slide` meets them."""
+    """Where in a filter (K, K) the taps stand, in the order in which `convolution` meets them."""
     return np.array([i * kernel_size[1] + j for i in taps_y for j in taps_x], np.int64)

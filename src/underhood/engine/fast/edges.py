@@ -12,23 +12,23 @@ from numba.core import cgutils
 from underhood.engine.aligned import LINE
 from underhood.engine.fast.vectors import (
     INDEX,
-    FlatMemory,
+    ArrayMemory,
     Tile,
     in_all_lanes,
     intrinsic,
     made,
-    places,
+    positions,
     row_starts,
     vector_of,
 )
 
 
 @intrinsic
-def load_some(typingctx: Any, like: Any, array: Any, index: Any, step: Any, count: Any) -> Any:
-    """`load` of the first `count` numbers of each row, zeros behind them; nothing beyond them is read."""
+def load_first(typingctx: Any, like: Any, array: Any, index: Any, step: Any, count: Any) -> Any:
+    """`load` of the first `count` elements of each row, zeros behind them; nothing beyond them is read."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         starts, vector = row_starts(builder, like, args[2], args[3]), vector_of(like)
         found = cgutils.alloca_once(builder, context.get_value_type(like))
         with builder.if_else(_whole(builder, like, args[4])) as (whole, part):
@@ -39,8 +39,10 @@ def load_some(typingctx: Any, like: Any, array: Any, index: Any, step: Any, coun
                 masks = [_first_lanes(builder, args[4], v * like.lanes, like.lanes) for v in range(like.columns)]
 
                 def make(r: int, v: int) -> Any:
-                    place = memory.place(starts[r], v * like.lanes, vector)
-                    return _masked(builder, "load", vector, [place], masks[v], memory.size, [ir.Constant(vector, None)])
+                    pointer = memory.pointer(starts[r], v * like.lanes, vector)
+                    return _masked(
+                        builder, "load", vector, [pointer], masks[v], memory.size, [ir.Constant(vector, None)]
+                    )
 
                 builder.store(made(context, builder, like, make), found)
         return builder.load(found)
@@ -49,13 +51,13 @@ def load_some(typingctx: Any, like: Any, array: Any, index: Any, step: Any, coun
 
 
 @intrinsic
-def store_some(typingctx: Any, t: Any, array: Any, index: Any, step: Any, count: Any, first: Any) -> Any:
-    """`store` of the first `count` numbers of the rows from `first` on."""
+def store_first(typingctx: Any, t: Any, array: Any, index: Any, step: Any, count: Any, first: Any) -> Any:
+    """`store` of the first `count` elements of the rows from `first` on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         starts = row_starts(builder, t, args[2], args[3])
-        values = {place: builder.extract_value(args[0], place) for place in places(t)}
+        values = {position: builder.extract_value(args[0], position) for position in positions(t)}
         all_rows = builder.icmp_signed("==", args[5], INDEX(0))
         with builder.if_else(builder.and_(all_rows, _whole(builder, t, args[4]))) as (whole, part):
             with whole:
@@ -63,11 +65,11 @@ def store_some(typingctx: Any, t: Any, array: Any, index: Any, step: Any, count:
                     memory.store(value, starts[r], v * t.lanes)
             with part:
                 for (r, v), value in values.items():
-                    place = memory.place(starts[r], v * t.lanes, value.type)
+                    pointer = memory.pointer(starts[r], v * t.lanes, value.type)
                     here = builder.icmp_signed("<=", args[5], INDEX(r))
                     count = builder.select(here, args[4], INDEX(0))
                     mask = _first_lanes(builder, count, v * t.lanes, t.lanes)
-                    _masked(builder, "store", value.type, [value, place], mask, memory.size, [])
+                    _masked(builder, "store", value.type, [value, pointer], mask, memory.size, [])
         return context.get_dummy_value()
 
     return types.void(t, array, types.int64, types.int64, types.int64, types.int64), codegen
@@ -78,9 +80,9 @@ def _whole(builder: Any, kind: Tile, count: Any) -> Any:
 
 
 def _first_lanes(builder: Any, count: Any, before: int, lanes: int) -> Any:
-    """True in the lanes whose number is less than count − before."""
-    numbers = ir.Constant(ir.VectorType(INDEX, lanes), [before + i for i in range(lanes)])
-    return builder.icmp_signed("<", numbers, in_all_lanes(builder, count, lanes))
+    """True in the lanes whose index is less than count − before."""
+    indices = ir.Constant(ir.VectorType(INDEX, lanes), [before + i for i in range(lanes)])
+    return builder.icmp_signed("<", indices, in_all_lanes(builder, count, lanes))
 
 
 def _masked(builder: Any, what: str, vector: Any, given: list[Any], mask: Any, align: int, rest: list[Any]) -> Any:
@@ -95,11 +97,11 @@ def _masked(builder: Any, what: str, vector: Any, given: list[Any], mask: Any, a
 
 
 @intrinsic
-def fetch(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> Any:
+def prefetch(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> Any:
     """Ask for the memory that `load` or `store` of such a tile will touch soon."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory, enum = FlatMemory(context, builder, array, args[1]), ir.IntType(32)
+        memory, enum = ArrayMemory(context, builder, array, args[1]), ir.IntType(32)
         byte = ir.IntType(8).as_pointer()
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [byte, enum, enum, enum]), "llvm.prefetch.p0i8"
@@ -107,8 +109,8 @@ def fetch(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> Any:
         lines = range(0, like.columns * like.lanes, LINE // memory.size)
         for start in row_starts(builder, like, args[2], args[3]):
             for more in lines:
-                place = builder.bitcast(memory.place(start, more), byte)
-                builder.call(function, [place, enum(0), enum(3), enum(1)])
+                pointer = builder.bitcast(memory.pointer(start, more), byte)
+                builder.call(function, [pointer, enum(0), enum(3), enum(1)])
         return context.get_dummy_value()
 
     return types.void(like, array, types.int64, types.int64), codegen

@@ -2,18 +2,18 @@
 
 from functools import cache
 
-from underhood.engine.fast.edges import load_some, store_some
+from underhood.engine.fast.edges import load_first, store_first
 from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
-from underhood.engine.fast.shuffles import interleave, turn
-from underhood.engine.fast.vectors import choose, load, row, spread, store, tile
+from underhood.engine.fast.shuffles import interleave, transpose
+from underhood.engine.fast.vectors import broadcast, load, row, select, store, tile
 
 
 @cache
-def move(add: bool) -> Kernel:
+def copy_images(add: bool) -> Kernel:
     """z ← a, or z ← z + a, between any two layouts; a_c and z_c are the steps to the next channel."""
 
     @kernel
-    def move(
+    def copy_images(
         a: Image,
         a_c: int,
         z: Image,
@@ -31,23 +31,23 @@ def move(add: bool) -> Kernel:
                 at, to = row_of(a, thread, n, y), row_of(z, thread, n, y)
                 for _ in range(width):
                     for c in range(channels):
-                        number = a.data[at + c * a_c]
-                        z.data[to + c * z_c] = z.data[to + c * z_c] + number if add else number
+                        element = a.data[at + c * a_c]
+                        z.data[to + c * z_c] = z.data[to + c * z_c] + element if add else element
                     at += a.place
                     to += z.place
 
-    return move
+    return copy_images
 
 
 @cache
-def mix(channels: int, lanes: int) -> Kernel:
+def interleave_channels(channels: int, lanes: int) -> Kernel:
     """z[n, y, x, c] = a[n, c, y, x] for a few channels, side by side in z; rows are as long as a vector or longer.
 
     `next` is a's step to the next channel. Where vectors do not fit into a row, the last overlaps the one before.
     """
 
     @kernel
-    def mix(
+    def interleave_channels(
         a: Image, next: int, z: Image, images: int, height: int, width: int, part: int, parts: int, thread: int
     ) -> None:
         blank = tile(z.data, channels, 1)
@@ -58,32 +58,36 @@ def mix(channels: int, lanes: int) -> Kernel:
                     t = interleave(load(blank, a.data, row_of(a, thread, n, y) + x, next))
                     store(t, z.data, row_of(z, thread, n, y) + x * channels, 0)
 
-    return mix
+    return interleave_channels
 
 
 @cache
-def exchange(lanes: int) -> Kernel:
+def transpose_images(lanes: int) -> Kernel:
     """z[n, j, i] = a[n, i, j], both at least as long as a vector; each row of an image is one of a matrix here.
 
     Squares are turned in registers. Where they do not fit, the last overlaps the one before.
     """
 
     @kernel
-    def exchange(a: Image, z: Image, images: int, height: int, width: int, part: int, parts: int, thread: int) -> None:
+    def transpose_images(
+        a: Image, z: Image, images: int, height: int, width: int, part: int, parts: int, thread: int
+    ) -> None:
         square = tile(z.data, lanes, 1)
         for n in mine(images, part, parts):
             for top in range(0, height, lanes):
                 i = min(top, height - lanes)
                 for left in range(0, width, lanes):
                     j = min(left, width - lanes)
-                    t = turn(load(square, a.data, row_of(a, thread, n, i) + j, a.row))
+                    t = transpose(load(square, a.data, row_of(a, thread, n, i) + j, a.row))
                     store(t, z.data, row_of(z, thread, n, j) + i, z.row)
 
-    return exchange
+    return transpose_images
 
 
 @kernel
-def clear(z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int) -> None:
+def fill_with_zeros(
+    z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
+) -> None:
     """z ← 0."""
     for n in mine(images, part, parts):
         for y in range(height):
@@ -93,7 +97,7 @@ def clear(z: Image, images: int, height: int, width: int, channels: int, part: i
 
 
 @cache
-def join(lanes: int, relu: bool, second: bool) -> Kernel:
+def add_relu(lanes: int, relu: bool, second: bool) -> Kernel:
     """z = φ(a + b), φ ReLU or the identity; without `second` z = φ(a)."""
 
     @kernel
@@ -119,14 +123,14 @@ def join(lanes: int, relu: bool, second: bool) -> Kernel:
                         if second:
                             t = t + load(blank, b.data, bt + x * b.place + c, 0)
                         if relu:
-                            t = choose((t > blank) | (t != t), t, blank)
+                            t = select((t > blank) | (t != t), t, blank)
                         store(t, z.data, to + x * z.place + c, 0)
 
     return add_relu
 
 
 @cache
-def gate(lanes: int, relu: bool, add: bool) -> Kernel:
+def relu_gradient(lanes: int, relu: bool, add: bool) -> Kernel:
     """da ← δ where z > 0 (everywhere without `relu`), 0 elsewhere; with `add` on top of what da holds."""
 
     @kernel
@@ -150,7 +154,7 @@ def gate(lanes: int, relu: bool, add: bool) -> Kernel:
                     for c in range(0, channels, lanes):
                         t = load(blank, dz.data, dt + x * dz.place + c, 0)
                         if relu:
-                            t = choose(load(blank, z.data, zt + x * z.place + c, 0) > blank, t, blank)
+                            t = select(load(blank, z.data, zt + x * z.place + c, 0) > blank, t, blank)
                         if add:
                             t = t + load(blank, da.data, to + x * da.place + c, 0)
                         store(t, da.data, to + x * da.place + c, 0)
@@ -159,8 +163,8 @@ def gate(lanes: int, relu: bool, add: bool) -> Kernel:
 
 
 @cache
-def sum_places(lanes: int) -> Kernel:
-    """sums[thread, c] += Σ δ over all places: a bias's gradient."""
+def bias_gradient(lanes: int) -> Kernel:
+    """sums[thread, c] += Σ δ over all pixels: a bias's gradient."""
 
     @kernel
     def bias_gradient(
@@ -191,15 +195,15 @@ def sum_places(lanes: int) -> Kernel:
 
 
 @cache
-def mean_places(lanes: int) -> Kernel:
-    """z[n, c] = the mean of a's channel over all places."""
+def global_average(lanes: int) -> Kernel:
+    """z[n, c] = the mean of a's channel over all pixels."""
 
     @kernel
-    def mean_places(
+    def global_average(
         a: Image, z: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
     ) -> None:
         blank = tile(z.data, 1, 1)
-        places = spread(blank, z.data.dtype.type(height * width))
+        pixels = broadcast(blank, z.data.dtype.type(height * width))
         for n in mine(images, part, parts):
             for c in range(0, channels, lanes):
                 total = blank
@@ -207,28 +211,28 @@ def mean_places(lanes: int) -> Kernel:
                     at = row_of(a, thread, n, y) + c
                     for x in range(width):
                         total = total + load(blank, a.data, at + x * a.place, 0)
-                store_some(total / places, z.data, row_of(z, thread, n, 0) + c, 0, channels - c, 0)
+                store_first(total / pixels, z.data, row_of(z, thread, n, 0) + c, 0, channels - c, 0)
 
-    return mean_places
+    return global_average
 
 
 @cache
-def spread_mean(lanes: int, add: bool) -> Kernel:
-    """Every place gets its share of a mean's gradient."""
+def global_average_gradient(lanes: int, add: bool) -> Kernel:
+    """Every pixel gets its fraction of a mean's gradient."""
 
     @kernel
-    def spread_mean(
+    def global_average_gradient(
         dz: Image, da: Image, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
     ) -> None:
         blank = tile(da.data, 1, 1)
-        places = spread(blank, da.data.dtype.type(height * width))
+        pixels = broadcast(blank, da.data.dtype.type(height * width))
         for n in mine(images, part, parts):
             for c in range(0, channels, lanes):
-                share = load_some(blank, dz.data, row_of(dz, thread, n, 0) + c, 0, channels - c) / places
+                fraction = load_first(blank, dz.data, row_of(dz, thread, n, 0) + c, 0, channels - c) / pixels
                 for y in range(height):
                     at = row_of(da, thread, n, y) + c
                     for x in range(width):
-                        t = load(blank, da.data, at + x * da.place, 0) + share if add else share
+                        t = load(blank, da.data, at + x * da.place, 0) + fraction if add else fraction
                         store(t, da.data, at + x * da.place, 0)
 
-    return spread_mean
+    return global_average_gradient

@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import aligned
-from underhood.engine.fast.images import clear, exchange, gate, mix, move
+from underhood.engine.fast.images import (
+    copy_images,
+    fill_with_zeros,
+    interleave_channels,
+    relu_gradient,
+    transpose_images,
+)
 from underhood.engine.fast.kernel import Image, Kernel, Program
 from underhood.engine.fast.recording import Value
 from underhood.engine.fast.sinks import Sinks
@@ -180,7 +186,7 @@ class Lowering:
     def clear(self, field: Field) -> None:
         """Zeros everywhere."""
         n, h, w = field.images, field.height, field.width
-        self.emit(clear, field.image(), n, h, w, field.depth, images=n)
+        self.emit(fill_with_zeros, field.image(), n, h, w, field.depth, images=n)
 
     # -- values --
 
@@ -244,13 +250,13 @@ class Lowering:
         merged = a.row == w * a.place and z.row == w * z.place  # a row begins where the one before ends
         square = merged and not add and min(c, h * w) >= lane
         if square and a_c == z.place == 1:
-            self.emit(exchange(lane), a._replace(row=a.place), z._replace(row=z_c), n, h * w, c, images=n)
+            self.emit(transpose_images(lane), a._replace(row=a.place), z._replace(row=z_c), n, h * w, c, images=n)
         elif square and a.place == z_c == 1:
-            self.emit(exchange(lane), a._replace(row=a_c), z._replace(row=z.place), n, c, h * w, images=n)
+            self.emit(transpose_images(lane), a._replace(row=a_c), z._replace(row=z.place), n, c, h * w, images=n)
         elif not add and a.place == z_c == 1 and z.place == c < lane <= w:
-            self.emit(mix(c, lane), a, a_c, z, n, h, w, images=n)
+            self.emit(interleave_channels(c, lane), a, a_c, z, n, h, w, images=n)
         else:
-            self.emit(move(add), a, a_c, z, z_c, n, h, w, c, images=n)
+            self.emit(copy_images(add), a, a_c, z, z_c, n, h, w, c, images=n)
 
     # -- gradients --
 
@@ -306,7 +312,7 @@ class Lowering:
             apart = self.bordered(value.shape)
             yield apart
             n, _, h, w = value.shape
-            kernel = gate(lanes(self.dtype), False, True)
+            kernel = relu_gradient(lanes(self.dtype), False, True)
             self.emit(kernel, apart.image(), apart.image(), target.image(), n, h, w, apart.depth, images=n)
 
     @contextmanager

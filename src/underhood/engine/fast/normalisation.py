@@ -2,18 +2,18 @@
 
     y = φ(γ (z − μ)/√(σ² + ε) + β + r)        r a residual or nothing, φ ReLU or the identity
 
-Two passes each way; what is between them is a few numbers a channel.
+Two passes each way; what is between them is a few values a channel.
 
-    measure    each image's sums: Σ z and Σ (z − its own mean)², while it lies in the cache
-    settle     μ and σ² of the batch from them, in float64 (Chan et al. 1983), the running statistics, and the line
-               z·slope + shift that is left to do
-    apply      y = φ(z·slope + shift + r)
+    batch_norm_sums                  each image's sums: Σ z and Σ (z − its own mean)², while it lies in the cache
+    batch_norm_statistics            μ and σ² of the batch from them, in float64 (Chan et al. 1983), the running
+                                     statistics, and the line z·slope + shift that is left to do
+    batch_norm                       y = φ(z·slope + shift + r)
 
-    collect    each image's Σ g and Σ g ẑ, where g = ∂E/∂y where y > 0 (the gradient that passes φ)
-    conclude   ∂E/∂γ and ∂E/∂β, and the line g·p + z·q + s that is ∂E/∂z
-    spread     ∂E/∂z, and ∂E/∂r = g
+    batch_norm_gradient_sums         each image's Σ g and Σ g (z − μ), where g = ∂E/∂y where y > 0 (what passes φ)
+    batch_norm_parameter_gradients   ∂E/∂γ and ∂E/∂β, and the line g·p + z·q + s that is ∂E/∂z
+    batch_norm_gradient              ∂E/∂z, and ∂E/∂r = g
 
-V vectors of a place's channels are taken together, where channels are a multiple of them: no sum then waits for itself.
+V vectors of a pixel's channels are taken together, where channels are a multiple of them: no sum then waits for itself.
 
 Source: Ioffe & Szegedy 2015; the derivation stands on the page batch_norm.
 """
@@ -23,11 +23,11 @@ from functools import cache
 import numpy as np
 
 from underhood.engine.fast.kernel import Floats, Image, Kernel, kernel, mine, row_of
-from underhood.engine.fast.vectors import choose, fma, load, spread, store, tile
+from underhood.engine.fast.vectors import broadcast, fma, load, select, store, tile
 
 
 @cache
-def measure(V: int, lanes: int) -> Kernel:
+def batch_norm_sums(V: int, lanes: int) -> Kernel:
     """sums[n, 0, c] = Σ z, sums[n, 1, c] = Σ (z − mean of the image)²."""
 
     @kernel
@@ -35,7 +35,7 @@ def measure(V: int, lanes: int) -> Kernel:
         z: Image, sums: Floats, images: int, height: int, width: int, channels: int, part: int, parts: int, thread: int
     ) -> None:
         blank = tile(sums, 1, V)
-        share = sums.dtype.type(1 / (height * width))
+        fraction = sums.dtype.type(1 / (height * width))
         for n in mine(images, part, parts):
             to = n * 2 * channels
             for c in range(0, channels, V * lanes):
@@ -45,7 +45,7 @@ def measure(V: int, lanes: int) -> Kernel:
                     for x in range(width):
                         total = total + load(blank, z.data, at + x * z.place, 0)
                 store(total, sums, to + c, 0)
-                mean, squares = total * spread(blank, share), blank
+                mean, squares = total * broadcast(blank, fraction), blank
                 for y in range(height):
                     at = row_of(z, thread, n, y) + c
                     for x in range(width):
@@ -57,21 +57,21 @@ def measure(V: int, lanes: int) -> Kernel:
 
 
 @kernel
-def settle(
+def batch_norm_statistics(
     sums: Floats, gamma: Floats, beta: Floats, running_mean: Floats, running_var: Floats, line: Floats, images: int,
-    places: int, channels: int, stride: int, eps: float, momentum: float, affine: bool, tracked: bool, part: int,
+    pixels: int, channels: int, stride: int, eps: float, momentum: float, affine: bool, tracked: bool, part: int,
     parts: int, thread: int,
 ) -> None:  # fmt: skip
     """line = slope, shift, μ, 1/√(σ² + ε), each (stride,)."""
-    count = images * places
+    count = images * pixels
     for c in mine(channels, part, parts):
         total = 0.0
         for n in range(images):
             total += sums[n * 2 * stride + c]
         mean, squares = total / count, 0.0
         for n in range(images):
-            apart = sums[n * 2 * stride + c] / places - mean
-            squares += sums[n * 2 * stride + stride + c] + places * apart * apart
+            apart = sums[n * 2 * stride + c] / pixels - mean
+            squares += sums[n * 2 * stride + stride + c] + pixels * apart * apart
         variance = squares / count
         root = 1 / np.sqrt(variance + eps)
         slope = (gamma[c] if affine else 1.0) * root
@@ -83,7 +83,7 @@ def settle(
 
 
 @kernel
-def settle_given(
+def batch_norm_given_statistics(
     gamma: Floats,
     beta: Floats,
     mean: Floats,
@@ -106,7 +106,7 @@ def settle_given(
 
 
 @cache
-def apply(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
+def batch_norm(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
     """y = φ(z·slope + shift + r)."""
 
     @kernel
@@ -135,14 +135,14 @@ def apply(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
                         if residual:
                             t = t + load(blank, r.data, rt + u * r.place, 0)
                         if relu:
-                            t = choose((t > blank) | (t != t), t, blank)
+                            t = select((t > blank) | (t != t), t, blank)
                         store(t, y.data, to + u * y.place, 0)
 
     return batch_norm
 
 
 @cache
-def collect(V: int, lanes: int, relu: bool) -> Kernel:
+def batch_norm_gradient_sums(V: int, lanes: int, relu: bool) -> Kernel:
     """sums[n, 0, c] = Σ g, sums[n, 1, c] = Σ g (z − μ)."""
 
     @kernel
@@ -170,7 +170,7 @@ def collect(V: int, lanes: int, relu: bool) -> Kernel:
                     for u in range(width):
                         g = load(blank, dy.data, dt + u * dy.place, 0)
                         if relu:
-                            g = choose(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                            g = select(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
                         plain = plain + g
                         weighted = fma(g, load(blank, z.data, zt + u * z.place, 0) - mean, weighted)
                 store(plain, sums, n * 2 * channels + c, 0)
@@ -180,8 +180,8 @@ def collect(V: int, lanes: int, relu: bool) -> Kernel:
 
 
 @kernel
-def conclude(
-    sums: Floats, gamma: Floats, line: Floats, dgamma: Floats, dbeta: Floats, back: Floats, images: int, places: int,
+def batch_norm_parameter_gradients(
+    sums: Floats, gamma: Floats, line: Floats, dgamma: Floats, dbeta: Floats, back: Floats, images: int, pixels: int,
     channels: int, stride: int, affine: bool, training: bool, keep: float, part: int, parts: int, thread: int,
 ) -> None:  # fmt: skip
     """∂E/∂γ, ∂E/∂β (added to `keep` of what is there), and back = p, q, s: ∂E/∂z = g·p + z·q + s."""
@@ -195,14 +195,14 @@ def conclude(
         if affine:
             dgamma[c] = keep * dgamma[c] + weighted if keep != 0 else weighted
             dbeta[c] = keep * dbeta[c] + plain if keep != 0 else plain
-        slope, count = (gamma[c] if affine else 1.0) * root, images * places
+        slope, count = (gamma[c] if affine else 1.0) * root, images * pixels
         stretch = slope * root * weighted / count if training else 0.0
         back[c], back[stride + c] = slope, -stretch
         back[2 * stride + c] = stretch * mean - (slope * plain / count if training else 0.0)
 
 
 @cache
-def spread_back(V: int, lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
+def batch_norm_gradient(V: int, lanes: int, relu: bool, residual: bool, add: bool) -> Kernel:
     """dz = g·p + z·q + s, and dr = g, added to what dr holds with `add`."""
 
     @kernel
@@ -233,7 +233,7 @@ def spread_back(V: int, lanes: int, relu: bool, residual: bool, add: bool) -> Ke
                     for u in range(width):
                         g = load(blank, dy.data, dt + u * dy.place, 0)
                         if relu:
-                            g = choose(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                            g = select(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
                         if residual:
                             old = load(blank, dr.data, rt + u * dr.place, 0) if add else blank
                             store(old + g, dr.data, rt + u * dr.place, 0)

@@ -1,4 +1,4 @@
-"""Tiles whose numbers change places: squares that turn, rows that interleave."""
+"""Tiles whose elements change positions: squares that are transposed, rows that interleave."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from underhood.engine.fast.vectors import Tile, intrinsic, made, vector_of
 
 
 @intrinsic
-def turn(typingctx: Any, t: Any) -> Any:
+def transpose(typingctx: Any, t: Any) -> Any:
     """A tile of one vector a row and as many rows as lanes, rows and lanes exchanged."""
     if t.columns != 1 or t.rows != t.lanes:
         return None
@@ -32,7 +32,7 @@ def turn(typingctx: Any, t: Any) -> Any:
 
 @intrinsic
 def interleave(typingctx: Any, t: Any) -> Any:
-    """The numbers of a tile of one vector a row, column after column, as a tile of one row."""
+    """The elements of a tile of one vector a row, column after column, as a tile of one row."""
     if t.columns != 1:
         return None
     kind = Tile(t.dtype, t.lanes, 1, t.rows)

@@ -1,20 +1,20 @@
-"""Explicit vectors: small tiles of numbers that stay in the processor's registers.
+"""Explicit vectors: small tiles of elements that stay in the processor's registers.
 
 A loop that Numba compiles from array indexing reaches a tenth of what the processor can do. Here a kernel says
 itself what is held in registers:
 
     t = tile(a, 6, 2)                    6 rows of 2 vectors, all zero; a vector is 8 float32 with AVX2
     t = rows(t, b, i)                    every row the 2 vectors that begin at b[i]
-    t = grow(t, a, i, step, w, j)        t[r, v] += a[i + r·step] · w[j + v]: one number of a times one row of w
+    t = add_outer(t, a, i, step, w, j)   t[r, v] += a[i + r·step] · w[j + v]: one element of a times one row of w
     store(t, z, i, step)                 row r to z[i + r·step]
 
-Tiles of one size add, multiply and compare like numbers. Arrays are flat, and indices are trusted: whoever calls
-keeps them inside. Nothing needs to be aligned. Tiles that hang over an edge are in edges.py, tiles whose numbers change
-places in shuffles.py.
+Tiles of one size add, multiply and compare like numbers. Arrays are one-dimensional and contiguous, and indices are
+trusted: whoever calls keeps them inside. Nothing needs to be aligned. Tiles that hang over an edge are in edges.py,
+tiles whose elements change positions in shuffles.py.
 
-How large a tile may be is the processor's (`fits`): `grow` wants rows × columns sums, the columns' weights and one
-number spread over a vector to fit into its registers, of which there are 16 with AVX2 and 32 with AVX-512. With fewer
-than 8 sums each has to wait for the one before.
+How large a tile may be is the processor's (`fits`): `add_outer` wants rows × columns sums, the columns' weights and one
+element in all lanes of a vector to fit into its registers, of which there are 16 with AVX2 and 32 with AVX-512. With
+fewer than 8 sums each has to wait for the one before.
 
 Source: the register tiles of Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 """
@@ -55,7 +55,7 @@ def fits(rows: int, columns: int) -> bool:
 
 
 def lanes(dtype: Any) -> int:
-    """How many numbers of a NumPy dtype are in a vector."""
+    """How many elements of a NumPy dtype are in a vector."""
     return BYTES // dtype.itemsize
 
 
@@ -82,15 +82,15 @@ def vector_of(kind: Tile) -> ir.VectorType:
     return ir.VectorType(scalars[kind.dtype], kind.lanes)
 
 
-def places(kind: Tile) -> list[tuple[int, int]]:
+def positions(kind: Tile) -> list[tuple[int, int]]:
     return [(r, v) for r in range(kind.rows) for v in range(kind.columns)]
 
 
 def made(context: Any, builder: Any, kind: Tile, make: Callable[[int, int], Any]) -> Any:
     """A tile whose vector (r, v) is `make(r, v)`."""
     out = ir.Constant(context.get_value_type(kind), ir.Undefined)
-    for place in places(kind):
-        out = builder.insert_value(out, make(*place), place)
+    for position in positions(kind):
+        out = builder.insert_value(out, make(*position), position)
     return out
 
 
@@ -102,26 +102,26 @@ def in_all_lanes(builder: Any, number: Any, lanes: int) -> Any:
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
-class FlatMemory:
-    """A flat array inside a kernel: its numbers and vectors by index."""
+class ArrayMemory:
+    """A contiguous array inside a kernel: its elements and vectors by index."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
         self.builder, self.size = builder, kind.dtype.bitwidth // 8
         self.base = arrayobj.make_array(kind)(context, builder, array).data
 
-    def place(self, index: Any, more: int = 0, vector: Any = None) -> Any:
+    def pointer(self, index: Any, more: int = 0, vector: Any = None) -> Any:
         index = self.builder.add(index, INDEX(more)) if more else index
-        place = self.builder.gep(self.base, [index])
-        return place if vector is None else self.builder.bitcast(place, vector.as_pointer())
+        pointer = self.builder.gep(self.base, [index])
+        return pointer if vector is None else self.builder.bitcast(pointer, vector.as_pointer())
 
-    def number(self, index: Any) -> Any:
-        return self.builder.load(self.place(index))
+    def element(self, index: Any) -> Any:
+        return self.builder.load(self.pointer(index))
 
     def load(self, index: Any, more: int, vector: Any) -> Any:
-        return self.builder.load(self.place(index, more, vector), align=self.size)
+        return self.builder.load(self.pointer(index, more, vector), align=self.size)
 
     def store(self, value: Any, index: Any, more: int) -> None:
-        self.builder.store(value, self.place(index, more, value.type), align=self.size)
+        self.builder.store(value, self.pointer(index, more, value.type), align=self.size)
 
 
 def row_starts(builder: Any, kind: Tile, index: Any, step: Any) -> list[Any]:
@@ -146,7 +146,7 @@ def tile(typingctx: Any, array: Any, rows: Any, columns: Any) -> Any:
 
 
 @intrinsic
-def spread(typingctx: Any, like: Any, number: Any) -> Any:
+def broadcast(typingctx: Any, like: Any, number: Any) -> Any:
     """A tile of the size of `like` with one number everywhere."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -161,7 +161,7 @@ def rows(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
     """A tile of the size of `like`, every row the vectors that begin at array[index]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         row = [memory.load(args[2], v * like.lanes, vector_of(like)) for v in range(like.columns)]
         return made(context, builder, like, lambda r, v: row[v])
 
@@ -173,7 +173,7 @@ def load(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> Any:
     """A tile of the size of `like`, row r from array[index + r·step]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         starts = row_starts(builder, like, args[2], args[3])
         return made(context, builder, like, lambda r, v: memory.load(starts[r], v * like.lanes, vector_of(like)))
 
@@ -185,9 +185,9 @@ def store(typingctx: Any, t: Any, array: Any, index: Any, step: Any) -> Any:
     """Row r of the tile to array[index + r·step]. Into bytes, whole numbers from 0 to 255."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         starts = row_starts(builder, t, args[2], args[3])
-        for r, v in places(t):
+        for r, v in positions(t):
             vector = builder.extract_value(args[0], (r, v))
             if array.dtype == types.uint8:
                 vector = builder.fptoui(vector, ir.VectorType(ir.IntType(8), t.lanes))
@@ -202,7 +202,7 @@ def add_rows(typingctx: Any, t: Any, array: Any, index: Any, step: Any, first: A
     """array[index + r·step] += row r, for the rows from `first` on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = FlatMemory(context, builder, array, args[1])
+        memory = ArrayMemory(context, builder, array, args[1])
         for r, start in enumerate(row_starts(builder, t, args[2], args[3])):
             with builder.if_then(builder.icmp_signed("<=", args[4], INDEX(r))):
                 for v in range(t.columns):
@@ -219,7 +219,7 @@ def bytes_as(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
     """Bytes from array[index] on as numbers, a tile of one row."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory, small = FlatMemory(context, builder, array, args[1]), ir.VectorType(ir.IntType(8), like.lanes)
+        memory, small = ArrayMemory(context, builder, array, args[1]), ir.VectorType(ir.IntType(8), like.lanes)
         return made(
             context,
             builder,
@@ -247,16 +247,16 @@ def row(typingctx: Any, t: Any, r: Any) -> Any:
 
 
 @intrinsic
-def grow(typingctx: Any, t: Any, a: Any, index: Any, step: Any, w: Any, at: Any) -> Any:
+def add_outer(typingctx: Any, t: Any, a: Any, index: Any, step: Any, w: Any, at: Any) -> Any:
     """t[r, v] + a[index + r·step] · w[at + v], the product and the sum rounded once."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        numbers = FlatMemory(context, builder, a, args[1])
-        weights = FlatMemory(context, builder, w, args[4])
+        elements = ArrayMemory(context, builder, a, args[1])
+        weights = ArrayMemory(context, builder, w, args[4])
         row = [weights.load(args[5], v * t.lanes, vector_of(t)) for v in range(t.columns)]
         out = args[0]
         for r in range(t.rows):
-            line = builder.gep(numbers.base, [builder.mul(args[3], INDEX(r))])  # the same in every turn of a loop
+            line = builder.gep(elements.base, [builder.mul(args[3], INDEX(r))])  # the same in every turn of a loop
             x = in_all_lanes(builder, builder.load(builder.gep(line, [args[2]])), t.lanes)
             for v in range(t.columns):
                 total = _in_order(builder, _fma(builder, x, row[v], builder.extract_value(args[0], (r, v))))
@@ -269,7 +269,7 @@ def grow(typingctx: Any, t: Any, a: Any, index: Any, step: Any, w: Any, at: Any)
 def _in_order(builder: Any, vector: Any) -> Any:
     """The vector, made before anything that follows: an instruction of no length that seems to change all memory.
 
-    Left to itself, LLVM loads the numbers of all rows before it multiplies the first, and has no registers left.
+    Left to itself, LLVM loads the elements of all rows before it multiplies the first, and has no registers left.
     """
     if not CLASS:
         return vector
@@ -314,7 +314,7 @@ def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 @intrinsic
-def choose(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y."""
     return _elementwise(lambda b, *v: b.select(*v), of=1)((condition, x, y)) if _same(condition, x, y) else None
 

@@ -10,8 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from underhood.engine.fast.convolution import fold, pack, slide, tap_order, tile_shape, weigh
-from underhood.engine.fast.images import sum_places
+from underhood.engine.fast.convolution import (
+    convolution,
+    pack_weights,
+    reduce_weight_gradient,
+    tap_order,
+    tile_shape,
+    weight_gradient,
+)
+from underhood.engine.fast.images import bias_gradient
 from underhood.engine.fast.kernel import Image
 from underhood.engine.fast.lowering import Field, Flat, Lowering
 from underhood.engine.fast.recording import Line
@@ -89,7 +96,7 @@ class Convolve(Stage):
         self.packed = to.flat((ky * kx * inputs * self.depth,))
         self.tile = tile_shape(self.place.out[1], self.depth // lane)
         to.emit(
-            pack,
+            pack_weights,
             weights,
             self.packed,
             self.order,
@@ -105,7 +112,7 @@ class Convolve(Stage):
         if self.b is not None:
             nothing = to.held(np.zeros(1, np.int64))
             to.emit(
-                pack, to.read_flat(self.b), self.bias, nothing, 1, 1, 1, outputs, self.depth, 1, parts=1
+                pack_weights, to.read_flat(self.b), self.bias, nothing, 1, 1, 1, outputs, self.depth, 1, parts=1
             )  # one block
         self.turned: dict[tuple[int, int], Flat] = {}
         if self.a.gradient and to.wants_gradients:
@@ -118,7 +125,7 @@ class Convolve(Stage):
                     self.turned[p.first, q.first] = packed
                     V = tile_shape(q.inputs, self.backs // lane)[1]
                     to.emit(
-                        pack,
+                        pack_weights,
                         weights,
                         packed,
                         order,
@@ -135,7 +142,7 @@ class Convolve(Stage):
         a = to.read_field(self.a, self.filled)
         z = to.make_field(self.output)
         n, _, h, w = self.output.shape
-        to.emit(slide(*self.tile, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
+        to.emit(convolution(*self.tile, lanes(to.dtype)), self._windows(a), self.packed, self.bias, z.image(), n, h, w,
                 *self._taps(a), *self._rows(a), a.channels, self.depth, images=n)  # fmt: skip
 
     def _windows(self, a: Field) -> Image:
@@ -156,7 +163,7 @@ class Convolve(Stage):
             length = taps[3] * a.channels if taps[1] == a.channels else a.channels
             self.sums = to.flat((to.threads, taps[2] * taps[3] * a.channels * self.depth))
             to.emit(
-                weigh(*tile_shape(length, self.depth // lane), lane),
+                weight_gradient(*tile_shape(length, self.depth // lane), lane),
                 self._windows(a),
                 dz.image(),
                 self.sums,
@@ -171,7 +178,7 @@ class Convolve(Stage):
             )
         if self.b is not None and self.b.gradient:
             self.bias_sums = to.flat((to.threads, self.depth))
-            to.emit(sum_places(lane), dz.image(), self.bias_sums, n, h, w, self.depth, images=n)
+            to.emit(bias_gradient(lane), dz.image(), self.bias_sums, n, h, w, self.depth, images=n)
         if self.a.gradient:
             self._to_input(to, dz)
 
@@ -183,7 +190,7 @@ class Convolve(Stage):
                     V = tile_shape(q.inputs, self.backs // lane)[1]
                     P, _ = tile_shape(q.inputs, self.backs // lane, exact=add, columns=V)
                     target = da.image(p.first, q.first, *self.place.stride)
-                    to.emit(slide(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
+                    to.emit(convolution(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
                             self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
                             len(p.taps), len(q.taps), p.begin, 1, p.step, dz.height, dz.channels, self.backs,
                             images=n)  # fmt: skip
@@ -192,8 +199,10 @@ class Convolve(Stage):
         outputs, inputs, ky, kx = self.w.shape
         if self.w.gradient:
             target, keep = to.sink(self.w)
-            to.emit(fold, self.sums, target, self.order, to.threads, inputs, outputs, self.depth, ky * kx, keep)
+            to.emit(reduce_weight_gradient, self.sums, target, self.order, to.threads, inputs, outputs, self.depth,
+                    ky * kx, keep)  # fmt: skip
         if self.b is not None and self.b.gradient:
             target, keep = to.sink(self.b)
             nothing = to.held(np.zeros(1, np.int64))
-            to.emit(fold, self.bias_sums, target, nothing, to.threads, 1, outputs, self.depth, 1, keep, parts=1)
+            to.emit(reduce_weight_gradient, self.bias_sums, target, nothing, to.threads, 1, outputs, self.depth, 1,
+                    keep, parts=1)  # fmt: skip

@@ -36,15 +36,15 @@ class Dense(Stage):
         """z = φ(a wᵀ + bias), or, not turned, z = a w + bias."""
         depth, columns = (self.D, self.P) if turned else (self.P, self.D)
         lane = lanes(to.dtype)
-        R, V = products.tile_of(self.N, columns, lane)
-        room = to.flat((to.threads, products.room_for(V, lane, depth)))
+        R, V = products.tile_shape(self.N, columns, lane)
+        workspace = to.flat((to.threads, products.workspace_size(V, lane, depth)))
         to.emit(
-            products.product(R, V, lane),
+            products.matrix_product(R, V, lane),
             a,
             to.read_flat(self.w),
             bias,
             z,
-            room,
+            workspace,
             self.N,
             depth,
             columns,
@@ -56,26 +56,26 @@ class Dense(Stage):
         dz = to.gradient_as_flat(self.output)
         lane = lanes(to.dtype)
         if self.relu:
-            to.emit(products.relu_mask(lane), dz, to.read_flat(self.output), self.N * self.P)
+            to.emit(products.relu_gradient(lane), dz, to.read_flat(self.output), self.N * self.P)
         if self.b is not None and self.b.gradient:
             target, keep = to.sink(self.b)
-            to.emit(products.add_rows_up(lane), dz, target, self.N, self.P, keep)
+            to.emit(products.linear_bias_gradient(lane), dz, target, self.N, self.P, keep)
         if self.a.gradient:
             with to.fresh_gradient_flat_for(self.a) as da:
                 self._product(to, dz, to.flat((self.D,)), da, turned=False)
         if self.w.gradient:
-            R, V = products.tile_of(self.P, self.D, lane)
-            room = to.flat((to.threads, products.room_for(V, lane, self.N, products.WIDE)))
+            R, V = products.tile_shape(self.P, self.D, lane)
+            workspace = to.flat((to.threads, products.workspace_size(V, lane, self.N, products.WIDE)))
             target, keep = to.sink(self.w)
             lr = to.update_within(self.w)
             to.emit(
-                products.to_weight(R, V, lane),
+                products.linear_weight_gradient(R, V, lane),
                 dz,
                 to.read_flat(self.a),
                 target,
                 to.read_flat(self.w),
-                lr or room,
-                room,
+                lr or workspace,
+                workspace,
                 self.N,
                 self.D,
                 self.P,

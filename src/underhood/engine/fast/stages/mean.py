@@ -1,6 +1,6 @@
 """adaptive_avg_pool2d to one place: the mean of every channel."""
 
-from underhood.engine.fast.images import mean_places, spread_mean
+from underhood.engine.fast.images import global_average, global_average_gradient
 from underhood.engine.fast.kernel import Image
 from underhood.engine.fast.lowering import Flat, Lowering
 from underhood.engine.fast.recording import Line
@@ -20,14 +20,14 @@ class Mean(Stage):
         a = to.read_field(self.lines[0].inputs[0])
         n, c, h, w = self.lines[0].inputs[0].shape
         rows = self._rows(to.make_flat(self.output))
-        to.emit(mean_places(lanes(to.dtype)), a.image(), rows, n, h, w, c, images=n)
+        to.emit(global_average(lanes(to.dtype)), a.image(), rows, n, h, w, c, images=n)
 
     def backward(self, to: Lowering) -> None:
         a = self.lines[0].inputs[0]
         n, c, h, w = a.shape
         dz = to.gradient_as_flat(self.output)
         with to.gradient_field_for(a) as (da, add):
-            to.emit(spread_mean(lanes(to.dtype), add), self._rows(dz), da.image(), n, h, w, c, images=n)
+            to.emit(global_average_gradient(lanes(to.dtype), add), self._rows(dz), da.image(), n, h, w, c, images=n)
 
     def _rows(self, flat: Flat) -> Image:
         return Image(flat, 0, 0, self.output.shape[1], 0, 0)

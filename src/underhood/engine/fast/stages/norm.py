@@ -48,7 +48,7 @@ class Norm(Stage):
         if not self.settings["training"]:
             given = to.read_flat(self.mean), to.read_flat(self.var)
             to.emit(
-                kernels.settle_given,
+                kernels.batch_norm_given_statistics,
                 *self.weights,
                 *given,
                 self.line,
@@ -65,14 +65,15 @@ class Norm(Stage):
         n, c, h, w = self.z.shape
         if self.settings["training"]:
             self.sums = to.flat((n, 2, self.depth))
-            to.emit(kernels.measure(*self.vectors), z.image(), self.sums, n, h, w, self.depth, images=n)
+            to.emit(kernels.batch_norm_sums(*self.vectors), z.image(), self.sums, n, h, w, self.depth, images=n)
             beside = self.lines[0].beside
             running = [to.held(facts["running"].array) for facts in beside] or [self.weights[0]] * 2
             momentum = beside[0]["momentum"] if beside else 0.0
-            to.emit(kernels.settle, self.sums, *self.weights, *running, self.line, n, h * w, c, self.depth,
-                    self.settings["eps"], momentum, self.gamma is not None, bool(beside), parts=1)  # fmt: skip
+            to.emit(kernels.batch_norm_statistics, self.sums, *self.weights, *running, self.line, n, h * w, c,
+                    self.depth, self.settings["eps"], momentum, self.gamma is not None, bool(beside),
+                    parts=1)  # fmt: skip
         y = to.make_field(self.output)
-        kernel = kernels.apply(*self.vectors, self.relu, r is not None)
+        kernel = kernels.batch_norm(*self.vectors, self.relu, r is not None)
         to.emit(kernel, z.image(), self.line, (r or z).image(), y.image(), n, h, w, self.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
@@ -81,7 +82,7 @@ class Norm(Stage):
         dy, y, z = to.gradient_field(self.output), to.read_field(self.output), to.read_field(self.z)
         self.back_sums, back = to.flat((n, 2, self.depth)), to.flat((3, self.depth))
         to.emit(
-            kernels.collect(*self.vectors, self.relu),
+            kernels.batch_norm_gradient_sums(*self.vectors, self.relu),
             dy.image(),
             y.image(),
             z.image(),
@@ -94,8 +95,9 @@ class Norm(Stage):
             images=n,
         )
         sinks = [self._sink(to, value) for value in (self.gamma, self.beta)]
-        to.emit(kernels.conclude, self.back_sums, self.weights[0], self.line, sinks[0][0], sinks[1][0], back, n, h * w,
-                c, self.depth, affine, self.settings["training"], sinks[0][1], parts=1)  # fmt: skip
+        to.emit(kernels.batch_norm_parameter_gradients, self.back_sums, self.weights[0], self.line, sinks[0][0],
+                sinks[1][0], back, n, h * w, c, self.depth, affine, self.settings["training"], sinks[0][1],
+                parts=1)  # fmt: skip
         with to.fresh_gradient_field_for(self.z) as dz:
             if self.r is not None and self.r.gradient:
                 with to.gradient_field_for(self.r) as (dr, add):
@@ -107,7 +109,7 @@ class Norm(Stage):
         dy, y, z, dz, dr = (field.image() for field in fields)
         n, _, h, w = self.z.shape
         to.emit(
-            kernels.spread_back(*self.vectors, self.relu, residual, add),
+            kernels.batch_norm_gradient(*self.vectors, self.relu, residual, add),
             dy,
             y,
             z,

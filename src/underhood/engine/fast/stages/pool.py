@@ -3,7 +3,7 @@
 import numpy as np
 
 from underhood.engine.fast.lowering import Lowering
-from underhood.engine.fast.pooling import pool, unpool
+from underhood.engine.fast.pooling import max_pool, max_pool_gradient
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, follow, is_image
 from underhood.engine.fast.vectors import lanes
@@ -21,14 +21,14 @@ def match(line: Line, taken: set[int]) -> Stage | None:
 
 
 class Pool(Stage):
-    """p = max-pool(φ(z)), φ ReLU where there are two lines."""
+    """p = max-max_pool(φ(z)), φ ReLU where there are two lines."""
 
     def forward(self, to: Lowering) -> None:
         z, p = to.read_field(self.lines[0].inputs[0]), to.make_field(self.output)
         n, _, h, w = self.output.shape
         self.places = to.flat((n, h, w, p.depth), np.uint8)
         relu = len(self.lines) == 2
-        to.emit(pool(lanes(to.dtype), relu), z.image(), p.image(), self.places, n, h, w, p.depth, images=n)
+        to.emit(max_pool(lanes(to.dtype), relu), z.image(), p.image(), self.places, n, h, w, p.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
         z = self.lines[0].inputs[0]
@@ -36,7 +36,7 @@ class Pool(Stage):
         dp = to.gradient_field(self.output)
         with to.fresh_gradient_field_for(z) as dz:
             to.emit(
-                unpool(lanes(to.dtype)),
+                max_pool_gradient(lanes(to.dtype)),
                 dp.image(),
                 self.places,
                 dz.image(),

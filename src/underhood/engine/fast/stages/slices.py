@@ -1,6 +1,6 @@
 """Images seen at every s-th place (`x[:, :, ::2, ::2]`), and channels of zeros before and after (`pad`)."""
 
-from underhood.engine.fast.images import move
+from underhood.engine.fast.images import copy_images
 from underhood.engine.fast.lowering import Field, Lowering
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, is_image
@@ -38,7 +38,7 @@ class Moved(Stage):
         n, c, h, w = self._common()
         if c < z.channels:  # its memory may have held something else
             to.clear(z)
-        to.emit(move(False), a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, images=n)
+        to.emit(copy_images(False), a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, images=n)
 
     def backward(self, to: Lowering) -> None:
         n, c, h, w = self._common()
@@ -47,7 +47,9 @@ class Moved(Stage):
             if not add and self.steps != (1, 1):
                 to.clear(da)
                 add = True
-            to.emit(move(add), dz.image(channel=self.first), 1, da.image(0, 0, *self.steps), 1, n, h, w, c, images=n)
+            to.emit(
+                copy_images(add), dz.image(channel=self.first), 1, da.image(0, 0, *self.steps), 1, n, h, w, c, images=n
+            )
 
     def _common(self) -> tuple[int, int, int, int]:
         n, _, h, w = self.output.shape

@@ -1,6 +1,6 @@
 """Sums of two images, with the ReLU that follows, and ReLU alone."""
 
-from underhood.engine.fast.images import gate, join
+from underhood.engine.fast.images import add_relu, relu_gradient
 from underhood.engine.fast.lowering import Lowering
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, follow, is_image
@@ -25,7 +25,7 @@ class Sum(Stage):
         fields = [to.read_field(x) for x in self.lines[0].inputs]
         n, _, h, w = self.output.shape
         z = to.make_field(self.output)
-        kernel = join(lanes(to.dtype), self._relu, len(fields) == 2)
+        kernel = add_relu(lanes(to.dtype), self._relu, len(fields) == 2)
         to.emit(kernel, fields[0].image(), fields[-1].image(), z.image(), n, h, w, z.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
@@ -34,7 +34,7 @@ class Sum(Stage):
         for x in self.lines[0].inputs:
             if x.gradient:
                 with to.gradient_field_for(x) as (da, add):
-                    kernel = gate(lanes(to.dtype), self._relu, add)
+                    kernel = relu_gradient(lanes(to.dtype), self._relu, add)
                     to.emit(kernel, dz.image(), z.image(), da.image(), n, h, w, z.depth, images=n)
 
     @property
