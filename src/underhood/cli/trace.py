@@ -40,7 +40,7 @@ def trace(
     weights: Annotated[
         Path | None, Parameter(show_default=False, help="Weights from an .npz or .safetensors file.")
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the random input and first weights.")] = 0,
+    seed: Annotated[int, Parameter(help="Of the random input and initial weights.")] = 0,
     args: Arguments = None,
     html: Annotated[
         Path | None, Parameter(name="--html", show_default=False, help="Write a page that unfolds.", group=OUTPUT)

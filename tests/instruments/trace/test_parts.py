@@ -57,7 +57,7 @@ def test_products_are_paired_with_their_partners(name):
         made = sums(one, tuple(n // 2 for n in one.z.shape))
         assert made is not None
         for part in made.parts:
-            numbers = [float(one.inputs[i][place]) for i, place in part.places]
+            numbers = [float(one.inputs[i][position]) for i, position in part.positions]
             assert part.value == pytest.approx(part.weight * np.prod(numbers))
             paired += len(numbers) == 2
     assert paired
@@ -68,7 +68,7 @@ def test_a_convolution_says_which_weight_meets_which_pixel():
     settings = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
     one = Called(OPERATIONS["conv2d"], (a, w, np.array([0.5])), settings)
     made = sums(one, (0, 0, 0, 1))
-    assert {part.places for part in made.parts} == {
+    assert {part.positions for part in made.parts} == {
         ((0, (0, 0, 0, 0)), (1, (0, 0, 1, 0))),
         ((0, (0, 0, 0, 1)), (1, (0, 0, 1, 1))),
         ((2, (0,)),),

@@ -155,8 +155,8 @@ def test_data_weights_and_classes(tmp_path):
         ("conv9[0]", 'did you mean "conv2" or "conv1"'),
         ("conv1[0]", "say which number of it, as conv1[0,0,0,0]"),
         ("conv1[3,99,2]", "there is no 99 along axis 2"),
-        ("conv1[a]", "a name and a place"),
-        ("", "a name and a place"),
+        ("conv1[a]", "a name and a position"),
+        ("", "a name and a position"),
     ],
 )
 def test_units_that_are_not_there(unit, said):

@@ -9,7 +9,7 @@
     check(training, against=other)            two trainings: the first step and layer that part
 
 Outputs and every gradient are compared under random cotangents, in float64 and float32. What differs is diagnosed:
-the pages of `faults` know what one finds when a sum is taken for a mean, a filter is flipped, a gradient overwritten.
+the modules of `faults` know what one finds when a sum is taken for a mean, a filter is flipped, a gradient overwritten.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from underhood.errors import BadInput, nearest
 from underhood.instruments.check import own as owns
 from underhood.instruments.check.findings import Findings
 from underhood.instruments.check.gap import Array
-from underhood.instruments.check.networks import check_page, inputs_for
+from underhood.instruments.check.networks import check_network, inputs_for
 from underhood.instruments.check.one_by_one import check_itself, check_pair
 from underhood.instruments.check.operations import check_all, check_operation, operation_named
 from underhood.instruments.check.optimizers import check_optimizer, entry_named, is_optimizer, meant
@@ -42,7 +42,7 @@ def check(
     arguments: Mapping[str, Any] | None = None,
     oracle: str | None = None,
 ) -> Findings:
-    """What `thing` says beside what is right.
+    """What `thing` computes, beside what is right.
 
     `against` names what it is meant to be: an operation, an optimiser, another network or training. `input` is the
     shape of what a network (or each argument of a function) is fed, `arguments` are the arguments of a network's class.
@@ -102,7 +102,7 @@ def _network(
     if other is not None:
         return check_pair(_built(target), _built(other), target.name, other.name, x)
     if target.pages:
-        return check_page(target.build, target.name, x, oracle)
+        return check_network(target.build, target.name, x, oracle)
     return check_itself(_built(target), target.name, x)
 
 
@@ -129,22 +129,22 @@ def _torch_nn() -> Any:
     return load_torch("a network of PyTorch's").nn
 
 
-def _input(said: Any, image: tuple[int, ...] | None, name: str) -> Array:
+def _input(given: Any, image: tuple[int, ...] | None, name: str) -> Array:
     """Random numbers for the network; two examples, where the shape of one is known."""
-    if said is None and image is not None:
+    if given is None and image is not None:
         return inputs_for((2, *image))
-    if said is None:
+    if given is None:
         raise BadInput(f"{name}: say the shape of its input with its batch, as --input 2,1,28,28")
-    spec = _specs(said, image)[0]
+    spec = _specs(given, image)[0]
     return inputs_for(spec.shape, spec.dtype)
 
 
-def _specs(said: Any, image: tuple[int, ...] | None = None) -> list[Spec]:
-    """The shapes that `--input` or the argument `input` says."""
-    if isinstance(said, Sequence) and said and all(isinstance(text, str) for text in said):
-        found: Inputs = parse_inputs([said] if isinstance(said, str) else said, image)
+def _specs(given: Any, image: tuple[int, ...] | None = None) -> list[Spec]:
+    """The shapes that `--input` or the argument `input` gives."""
+    if isinstance(given, Sequence) and given and all(isinstance(text, str) for text in given):
+        found: Inputs = parse_inputs([given] if isinstance(given, str) else given, image)
     else:
-        found = as_inputs(said, image)
+        found = as_inputs(given, image)
     return [spec for spec in found.positional if isinstance(spec, Spec)]
 
 

@@ -36,7 +36,7 @@ def explained(verdicts: Iterable[Verdict]) -> list[str]:
     first: dict[str, str] = {}
     for verdict in verdicts:
         for part, diagnosis in verdict.problems.items():
-            first.setdefault(diagnosis.name, f"{diagnosis.name} ({part}): {diagnosis.says}.")
+            first.setdefault(diagnosis.name, f"{diagnosis.name} ({part}): {diagnosis.explanation}.")
     return list(first.values())
 
 
@@ -72,8 +72,8 @@ def findings(
     name: str,
 ) -> Findings:
     """The table with its verdicts, one a row, in the last column."""
-    told = [row | {"verdict": str(verdict)} for row, verdict in zip(rows, verdicts, strict=True)]
-    return Findings(title, [*columns, VERDICT], told, [*explained(verdicts), *foot], name, named(verdicts))
+    judged = [row | {"verdict": str(verdict)} for row, verdict in zip(rows, verdicts, strict=True)]
+    return Findings(title, [*columns, VERDICT], judged, [*explained(verdicts), *foot], name, named(verdicts))
 
 
 def size(gap: Gap | None) -> float | None:

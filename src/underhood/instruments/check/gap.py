@@ -1,10 +1,10 @@
 """How far an answer is from the right one.
 
-    relative   ‖a − b‖ / ‖b‖, Euclidean norms over all numbers
+    relative   ‖a − b‖ / ‖b‖, Euclidean norms over all elements
     ulps       max|a − b| in units in the last place of b's largest number, in a's precision
 
 The norm's error says whether a formula is right; the ulps say how much of the precision at hand was used: a sum of
-n numbers may lose about √n of them, a wrong formula loses millions. Both are infinite where shapes differ, or
+n terms may lose about √n of them, a wrong formula loses millions. Both are infinite where shapes differ, or
 where one side is not finite and the other is.
 """
 

@@ -40,7 +40,7 @@ class LayerQuestion:
     kind: str
     question: Question
     oracle: Answerer
-    picked: Callable[[str, Array], Array] = lambda name, array: array  # of a weight, the numbers that are asked about
+    picked: Callable[[str, Array], Array] = lambda name, array: array  # of a weight, the elements that are compared
 
 
 def as_array(tensor: Any) -> Array:
@@ -70,11 +70,11 @@ def _batch_norm(layer: Any, inputs: tuple[Any, ...], settings: dict[str, Any], d
     kept = {name: as_array(b) for name in ("running_mean", "running_var") if (b := getattr(layer, name)) is not None}
     training = bool(settings["training"] or not kept)
     given = (None, None) if training else tuple(kept.values())
-    asked = Question(
+    question = Question(
         (*inputs, *given),
         {"training": training, "eps": settings["eps"]},
         ("input", "weight", "bias", "mean", "var"),
         delta=delta,
         extras=kept,
     )
-    return LayerQuestion("batch_norm", asked, by_form(OPERATIONS["batch_norm"], "vector"))
+    return LayerQuestion("batch_norm", question, by_form(OPERATIONS["batch_norm"], "vector"))

@@ -54,12 +54,12 @@ def prepared(net: Any) -> Any:
 
 
 def inputs_for(shape: tuple[int, ...], dtype: str = "", seed: int = 0) -> Array:
-    """Random normal numbers of a shape; 0 and 1 where whole numbers are asked."""
+    """Random normal values of a shape; 0 and 1 where an integer dtype is asked for."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 2, shape) if dtype.startswith(("int", "uint")) else rng.normal(size=shape)
 
 
-def check_page(build: Callable[[Any], Any], name: str, x: Array, oracle: str | None = None) -> Findings:
+def check_network(build: Callable[[Any], Any], name: str, x: Array, oracle: str | None = None) -> Findings:
     """A network that builds on either library, on the engine."""
     ours = prepared(build(engine.nn))
     right, rounded, forms, who = _right(build, ours, x, which(oracle) == "torch")
@@ -224,14 +224,14 @@ def _judged(gaps: dict[str, dict[str, Gap]]) -> Verdict:
 
 def remarks(net: Any, recording: Recording) -> list[str]:
     """What a reviewer would notice without any number being wrong."""
-    said = []
+    found = []
     z = recording.output
     if z is not None and z.ndim == 2 and z.shape[1] > 1 and (z >= 0).all() and np.allclose(z.sum(1), 1, atol=1e-6):
-        said.append("Its outputs are probabilities already: cross-entropy would take the softmax a second time.")
+        found.append("Its outputs are probabilities already: cross-entropy would take the softmax a second time.")
     strayed = [
         name for name, m in net.named_modules() if "BatchNorm" in type(m).__name__ and m.training != net.training
     ]
     if strayed:
         mode = "train" if net.training else "eval"
-        said.append(f"Stale BatchNorm mode: the network is in {mode} mode, {', '.join(strayed)} is not.")
-    return said
+        found.append(f"Stale BatchNorm mode: the network is in {mode} mode, {', '.join(strayed)} is not.")
+    return found

@@ -1,7 +1,7 @@
 """Every layer of a network computed anew from the layer's own input and δ, so that no fault hides behind another.
 
     a network by itself    each layer by the engine, if it knows it, else by numerical differentiation
-    two networks           each layer by the one that stands in its place in the other, weights copied in order
+    two networks           each layer by the one that stands in the same position in the other, weights copied in order
 
 A network by itself is then differentiated as a whole, so that nothing is lost between the layers.
 """
@@ -23,7 +23,7 @@ from underhood.instruments.check.question import OUTPUT, Answer, Question, numer
 from underhood.instruments.check.recording import Call, Recording, is_ours, record, tensor_for
 from underhood.instruments.pytorch import load_torch
 
-MANY, SOME = 256, 64  # a weight of more than MANY numbers is differentiated by SOME of them
+MANY, SOME = 256, 64  # a weight of more than MANY elements is differentiated by SOME of them
 
 
 def check_itself(net: Any, name: str, x: Array) -> Findings:
@@ -32,7 +32,7 @@ def check_itself(net: Any, name: str, x: Array) -> Findings:
     recording = record(deepcopy(net), x)
     rows, verdicts = [], []
     for call in recording.calls:
-        gaps, verdict = held(call, recording, _known(call) or _differentiated(call))
+        gaps, verdict = judge_layer(call, recording, _engine_question(call) or _differentiated(call))
         rows.append(layer_row(call, [gaps]))
         verdicts.append(verdict)
     off = whole(net, x, recording)
@@ -65,10 +65,10 @@ def check_pair(mine: Any, other: Any, name: str, against: str, x: Array) -> Find
     rows, verdicts = [], []
     for i, (call, theirs) in enumerate(zip(found.calls, right.calls, strict=True)):
         rows.append(layer_row(call, [layer_gaps(right, found, i)]))
-        place = Call(call.name, theirs.layer, call.input, theirs.output, call.delta)
-        verdict = held(call, found, _known(place) or _asked(place))[1]
+        swapped = Call(call.name, theirs.layer, call.input, theirs.output, call.delta)
+        verdict = judge_layer(call, found, _engine_question(swapped) or _forward_question(swapped))[1]
         if verdict.problems and call.kind != theirs.kind:
-            verdict = Verdict({OUTPUT: Diagnosis("another layer", f"{call.kind} where {theirs.kind} is asked")})
+            verdict = Verdict({OUTPUT: Diagnosis("another layer", f"{call.kind} where {theirs.kind} is expected")})
         verdicts.append(verdict)
     foot = [
         "Errors are between the two networks; a verdict is about the layer alone, on the input that it was given.",
@@ -82,23 +82,23 @@ def copy_weights(source: Any, target: Any, name: str, against: str) -> None:
     theirs, mine = list(source.state_dict().items()), list(target.state_dict().items())
     if len(theirs) != len(mine):
         raise BadInput(f"{name} has {len(mine)} weights and buffers, {against} has {len(theirs)}")
-    for (their_name, value), (my_name, place) in zip(theirs, mine, strict=True):
-        array, shape = as_array(value), tuple(place.shape)
+    for (their_name, value), (my_name, own) in zip(theirs, mine, strict=True):
+        array, shape = as_array(value), tuple(own.shape)
         if array.shape != shape:
             hint = ": transposed weight" if array.shape == shape[::-1] else ""
             raise BadInput(f"{name}: {my_name} is {shape}, {their_name} of {against} is {array.shape}{hint}")
-        place.numpy()[...] = array
+        own.numpy()[...] = array
 
 
 # -- who computes a layer anew --
 
 
-def _known(call: Call) -> LayerQuestion | None:
+def _engine_question(call: Call) -> LayerQuestion | None:
     """The engine, if it knows the layer."""
     return None if call.input is None or call.delta is None else as_question(call.layer, call.input, call.delta)
 
 
-def _asked(call: Call) -> LayerQuestion | None:
+def _forward_question(call: Call) -> LayerQuestion | None:
     """The layer itself, forward only."""
     if call.input is None:
         return None
@@ -106,7 +106,7 @@ def _asked(call: Call) -> LayerQuestion | None:
 
 
 def _differentiated(call: Call) -> LayerQuestion | None:
-    """The layer's own forward, differentiated by its weights; of a large weight, by some of its numbers."""
+    """The layer's own forward, differentiated by its weights; of a large weight, by some of its elements."""
     if call.delta is None or call.input is None:
         return None
     layer = deepcopy(call.layer)
@@ -152,22 +152,22 @@ def quiet(net: Any) -> Any:
 # -- one layer --
 
 
-def held(call: Call, recording: Recording, asked: LayerQuestion | None) -> tuple[dict[str, Gap], Verdict]:
+def judge_layer(call: Call, recording: Recording, query: LayerQuestion | None) -> tuple[dict[str, Gap], Verdict]:
     """A layer's output and weights' gradients against who knows them."""
-    if asked is None:
+    if query is None:
         return {}, Verdict()
-    answer = asked.oracle(asked.question)
-    right = answer.parts(asked.question.names)
+    answer = query.oracle(query.question)
+    right = answer.parts(query.question.names)
     found = {OUTPUT: call.output}
     if sum(other.layer is call.layer for other in recording.calls) == 1:  # else the gradients are sums over its uses
-        found |= {f"∂{name}": asked.picked(name, g) for name, g in call.own(recording.gradients).items()}
+        found |= {f"∂{name}": query.picked(name, g) for name, g in call.own(recording.gradients).items()}
     scale = 0.0 if call.delta is None else float(np.linalg.norm(call.delta))
     gaps = {part: gap(array, right[part], scale) for part, array in found.items() if part in right}
     problems = {}
     comparable = call.output.shape == answer.z.shape
     for part, g in gaps.items():
-        if (comparable or part == OUTPUT) and not g.relative <= (DOUBLE if asked.kind else DIFFERENCES):
-            case = Case(asked.kind, asked.question, asked.oracle, answer, part, found[part])
+        if (comparable or part == OUTPUT) and not g.relative <= (DOUBLE if query.kind else DIFFERENCES):
+            case = Case(query.kind, query.question, query.oracle, answer, part, found[part])
             problems[part] = diagnose(case) or undiagnosed(g, found[part], right[part])
     return gaps, Verdict(problems)
 

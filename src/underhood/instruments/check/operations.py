@@ -69,7 +69,7 @@ def _names(operation: Operation, inputs: tuple[Any, ...]) -> list[str]:
 
 
 def which(oracle: str | None) -> str:
-    """Either "torch", where it is installed and "numbers" are not asked for, or "numbers"."""
+    """Either "torch", where it is installed and "numbers" is not asked for, or "numbers"."""
     if oracle not in (None, "torch", "numbers"):
         raise BadInput(f'oracle: there is "torch" and "numbers", not "{oracle}"')
     return oracle or ("torch" if importlib.util.find_spec("torch") else "numbers")
@@ -120,9 +120,9 @@ def judge(
 
 def undiagnosed(g: Gap, found: Any, expected: Any) -> Diagnosis:
     if found.shape != expected.shape:
-        return Diagnosis("wrong shape", f"shape {found.shape} where {expected.shape} is asked")
+        return Diagnosis("wrong shape", f"shape {found.shape} where {expected.shape} is expected")
     if np.isfinite(expected).all() and not np.isfinite(found).all():
-        return Diagnosis("not finite", "numbers that are not finite")
+        return Diagnosis("not finite", "values that are not finite")
     as_if = ", as if it were computed in float32" if DOUBLE < g.relative < DIFFERENCES else ""
     return Diagnosis("differs", f"off by {g.relative:.2g} of its norm, most at {list(g.worst)}{as_if}")
 
@@ -131,7 +131,7 @@ def undiagnosed(g: Gap, found: Any, expected: Any) -> Diagnosis:
 
 
 @dataclass(frozen=True)
-class Held:
+class Comparison:
     """One form of an operation held against the right answer on one question: the gap of every part."""
 
     form: str
@@ -151,7 +151,7 @@ class Held:
         return max(g.ulps for g in self.single.values())
 
 
-def hold(operation: Operation, oracle: str | None = None) -> Iterator[Held]:
+def compare_forms(operation: Operation, oracle: str | None = None) -> Iterator[Comparison]:
     """Every form that the operation has, on every question."""
     right_one = oracle_of(operation, oracle)
     tolerances = (DOUBLE, SINGLE) if which(oracle) == "torch" else (DIFFERENCES, SINGLE)
@@ -163,7 +163,7 @@ def hold(operation: Operation, oracle: str | None = None) -> Iterator[Held]:
                 single = gaps(by_form(operation, form, np.float32)(question), rounded, question.names)
                 verdict = judge(operation.name, question, right_one, found, right, tolerances[0])
                 verdict = verdict if verdict.problems else _single(single, tolerances[1])
-                yield Held(form, question, gaps(found, right, question.names), single, verdict)
+                yield Comparison(form, question, gaps(found, right, question.names), single, verdict)
 
 
 def _single(gaps: dict[str, Gap], tolerance: float) -> Verdict:
@@ -183,31 +183,31 @@ def _single(gaps: dict[str, Gap], tolerance: float) -> Verdict:
 def check_operation(name: str, oracle: str | None = None) -> Findings:
     """One operation: a row for each sample and form, a column for the output and for each gradient."""
     operation = operation_named(name)
-    held = list(hold(operation, oracle))
+    comparisons = list(compare_forms(operation, oracle))
     rows = [
         {
-            "form": h.form,
-            "sample": h.question.note or "–",
-            **{part: size(g) for part, g in h.double.items()},
-            "single": size(worst(list(h.single.values()))),
-            "ulps": h.ulps,
+            "form": one.form,
+            "sample": one.question.note or "–",
+            **{part: size(g) for part, g in one.double.items()},
+            "single": size(worst(list(one.single.values()))),
+            "ulps": one.ulps,
         }
-        for h in held
+        for one in comparisons
     ]
-    parts = [error(part, part) for part in dict.fromkeys(part for h in held for part in h.double)]
+    parts = [error(part, part) for part in dict.fromkeys(part for one in comparisons for part in one.double)]
     right = operation.reference if which(oracle) == "torch" else "its vector form, differentiated numerically"
     return findings(
         f"{name} against {right}",
         [text("form", "Form"), text("sample", "Sample"), *parts, SINGLE_COLUMN, ULPS],
         rows,
-        [h.verdict for h in held],
+        [one.verdict for one in comparisons],
         foot(oracle),
         f"check-{name}",
     )
 
 
 def foot(oracle: str | None = None) -> list[str]:
-    """What the numbers are."""
+    """What the columns are."""
     lines = ["Error: ‖found − right‖ / ‖right‖ under random cotangents, float64 unless said. ∂a is the gradient of a."]
     if which(oracle) == "numbers":
         lines.append("Right: the vector form, its gradients by numerical differentiation; none where there is a kink.")
@@ -218,11 +218,11 @@ def check_all(names: Iterable[str] | None = None, oracle: str | None = None) -> 
     """Every operation and form on all samples: the worst errors, forward and backward."""
     rows, verdicts = [], []
     for name in sorted(OPERATIONS) if names is None else names:
-        held = list(hold(operation_named(name), oracle))
-        for form in dict.fromkeys(h.form for h in held):
-            these = [h for h in held if h.form == form]
+        comparisons = list(compare_forms(operation_named(name), oracle))
+        for form in dict.fromkeys(one.form for one in comparisons):
+            these = [one for one in comparisons if one.form == form]
             rows.append(_summary(name, form, these))
-            verdicts.append(Verdict({part: d for h in these for part, d in h.verdict.problems.items()}))
+            verdicts.append(Verdict({part: d for one in these for part, d in one.verdict.problems.items()}))
     columns = [
         text("operation", "Operation"),
         text("form", "Form"),
@@ -238,15 +238,15 @@ def check_all(names: Iterable[str] | None = None, oracle: str | None = None) -> 
     return findings(f"{count} operations against {who}", columns, rows, verdicts, foot(oracle), "check-all")
 
 
-def _summary(name: str, form: str, held: list[Held]) -> dict[str, Any]:
+def _summary(name: str, form: str, comparisons: list[Comparison]) -> dict[str, Any]:
     return {
         "operation": name,
         "form": form,
-        "samples": len(held),
+        "samples": len(comparisons),
         **{
-            f"{way}_{precision}": size(worst([g for h in held for g in getattr(h, way)(precision)]))
+            f"{way}_{precision}": size(worst([g for one in comparisons for g in getattr(one, way)(precision)]))
             for way in ("forward", "backward")
             for precision in ("double", "single")
         },
-        "ulps": max(h.ulps for h in held),
+        "ulps": max(one.ulps for one in comparisons),
     }

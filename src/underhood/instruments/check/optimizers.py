@@ -22,7 +22,7 @@ from underhood.instruments.pytorch import load_torch
 from underhood.tables import Column
 
 STEPS = 20
-# values at which a setting shows; ε is large, so that its place matters
+# values at which a setting shows; ε is large, so that where it stands shows
 TRIED = {
     "weight_decay": 0.1,
     "momentum": 0.9,
@@ -61,7 +61,7 @@ def meant(name: str) -> Entry | None:
 
 
 def check_optimizer(cls: Any, name: str, entry: Entry, oracle: str | None = None) -> Findings:
-    """A entry for each set of settings."""
+    """A row for each set of settings."""
     rows, verdicts = [], []
     by_reference = bool(entry.reference) and which(oracle) == "torch"
     for settings in _settings(cls, entry):
@@ -70,8 +70,8 @@ def check_optimizer(cls: Any, name: str, entry: Entry, oracle: str | None = None
         found = run(cls, settings, history)
         gaps = [gap(f, r) for f, r in zip(found, right, strict=True)]
         parted = next((k for k, g in enumerate(gaps) if not g.relative <= DOUBLE), None)
-        said = ", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults"
-        rows.append({"settings": said, "worst": max(g.relative for g in gaps), "step": parted and parted + 1})
+        described = ", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults"
+        rows.append({"settings": described, "worst": max(g.relative for g in gaps), "step": parted and parted + 1})
         verdicts.append(Verdict())
         if parted is not None:
             rows[-1]["step"] = parted + 1

@@ -75,7 +75,7 @@ def own(thing: Any, name: str, home: Any = None) -> Own:
         return _pair(name, thing.forward, thing.backward)
     if not callable(thing):
         raise BadInput(f"{name} is a {type(thing).__name__}: check takes functions, layers, networks and optimisers")
-    backward, library = _beside(thing, home), _library(thing)
+    backward, library = _backward_of(thing, home), _library(thing)
     if backward is None and library:
         return _on_tensors(name, thing, thing, by_torch if library == "torch" else by_tensors)
     return _pair(name, thing, backward)
@@ -104,12 +104,12 @@ def is_autograd_function(thing: Any) -> bool:
 
 
 def _applied(function: Any) -> Callable[..., Any]:
-    """`apply` of an autograd function, which takes settings by their places."""
+    """`apply` of an autograd function, which takes settings by their positions."""
     order = list(inspect.signature(function.forward).parameters)
     return lambda *inputs, **settings: function.apply(*inputs, *(settings[n] for n in order if n in settings))
 
 
-def _beside(function: Any, home: Any) -> Any:
+def _backward_of(function: Any, home: Any) -> Any:
     """The backward that stands in the same file."""
     name = getattr(function, "__name__", "")
     around = vars(home) if home is not None else getattr(function, "__globals__", {})
@@ -142,17 +142,17 @@ def meant(name: str) -> Operation | None:
 def check_own(mine: Own, operation: Operation, oracle: str | None = None) -> Findings:
     """A row for each sample that the function can be asked about."""
     every = questions(operation)
-    asked = [question for question in every if can_be_asked(mine, operation, question)]
-    if not asked:
+    suitable = [question for question in every if can_be_asked(mine, operation, question)]
+    if not suitable:
         takes = inspect.signature(mine.forward)
         raise BadInput(f"{mine.name}{takes}: no sample of {operation.name} fits these arguments")
     right_one = oracle_of(operation, oracle)
-    pairs = [_row(mine, operation.name, question, right_one, oracle) for question in asked]
+    pairs = [_row(mine, operation.name, question, right_one, oracle) for question in suitable]
     rows, verdicts = [row for row, _ in pairs], [verdict for _, verdict in pairs]
     parts = [part for row in rows for part in row if part == OUTPUT or part.startswith("∂")]
     notes = foot(oracle)
-    if len(asked) < len(every):
-        notes.append(f"{len(every) - len(asked)} of {len(every)} samples are left out: they want other settings.")
+    if len(suitable) < len(every):
+        notes.append(f"{len(every) - len(suitable)} of {len(every)} samples are left out: they want other settings.")
     if not mine.has_gradients:
         notes.append("No backward stands beside it: the output alone is checked.")
     columns = [text("sample", "Sample"), *map(error, dict.fromkeys(parts), dict.fromkeys(parts)), SINGLE_COLUMN, ULPS]

@@ -41,7 +41,7 @@ class Question:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def cotangent(self, shape: tuple[int, ...]) -> Array:
-        """δ: the one that was given, where it fits, else random normal numbers."""
+        """δ: the one that was given, where it fits, else random normal values."""
         if self.delta is not None and self.delta.shape == shape:
             return self.delta
         return np.random.default_rng(self.seed).normal(size=shape)
@@ -168,10 +168,10 @@ def numerically(forward: Callable[..., Any]) -> Answerer:
         def f(*inputs: Any) -> Array:
             return np.asarray(_first(forward(*inputs, **question.settings)))
 
-        asked = (*map(id, question.inputs), str(question.settings))
-        if last[0] is None or last[0][0] != asked:
+        key = (*map(id, question.inputs), str(question.settings))
+        if last[0] is None or last[0][0] != key:
             known.clear()
-            last[0] = asked, question.inputs  # the inputs too, so that no other array gets their ids
+            last[0] = key, question.inputs  # the inputs too, so that no other array gets their ids
         z = f(*question.inputs)
         delta = question.cotangent(z.shape)
         for i, x in enumerate(question.inputs):
@@ -189,7 +189,7 @@ def by_pair(forward: Callable[..., Any], backward: Callable[..., Any] | None, dt
 
     `forward(*inputs)` returns z, or z and something to remember; `backward` takes (δ, *inputs), (δ, z, *inputs),
     (δ, what was remembered) or δ alone and returns the gradients. Settings reach the parameters of their names, and
-    inputs that are None at the end are left out where forward has no place for them.
+    inputs that are None at the end are left out where forward has no parameter for them.
     """
 
     def answer(question: Question) -> Answer:
@@ -200,7 +200,7 @@ def by_pair(forward: Callable[..., Any], backward: Callable[..., Any] | None, dt
             return Answer(z, (None,) * len(question.inputs))
         delta = question.cotangent(z.shape).astype(z.dtype)
         settings = taken(backward, question.settings)
-        room = places(backward, settings)
+        room = positional_count(backward, settings)
         if room == 1 or (isinstance(made, tuple) and room == len(made)):
             gradients = backward(delta, *made[1:] if room > 1 else (), **settings)
         else:
@@ -221,15 +221,15 @@ def taken(function: Callable[..., Any], settings: dict[str, Any]) -> dict[str, A
     return {name: value for name, value in settings.items() if name in parameters}
 
 
-def places(function: Callable[..., Any], settings: dict[str, Any]) -> int:
+def positional_count(function: Callable[..., Any], settings: dict[str, Any]) -> int:
     """How many arguments a function takes by position, beside the settings."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in kinds and name not in settings for name, p in inspect.signature(function).parameters.items())
 
 
 def fitting(forward: Callable[..., Any], question: Question) -> tuple[Any, ...]:
-    """The inputs without those at the end that are None and that the function has no place for."""
+    """The inputs without those at the end that are None and that the function has no parameter for."""
     inputs = question.inputs
-    while inputs and inputs[-1] is None and len(inputs) > places(forward, question.settings):
+    while inputs and inputs[-1] is None and len(inputs) > positional_count(forward, question.settings):
         inputs = inputs[:-1]
     return inputs

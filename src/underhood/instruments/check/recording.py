@@ -27,7 +27,7 @@ class Call:
     input: Array | None
     output: Array
     delta: Array | None = None
-    asked: LayerQuestion | None = None  # with the weights as they were, where it was wanted
+    query: LayerQuestion | None = None  # with the weights as they were, where it was wanted
 
     @property
     def kind(self) -> str:
@@ -78,12 +78,12 @@ def record(
     loss: Callable[[Any], Any] | None = None,
     seed: int = 1,
     clear: bool = True,
-    ask: bool = False,
+    keep_queries: bool = False,
 ) -> Recording:
     """One pass forward and backward, after the gradients are cleared if `clear`.
 
-    `loss(output)` is a tensor of one number; without it E = ⟨δ, output⟩. With `ask` every call keeps its question,
-    for the weights may move afterwards.
+    `loss(output)` is a tensor of one number; without it E = ⟨δ, output⟩. With `keep_queries` every call
+    keeps its question, for the weights may move afterwards.
     """
     made = Recording()
     inputs = tensor_for(net, x)
@@ -91,7 +91,7 @@ def record(
         inputs.requires_grad_()
     for parameter in net.parameters() if clear else ():
         parameter.grad = None
-    with _listening(net, made, ask):
+    with _listening(net, made, keep_queries):
         output = net(inputs)
         output = output[0] if isinstance(output, tuple) else output
         if not hasattr(output, "detach"):
@@ -111,12 +111,12 @@ def record(
 
 
 @contextmanager
-def _listening(net: Any, made: Recording, ask: bool) -> Iterator[None]:
+def _listening(net: Any, made: Recording, keep_queries: bool) -> Iterator[None]:
     """Hooks on every layer while it lasts."""
     handles = []
     for name, layer in net.named_modules():
         if not any(True for _ in layer.children()):
-            writer = _Writer(made, name or type(layer).__name__, ask)
+            writer = _Writer(made, name or type(layer).__name__, keep_queries)
             handles += [layer.register_forward_pre_hook(writer.before), layer.register_forward_hook(writer.after)]
     try:
         yield
@@ -131,19 +131,19 @@ class _Writer:
 
     made: Recording
     name: str
-    ask: bool
-    asked: LayerQuestion | None = None
+    keep_queries: bool
+    query: LayerQuestion | None = None
 
     def before(self, layer: Any, inputs: tuple[Any, ...]) -> None:
         x = _first(inputs)
-        self.asked = as_question(layer, as_array(x)) if self.ask and x is not None else None
+        self.query = as_question(layer, as_array(x)) if self.keep_queries and x is not None else None
 
     def after(self, layer: Any, inputs: tuple[Any, ...], output: Any) -> None:
         output = output[0] if isinstance(output, tuple) else output
         if not hasattr(output, "detach"):
             return
         x = _first(inputs)
-        call = Call(self.name, layer, None if x is None else as_array(x), as_array(output), asked=self.asked)
+        call = Call(self.name, layer, None if x is None else as_array(x), as_array(output), query=self.query)
         self.made.calls.append(call)
         if output.requires_grad:
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from underhood.errors import BadInput
 from underhood.instruments.check.faults import Case, Diagnosis, diagnose
-from underhood.instruments.check.faults.optimisers import History, diagnose_path, page_of
+from underhood.instruments.check.faults.optimisers import History, diagnose_path, engine_optimizer
 from underhood.instruments.check.findings import DOUBLE, Findings, Verdict, error, findings
 from underhood.instruments.check.gap import Array, gap
 from underhood.instruments.check.layers import as_array
@@ -56,15 +56,19 @@ def steps(training: Any) -> Iterator[Step]:
     """Train, and write every step down. A loop of the user's own yields dicts of arrays instead, in its order."""
     if not isinstance(training, Training):
         for made in training:
-            yield Step([("quantity", name, _numbers(x)) for name, x in made.items()])
+            yield Step([("quantity", name, _array(x)) for name, x in made.items()])
         return
     net = training.net
     no_inplace(net)
     yield Step([("start", name, as_array(p)) for name, p in net.named_parameters()], training)
     for x, target in training.batches:
         training.optimizer.zero_grad()
-        t = _numbers(target)
-        recording = record(net, _numbers(x), lambda z, t=t: training.loss(z, tensor_for(net, t)), clear=False, ask=True)  # type: ignore[misc]
+        t = _array(target)
+
+        def loss(z: Any, t: Array = t) -> Any:
+            return training.loss(z, tensor_for(net, t))
+
+        recording = record(net, _array(x), loss, clear=False, keep_queries=True)
         training.optimizer.step()
         yield Step(list(_in_order(net, recording)), training, recording, t)
 
@@ -84,7 +88,7 @@ def _in_order(net: Any, recording: Recording) -> Iterator[Quantity]:
             yield "buffer", name, array
 
 
-def _numbers(x: Any) -> Array:
+def _array(x: Any) -> Array:
     return as_array(x) if hasattr(x, "detach") else np.asarray(x)
 
 
@@ -107,7 +111,7 @@ def check_trainings(first: Any, second: Any, limit: int = 20, tolerance: float =
             kind, name, _ = a.quantities[parted]
             verdicts[-1] = Verdict(
                 {
-                    _said(kind, name): _diagnosed(past, parted)
+                    _description(kind, name): _diagnosed(past, parted)
                     or undiagnosed(gaps[parted], b.quantities[parted][2], a.quantities[parted][2])
                 }
             )
@@ -140,7 +144,7 @@ def _same_quantities(a: Step, b: Step) -> None:
         raise BadInput(f"the two trainings do not compute the same things: {counts[0]}; {counts[1]}")
 
 
-def _said(kind: str, name: str) -> str:
+def _description(kind: str, name: str) -> str:
     return {"gradient": f"∂E/∂{name}", "start": f"{name} at the start", "weight": f"{name} after the step"}.get(
         kind, name
     )
@@ -171,12 +175,12 @@ def _diagnosed(past: list[tuple[Step, Step]], i: int) -> Diagnosis | None:
 
 def _layer(right: Call, found: Call) -> Diagnosis | None:
     if right.kind != found.kind:
-        return Diagnosis("another layer", f"{found.kind} where {right.kind} is asked")
-    asked = right.asked
-    if asked is None:
+        return Diagnosis("another layer", f"{found.kind} where {right.kind} is expected")
+    query = right.query
+    if query is None:
         return None
-    answer = asked.oracle(asked.question)
-    return diagnose(Case(asked.kind, asked.question, asked.oracle, answer, "z", found.output))
+    answer = query.oracle(query.question)
+    return diagnose(Case(query.kind, query.question, query.oracle, answer, "z", found.output))
 
 
 def _loss(a: Step, found: Array) -> Diagnosis | None:
@@ -200,11 +204,11 @@ def _gradient(past: list[tuple[Step, Step]], i: int) -> Diagnosis | None:
         return Diagnosis("gradient not cleared", "the last step's gradient is still in it: zero_grad is missing")
     assert a.recording
     call = next((c for c in a.recording.calls if name.startswith(f"{c.name}.")), None)
-    if call is not None and call.asked is not None:
-        part, asked = f"∂{name.removeprefix(f'{call.name}.')}", call.asked
-        question = replace(asked.question, delta=call.delta)
-        answer = asked.oracle(question)
-        return diagnose(Case(asked.kind, question, asked.oracle, answer, part, found))
+    if call is not None and call.query is not None:
+        part, query = f"∂{name.removeprefix(f'{call.name}.')}", call.query
+        question = replace(query.question, delta=call.delta)
+        answer = query.oracle(question)
+        return diagnose(Case(query.kind, question, query.oracle, answer, part, found))
     question = Question((a.recording.calls[0].input,), {}, ("input",))
     answer = Answer(a.recording.output, (), {name: right})  # type: ignore[arg-type]
     return diagnose(Case("", question, _nobody, answer, name, found))
@@ -218,21 +222,21 @@ def _weight(past: list[tuple[Step, Step]], name: str, found: Array) -> Diagnosis
     """The optimiser of the first training, run over its gradients with a mistake in it."""
     steps = [a for a, _ in past]
     assert steps[0].training is not None
-    page = page_of(steps[0].training.optimizer)
-    if page is None:
+    found_optimizer = engine_optimizer(steps[0].training.optimizer)
+    if found_optimizer is None:
         return None
     start = next(x for kind, n, x in steps[0].quantities if n == name)
     gradients = [x for step in steps for kind, n, x in step.quantities if kind == "gradient" and n == name]
-    return diagnose_path(*page, History(start, gradients), found)
+    return diagnose_path(*found_optimizer, History(start, gradients), found)
 
 
 def _buffer(a: Step, name: str, found: Array) -> Diagnosis | None:
     assert a.recording
     layer, _, buffer = name.rpartition(".")
     call = next((c for c in a.recording.calls if c.name == layer), None)
-    if call is None or (asked := call.asked) is None:
+    if call is None or (query := call.query) is None:
         return None
     momentum = {"momentum": getattr(call.layer, "momentum", 0.1)}
-    question = replace(asked.question, settings=asked.question.settings | momentum)
+    question = replace(query.question, settings=query.question.settings | momentum)
     answer = Answer(call.output, (), {buffer: next(x for _, n, x in a.quantities if n == name)})
-    return diagnose(Case(asked.kind, question, _nobody, answer, buffer, found))
+    return diagnose(Case(query.kind, question, _nobody, answer, buffer, found))

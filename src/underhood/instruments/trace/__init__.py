@@ -48,7 +48,7 @@ class Trace:
 
     @property
     def agrees(self) -> bool:
-        """Whether every sum is the engine's number, and that is PyTorch's where it was asked."""
+        """Whether every sum is the engine's number, and that is PyTorch's where PyTorch was asked."""
         checks = [check for one in self.equation.everything() for check in one.checks]
         return all(one.off < 1e-9 for one in self.equation.everything()) and all(c.off < 1e-9 for c in checks)
 
@@ -81,9 +81,9 @@ def trace(
 ) -> Trace:
     """The number at `unit` (an activation), or ∂E/∂ the number at `gradient`, unfolded `depth` levels.
 
-    A unit is a layer's, weight's or the input's name with a place in it: "conv2[3,4,5]" of the first image, or
+    A unit is a layer's, weight's or the input's name with a position in it: "conv2[3,4,5]" of the first image, or
     "conv2[0,3,4,5]". The `terms` largest summands of each equation are shown and followed, the others added up. The
-    input is random (`seed`, also of the first weights), or image `index` of the test set of `data`; `weights` is an
+    input is random (`seed`, also of the initial weights), or image `index` of the test set of `data`; `weights` is an
     .npz or .safetensors file. E is the cross-entropy with class `target` (the image's own, or 0), or the output's
     mean where that is not one row of logits.
     """
@@ -96,16 +96,16 @@ def trace(
     net = net.double().eval()
     if weights is not None:
         net.load_state_dict(_loaded(Path(weights)))
-    x, label, said = _image(input, target_of.input if target_of else None, data, index, seed, name)
+    x, label, description = _image(input, target_of.input if target_of else None, data, index, seed, name)
     label = label if target is None else target
     reading = Reading(net, engine.tensor(x, requires_grad=True), _loss(label))
-    place = _place(reading, unit or gradient or "")
+    source, position = _unit(reading, unit or gradient or "")
     limits = Limits(depth, terms)
-    equation = (activation if unit else _gradient)(reading, place, limits)
+    equation = (activation if unit else _gradient)(reading, (source, position), limits)
     reference = theirs(net, original, target_of, x, label, reading.output.ndim)
-    equation.checks = _checks(equation, reference, reading.names[id(place[0])], place[1], unit is None)
+    equation.checks = _checks(equation, reference, reading.names[id(source)], position, unit is None)
     loss = f"E is the cross-entropy with class {label}." if reading.output.ndim == 2 else "E is the output's mean."
-    return Trace(f"{name}, {said}", equation, (loss,) if gradient else ())
+    return Trace(f"{name}, {description}", equation, (loss,) if gradient else ())
 
 
 _gradient = gradient
@@ -138,7 +138,7 @@ def _loaded(path: Path) -> dict[str, Array]:
 
 
 def _image(
-    said: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str
+    given: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str
 ) -> tuple[Array, int, str]:
     """One example as (1, …), its class, and what it is."""
     if data is not None:
@@ -152,9 +152,9 @@ def _image(
         if image is not None and pixels.shape[1:] != image:
             raise BadInput(f"{name} takes {_times(image)}, {data} has images of {_times(pixels.shape[1:])}")
         return pixels, label, f"test image {index} of {data}, a {found.classes[label]}"
-    if said is None and image is None:
+    if given is None and image is None:
         raise BadInput(f"{name}: say the shape of its input, as --input 1,1,28,28, or whose image, as --data mnist")
-    shape = (1, *image) if said is None and image is not None else as_inputs(said, image).positional[0].shape
+    shape = (1, *image) if given is None and image is not None else as_inputs(given, image).positional[0].shape
     return np.random.default_rng(seed).normal(size=shape), 0, f"a random input of {_times(shape)}"
 
 
@@ -175,34 +175,34 @@ def _loss(label: int) -> Any:
 # -- the unit --
 
 
-def _place(reading: Reading, said: str) -> tuple[Any, tuple[int, ...]]:
-    """The line or leaf, and the place in it, that a text names."""
-    found = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([-\d,\s]*)\])?\s*", said)
+def _unit(reading: Reading, text: str) -> tuple[Any, tuple[int, ...]]:
+    """The line or leaf, and the position in it, that a text names."""
+    found = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([-\d,\s]*)\])?\s*", text)
     if not found:
-        raise BadInput(f'"{said}": a unit is a name and a place in it, as conv2[3,4,5]')
+        raise BadInput(f'"{text}": a unit is a name and a position in it, as conv2[3,4,5]')
     name, inside = found.groups()
     if name not in reading.named:
         raise BadInput(f'there is no unit "{name}"; {nearest(name, list(reading.named))}')
     source = reading.named[name]
     shape = reading.value(source).shape
-    place = tuple(int(n) for n in (inside or "").split(",") if n.strip())
-    if len(place) == len(shape) - 1 and shape[:1] == (1,):
-        place = (0, *place)  # of the one example
-    if len(place) != len(shape):
+    position = tuple(int(n) for n in (inside or "").split(",") if n.strip())
+    if len(position) == len(shape) - 1 and shape[:1] == (1,):
+        position = (0, *position)  # of the one example
+    if len(position) != len(shape):
         example = ",".join("0" for _ in shape)
         raise BadInput(f"{name} is {_times(shape)}: say which number of it, as {name}[{example}]")
-    for axis, (i, n) in enumerate(zip(place, shape, strict=True)):
+    for axis, (i, n) in enumerate(zip(position, shape, strict=True)):
         if not -n <= i < n:
             raise BadInput(f"{name} is {_times(shape)}: there is no {i} along axis {axis}, only 0 to {n - 1}")
-    return source, tuple(i % n for i, n in zip(place, shape, strict=True))
+    return source, tuple(i % n for i, n in zip(position, shape, strict=True))
 
 
 def _checks(
-    equation: Equation, reference: Theirs | None, name: str, place: tuple[int, ...], is_gradient: bool
+    equation: Equation, reference: Theirs | None, name: str, position: tuple[int, ...], is_gradient: bool
 ) -> list[Check]:
     """The engine's number beside the equation's sum, and PyTorch's beside the engine's."""
     checks = [Check("the engine", equation.value, equation.off)] if equation.law else []
-    value = None if reference is None else reference.find(name, place, is_gradient)
+    value = None if reference is None else reference.find(name, position, is_gradient)
     if value is not None:
         size = max(abs(value), *(abs(term.value) for term in equation.terms), 1e-300)
         checks.append(Check("PyTorch", value, abs(value - equation.value) / size))

@@ -1,6 +1,6 @@
 """The formulas of operations that do more than add and multiply, with their numbers put in.
 
-A page here is a function of a call and the place of an output; it returns the filled-in text, the places that the
+A formula is a function of a call and the position of an output; it returns the filled-in text, the positions that the
 output rests on (the most telling first), and what the text comes to.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from underhood.instruments.trace.equation import factor, number
-from underhood.instruments.trace.parts import Called, Made, Place
+from underhood.instruments.trace.parts import Called, Made, Position
 
 SHOWN = 6  # numbers of a long list that are written
 
@@ -45,11 +45,11 @@ def one_number(called: Called, i: int, k: tuple[int, ...]) -> Made:
         pattern, function = ONE[called.operation.name]
         with suppress(OverflowError, ZeroDivisionError, ValueError):  # where NumPy has an infinity
             filled = pattern.format(x=number(x), b=factor(x), minus=factor(-x))
-            return Made(filled=filled, places=[(i, k)], total=function(x))
+            return Made(filled=filled, positions=[(i, k)], total=function(x))
     alone = np.full((1,) * called.inputs[i].ndim, x)
     inputs = [alone if j == i else y for j, y in enumerate(called.inputs)]
     z = Called(called.operation, tuple(inputs), called.settings).z
-    return Made(filled=f"{called.operation.name}({number(x)})", places=[(i, k)], total=float(z.item()))
+    return Made(filled=f"{called.operation.name}({number(x)})", positions=[(i, k)], total=float(z.item()))
 
 
 def listed(values: list[float]) -> str:
@@ -60,29 +60,29 @@ def listed(values: list[float]) -> str:
 
 
 def line(called: Called, k: tuple[int, ...], dim: int) -> list[tuple[int, ...]]:
-    """The places along `dim` through k."""
+    """The positions along `dim` through k."""
     return [(*k[:dim], j, *k[dim + 1 :]) for j in range(called.inputs[0].shape[dim])]
 
 
 def _softmax(called: Called, k: tuple[int, ...]) -> Made:
     dim = called.settings["dim"] % called.inputs[0].ndim
-    places = line(called, k, dim)
-    x = [float(called.inputs[0][p]) for p in places]
+    positions = line(called, k, dim)
+    x = [float(called.inputs[0][p]) for p in positions]
     own = x[k[dim]]
     filled = f"e^{factor(own)} / Σ e^({listed(x)})"
-    order = [k, *(p for p in places if p != k)]
+    order = [k, *(p for p in positions if p != k)]
     total = exp(own - max(x)) / sum(exp(v - max(x)) for v in x)
-    return Made(filled=filled, places=[(0, p) for p in order], total=total)
+    return Made(filled=filled, positions=[(0, p) for p in order], total=total)
 
 
 def _log_softmax(called: Called, k: tuple[int, ...]) -> Made:
     dim = called.settings["dim"] % called.inputs[0].ndim
-    places = line(called, k, dim)
-    x = [float(called.inputs[0][p]) for p in places]
+    positions = line(called, k, dim)
+    x = [float(called.inputs[0][p]) for p in positions]
     own, top = x[k[dim]], max(x)
     filled = f"{number(own)} − ln Σ e^({listed(x)})"
     total = own - top - log(sum(exp(v - top) for v in x))
-    return Made(filled=filled, places=[(0, p) for p in [k, *(p for p in places if p != k)]], total=total)
+    return Made(filled=filled, positions=[(0, p) for p in [k, *(p for p in positions if p != k)]], total=total)
 
 
 def _cross_entropy(called: Called, k: tuple[int, ...]) -> Made | None:
@@ -100,9 +100,9 @@ def _cross_entropy(called: Called, k: tuple[int, ...]) -> Made | None:
         filled = filled[1:-1]
     elif settings["reduction"] == "mean":
         filled = f"[{filled}] / {len(x)}"
-    places: list[Place] = [(0, (n, int(t[n]))) for n in rows]
-    places += [(0, (n, c)) for n in rows for c in range(x.shape[1]) if c != t[n]]
-    return Made(filled=filled, places=places, total=total)
+    positions: list[Position] = [(0, (n, int(t[n]))) for n in rows]
+    positions += [(0, (n, c)) for n in rows for c in range(x.shape[1]) if c != t[n]]
+    return Made(filled=filled, positions=positions, total=total)
 
 
 def _surprise(x: Any, t: int) -> float:
@@ -110,12 +110,12 @@ def _surprise(x: Any, t: int) -> float:
     return top + log(sum(exp(float(v) - top) for v in x)) - float(x[t])
 
 
-def surprise(called: Called, i: int, place: tuple[int, ...]) -> str:
+def surprise(called: Called, i: int, position: tuple[int, ...]) -> str:
     """The gradient of a cross-entropy of classes, o − [k = t], shared among the rows; empty for other losses."""
     if called.operation.name != "cross_entropy" or i != 0 or _cross_entropy(called, ()) is None:
         return ""
     x, t, _ = called.inputs
-    n, k = place
+    n, k = position
     e = np.exp(x[n] - x[n].max())
     text = f"{number(float(e[k] / e.sum()))} − {int(k == t[n])}"
     return f"({text}) / {len(x)}" if called.settings["reduction"] == "mean" and len(x) > 1 else text
@@ -131,9 +131,9 @@ def _batch_norm(called: Called, k: tuple[int, ...]) -> Made:
         mu, sigma2 = float(mean[c]), float(var[c])
     x, scale, shift = float(a[k]), 1.0 if w is None else float(w[c]), 0.0 if b is None else float(b[c])
     filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
-    places: list[Place] = [(0, k)]
-    places += [(i, (c,)) for i in (1, 2) if called.inputs[i] is not None]
-    return Made(filled=filled, places=places, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+    positions: list[Position] = [(0, k)]
+    positions += [(i, (c,)) for i in (1, 2) if called.inputs[i] is not None]
+    return Made(filled=filled, positions=positions, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
 
 
 def _layer_norm(called: Called, k: tuple[int, ...]) -> Made:
@@ -143,35 +143,35 @@ def _layer_norm(called: Called, k: tuple[int, ...]) -> Made:
     mu, sigma2 = float(row.mean()), float(row.var())
     x, scale, shift = float(a[k]), 1.0 if w is None else float(w[there]), 0.0 if b is None else float(b[there])
     filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
-    places: list[Place] = [(0, k), *((i, there) for i in (1, 2) if called.inputs[i] is not None)]
-    return Made(filled=filled, places=places, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+    positions: list[Position] = [(0, k), *((i, there) for i in (1, 2) if called.inputs[i] is not None)]
+    return Made(filled=filled, positions=positions, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
 
 
 def _div(called: Called, k: tuple[int, ...]) -> Made:
-    places = [_broadcast(called.inputs[i], k) for i in (0, 1)]
-    x, y = (float(np.asarray(called.inputs[i])[places[i]]) for i in (0, 1))
-    return Made(filled=f"{number(x)} / {factor(y)}", places=[(0, places[0]), (1, places[1])], total=x / y)
+    positions = [_broadcast(called.inputs[i], k) for i in (0, 1)]
+    x, y = (float(np.asarray(called.inputs[i])[positions[i]]) for i in (0, 1))
+    return Made(filled=f"{number(x)} / {factor(y)}", positions=[(0, positions[0]), (1, positions[1])], total=x / y)
 
 
 def _pow(called: Called, k: tuple[int, ...]) -> Made:
-    places = [_broadcast(called.inputs[i], k) for i in (0, 1)]
-    x, y = (float(np.asarray(called.inputs[i])[places[i]]) for i in (0, 1))
-    return Made(filled=f"{factor(x)}^{factor(y)}", places=[(0, places[0]), (1, places[1])], total=x**y)
+    positions = [_broadcast(called.inputs[i], k) for i in (0, 1)]
+    x, y = (float(np.asarray(called.inputs[i])[positions[i]]) for i in (0, 1))
+    return Made(filled=f"{factor(x)}^{factor(y)}", positions=[(0, positions[0]), (1, positions[1])], total=x**y)
 
 
 def _broadcast(x: Any, k: tuple[int, ...]) -> tuple[int, ...]:
-    """The place in x that output k reads."""
+    """The position in x that output k reads."""
     shape = np.shape(x)
     return tuple(0 if n == 1 else i for i, n in zip(k[len(k) - len(shape) :], shape, strict=True))
 
 
-def _largest(called: Called, places: Iterator[tuple[int, ...]]) -> Made:
-    """The maximum over some places, the first of equals."""
-    every = list(places)
+def _largest(called: Called, positions: Iterator[tuple[int, ...]]) -> Made:
+    """The maximum over some positions, the first of equals."""
+    every = list(positions)
     values = [float(called.inputs[0][p]) for p in every]
     top = int(np.argmax(values))
     order = [every[top], *(p for i, p in enumerate(every) if i != top)]
-    return Made(filled=f"max({listed(values)})", places=[(0, p) for p in order], total=values[top])
+    return Made(filled=f"max({listed(values)})", positions=[(0, p) for p in order], total=values[top])
 
 
 def _max_pool2d(called: Called, k: tuple[int, ...]) -> Made:

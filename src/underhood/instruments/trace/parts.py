@@ -6,9 +6,9 @@ what every input number counts for, g = ∂z[k]/∂x. Then
     z[k] = Σ x·g                over one input, where z is linear in it (sum, mean, reshape, a pool's average …)
     z[k] = Σ a·w + b            where it is linear in each of two: there g of a is the w that it meets
 
-Which w meets which a is read off in the same way: with a's numbers replaced by their places, g of w is the place
+Which w meets which a is read off in the same way: with a's numbers replaced by their positions, g of w is the position
 of the a that it meets. So nothing has to be written for an operation that adds and multiplies. The others (a maximum,
-a softmax, a normalisation) have their formula on the page `formulas`.
+a softmax, a normalisation) have their formula in `formulas`.
 """
 
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ import numpy as np
 
 from underhood.engine.forms import Array, Operation
 
-Place = tuple[int, tuple[int, ...]]  # which input, and where in it
+Position = tuple[int, tuple[int, ...]]  # which input, and where in it
 
 
 @dataclass
 class Part:
-    """A summand: the places of its one or two factors; `weight` is a plain number that multiplies them."""
+    """A summand: the positions of its one or two factors; `weight` is a plain number that multiplies them."""
 
-    places: tuple[Place, ...]
+    positions: tuple[Position, ...]
     weight: float
     value: float
 
 
 @dataclass
 class Made:
-    """How an output is made: summands, or a formula already filled in with the places that it rests on."""
+    """How an output is made: summands, or a formula already filled in with the positions that it rests on."""
 
     parts: list[Part] = field(default_factory=list)
     filled: str = ""
-    places: list[Place] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
     total: float = 0.0
 
 
@@ -103,8 +103,8 @@ def _added(groups: list[list[Part]]) -> Made:
 def _single(called: Called, i: int, gradient: Any) -> list[Part]:
     """The numbers of input i that count, each times what it counts for."""
     x = called.inputs[i]
-    places = [tuple(int(p) for p in place) for place in np.argwhere(gradient)]
-    return [Part(((i, p),), float(gradient[p]), float(x[p] * gradient[p])) for p in places]
+    positions = [tuple(int(p) for p in position) for position in np.argwhere(gradient)]
+    return [Part(((i, p),), float(gradient[p]), float(x[p] * gradient[p])) for p in positions]
 
 
 def pairing(called: Called, k: tuple[int, ...], i: int, j: int) -> list[Part] | None:
@@ -116,8 +116,8 @@ def pairing(called: Called, k: tuple[int, ...], i: int, j: int) -> list[Part] | 
     if codes is None or counts is None:
         return None
     parts = []
-    for place in np.argwhere(codes):
-        there = tuple(int(p) for p in place)
+    for position in np.argwhere(codes):
+        there = tuple(int(p) for p in position)
         code = round(float(codes[there]))
         if code != codes[there] or not 0 < code <= x.size:
             return None
@@ -142,21 +142,21 @@ def is_local(called: Called, k: tuple[int, ...]) -> int | None:
     return real[0] if z[k] == called.z[k] else None
 
 
-def column(called: Called, i: int, place: tuple[int, ...]) -> dict[tuple[int, ...], float]:
+def column(called: Called, i: int, position: tuple[int, ...]) -> dict[tuple[int, ...], float]:
     """∂z[k]/∂x for one number x of input i and every output k that it has a part in.
 
     Of a function of each number by itself that is one. Where z is linear in x a step of one gives all of them at
     once; else the outputs that move are asked one by one.
     """
-    if called.z.shape == called.inputs[i].shape and is_local(called, place) == i:
-        gradient = called.counts(place)[i]
-        return {} if gradient is None else {place: float(gradient[place])}
+    if called.z.shape == called.inputs[i].shape and is_local(called, position) == i:
+        gradient = called.counts(position)[i]
+        return {} if gradient is None else {position: float(gradient[position])}
 
     def moved(step: float) -> Array:
         """What a step in x does to the outputs."""
         inputs = list(called.inputs)
         inputs[i] = inputs[i].copy()
-        inputs[i][place] += step
+        inputs[i][position] += step
         z = called.operation.vector.forward(*inputs, **called.settings)
         return np.asarray(z[0] if isinstance(z, tuple) else z) - called.z
 
@@ -165,28 +165,28 @@ def column(called: Called, i: int, place: tuple[int, ...]) -> dict[tuple[int, ..
     if np.abs(twice - 2 * once).max(initial=0.0) <= 1e-9 * size:
         touched = np.argwhere(np.abs(once) > 1e-9 * size)
         slopes = {tuple(int(p) for p in k): float(once[tuple(k)]) for k in touched}
-        if _is_gradient(called, slopes, i, place):
+        if _is_gradient(called, slopes, i, position):
             return slopes
     touched = np.argwhere((once != 0) | (twice != 0) | (moved(-1.0) != 0) | (moved(1e-3) != 0) | (moved(-1e-3) != 0))
     slopes = {}
     for k in (tuple(int(p) for p in one) for one in touched):
         gradient = called.counts(k)[i]
-        if gradient is not None and gradient[place]:
-            slopes[k] = float(gradient[place])
+        if gradient is not None and gradient[position]:
+            slopes[k] = float(gradient[position])
     return slopes
 
 
-def _is_gradient(called: Called, slopes: dict[tuple[int, ...], float], i: int, place: tuple[int, ...]) -> bool:
+def _is_gradient(called: Called, slopes: dict[tuple[int, ...], float], i: int, position: tuple[int, ...]) -> bool:
     """Whether backward says the same: some gradients are zero by convention, or those of another branch."""
     delta = np.random.default_rng(0).normal(size=called.z.shape)
     gradient = called.backward(delta)[i]
     total = sum(delta[k] * slope for k, slope in slopes.items())
     size = sum(abs(delta[k] * slope) for k, slope in slopes.items())
-    return gradient is not None and bool(abs(gradient[place] - total) <= 1e-9 * size)
+    return gradient is not None and bool(abs(gradient[position] - total) <= 1e-9 * size)
 
 
-def partner_of(called: Called, k: tuple[int, ...], i: int, place: tuple[int, ...]) -> Place | None:
-    """Where the number stands that multiplies input i's number at `place` in output k; None if it is no product."""
+def partner_of(called: Called, k: tuple[int, ...], i: int, position: tuple[int, ...]) -> Position | None:
+    """Where the number stands that multiplies input i's number at `position` in output k; None if it is no product."""
     counts = called.counts(k)[i]
     for j in called.real():
         if j == i or counts is None:
@@ -197,10 +197,10 @@ def partner_of(called: Called, k: tuple[int, ...], i: int, place: tuple[int, ...
         codes = called.counts(k, coded)[i]
         if codes is None:
             continue
-        code = float(codes[place])
+        code = float(codes[position])
         if code != int(code) or not 0 < code <= x.size:
             continue
         there = tuple(int(p) for p in np.unravel_index(int(code) - 1, x.shape))
-        if x[there] == counts[place]:
+        if x[there] == counts[position]:
             return j, there
     return None

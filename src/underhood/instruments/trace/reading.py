@@ -118,11 +118,11 @@ class Reading:
                 if parent is source:
                     yield node, i
 
-    def label(self, source: Source, place: tuple[int, ...], node: Node | None = None, i: int = 0) -> str:
+    def label(self, source: Source, position: tuple[int, ...], node: Node | None = None, i: int = 0) -> str:
         """`conv2[0,3,4,5]`; a value that is on no line is called after its argument, `pow.y`."""
         if source is None:
             assert node is not None
             name = f"{self.names[id(node)]}.{node.operation.arguments[min(i, len(node.operation.arguments) - 1)]}"
         else:
             name = self.names[id(source)]
-        return f"{name}[{','.join(map(str, place))}]" if place else name
+        return f"{name}[{','.join(map(str, position))}]" if position else name

@@ -17,7 +17,7 @@ class Theirs:
     recording: Recording
     values: dict[str, Array]
 
-    def find(self, name: str, place: tuple[int, ...], is_gradient: bool) -> float | None:
+    def find(self, name: str, position: tuple[int, ...], is_gradient: bool) -> float | None:
         """PyTorch's number at a unit, if it has one of that name."""
         calls = {call.name: call for call in self.recording.calls}
         if name in calls:
@@ -29,7 +29,7 @@ class Theirs:
             found = gradients.get(name)
         else:
             found = self.values.get(name)
-        return None if found is None else float(found[place])
+        return None if found is None else float(found[position])
 
 
 def theirs(net: Any, original: Any, target: Any, x: Array, label: int, ndim: int) -> Theirs | None:

@@ -2,7 +2,7 @@
 
 Each fault is a guess: what one would have found with that mistake. The guess that is what was found, to the last
 digits, is the diagnosis; a wrong name is next to impossible, since the numbers are random. A new fault is a
-generator of guesses on its page and a line in the page's list.
+generator of guesses in its module and a line in the module's list.
 """
 
 from underhood.instruments.check.faults import accumulation, arrays, layers, losses, normalisation
@@ -24,10 +24,10 @@ def diagnose(case: Case) -> Diagnosis | None:
     """The fault whose guess is what was found: the first to the last digits, or else the nearest by far."""
     best, nearest = None, case.near
     for fault in FAULTS:
-        for says, guess in fault.guesses(case):
+        for explanation, guess in fault.guesses(case):
             missed = case.missed_by(guess)
             if missed <= nearest:
-                best, nearest = Diagnosis(fault.name, says), missed / 10
+                best, nearest = Diagnosis(fault.name, explanation), missed / 10
                 if missed <= SAME:
                     return best
     return best

@@ -35,14 +35,14 @@ def _overwritten(case: Case) -> Iterator[Guess]:
 
 
 def _contributions(case: Case, delta: Array, axes: tuple[int, ...]) -> list[Array]:
-    """What reaches the input from each place along the axes of δ."""
+    """What reaches the input from each position along the axes of δ."""
     if np.prod([delta.shape[axis] for axis in axes]) > LIMIT:
         return []
     parts = []
-    for place in np.ndindex(*(delta.shape[axis] for axis in axes)):
+    for position in np.ndindex(*(delta.shape[axis] for axis in axes)):
         only = np.zeros_like(delta)
         index = [slice(None)] * delta.ndim
-        for axis, i in zip(axes, place, strict=True):
+        for axis, i in zip(axes, position, strict=True):
             index[axis] = slice(i, i + 1)
         only[tuple(index)] = delta[tuple(index)]
         part = case.ask(delta=only)

@@ -40,16 +40,16 @@ def counts(case: Case) -> dict[int, str]:
 
 def _sum_for_mean(case: Case) -> Iterator[Guess]:
     if case.settings.get("reduction") == "mean":
-        yield "the sum was taken where the mean is asked", case.with_settings(reduction="sum")
+        yield "the sum was taken where the mean is expected", case.with_settings(reduction="sum")
     for n, text in counts(case).items():
-        yield f"{n} times too large, {n} being {text}: the sum was taken where the mean is asked", n * case.expected
+        yield f"{n} times too large, {n} being {text}: the sum was taken where the mean is expected", n * case.expected
 
 
 def _mean_for_sum(case: Case) -> Iterator[Guess]:
     if case.settings.get("reduction") == "sum":
-        yield "the mean was taken where the sum is asked", case.with_settings(reduction="mean")
+        yield "the mean was taken where the sum is expected", case.with_settings(reduction="mean")
     for n, text in counts(case).items():
-        yield f"{n} times too small, {n} being {text}: the mean was taken where the sum is asked", case.expected / n
+        yield f"{n} times too small, {n} being {text}: the mean was taken where the sum is expected", case.expected / n
 
 
 def _transposed(case: Case) -> Iterator[Guess]:
@@ -61,7 +61,7 @@ def _reversed(case: Case) -> Iterator[Guess]:
     axes = range(case.expected.ndim)
     for size in axes:
         for chosen in combinations(axes, size + 1):
-            yield f"the numbers run backwards along {_axes(chosen)}", np.flip(case.expected, chosen)
+            yield f"the elements run backwards along {_axes(chosen)}", np.flip(case.expected, chosen)
 
 
 def _axes(axes: tuple[int, ...]) -> str:
@@ -72,7 +72,7 @@ def _order(case: Case) -> Iterator[Guess]:
     """The found numbers themselves, if they are the right ones in another order."""
     found, expected = case.found.reshape(-1), case.expected.reshape(-1)
     if found.size == expected.size > 1 and np.allclose(np.sort(found), np.sort(expected), rtol=1e-9, atol=0):
-        yield "the right numbers in another order: a reshape where axes had to be moved?", case.found
+        yield "the right elements in another order: a reshape where axes had to be moved?", case.found
 
 
 def _wrong_axis(case: Case) -> Iterator[Guess]:
@@ -80,10 +80,10 @@ def _wrong_axis(case: Case) -> Iterator[Guess]:
     dim = case.settings.get("dim")
     x = case.question.inputs[0]
     if dim is not None and isinstance(x, np.ndarray):
-        asked = dim[0] if isinstance(dim, tuple) and len(dim) == 1 else dim
+        right = dim[0] if isinstance(dim, tuple) and len(dim) == 1 else dim
         for other in range(x.ndim):
             yield (
-                f"along axis {other}{_role(other)} where axis {asked}{_role(asked)} is asked",
+                f"along axis {other}{_role(other)} where axis {right}{_role(right)} is expected",
                 case.with_settings(dim=(other,) if isinstance(dim, tuple) else other),
             )
     if case.is_gradient:
@@ -110,7 +110,7 @@ def _factor(case: Case) -> Iterator[Guess]:
     size = float(np.vdot(case.expected, case.expected))
     if size and case.found.shape == case.expected.shape:
         ratio = float(np.vdot(case.expected, case.found)) / size
-        yield f"every number is {ratio:.6g} times what it should be", ratio * case.expected
+        yield f"every element is {ratio:.6g} times what it should be", ratio * case.expected
 
 
 def flip_last(x: Array) -> Array:

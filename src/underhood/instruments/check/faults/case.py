@@ -21,7 +21,7 @@ class Diagnosis:
     """The fault's name, and what it looks like here."""
 
     name: str
-    says: str
+    explanation: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What was asked, and what goes without saying."""
+        """What was set, and what goes without saying."""
         return self.question.defaults | self.question.settings
 
     @property

@@ -21,19 +21,19 @@ def _weight(case: Case) -> int | None:
 def _filter_flipped(case: Case) -> Iterator[Guess]:
     i = _weight(case)
     if i is not None and case.question.inputs[i].ndim > 2:
-        says = "a convolution as mathematicians mean it, where cross-correlation is asked"
-        yield says, case.with_input(i, flip_last)
+        explanation = "a convolution as mathematicians mean it, where cross-correlation is expected"
+        yield explanation, case.with_input(i, flip_last)
         if case.part == f"∂{case.question.names[i]}":
-            yield says, flip_last(case.expected)
+            yield explanation, flip_last(case.expected)
 
 
 def _weight_transposed(case: Case) -> Iterator[Guess]:
     i = _weight(case)
     if i is not None and case.question.inputs[i].ndim > 1:
-        says = "inputs and outputs have changed places"
-        yield says, case.with_input(i, lambda w: w.swapaxes(0, 1))
+        explanation = "inputs and outputs have changed places"
+        yield explanation, case.with_input(i, lambda w: w.swapaxes(0, 1))
         if case.part == f"∂{case.question.names[i]}":
-            yield says, case.expected.swapaxes(0, 1)
+            yield explanation, case.expected.swapaxes(0, 1)
 
 
 def _bias_missing(case: Case) -> Iterator[Guess]:
@@ -43,17 +43,17 @@ def _bias_missing(case: Case) -> Iterator[Guess]:
 
 
 def _padding(case: Case) -> Iterator[Guess]:
-    asked = case.settings.get("padding")
-    if asked is None or isinstance(asked, str):
+    right = case.settings.get("padding")
+    if right is None or isinstance(right, str):
         return
     for step in (-1, 1):
-        wrong = _plus(asked, step)
-        yield f"padding {_text(wrong)} where {_text(asked)} is asked", case.with_settings(padding=wrong)
-    yield from _shifted(case, asked)
+        wrong = _plus(right, step)
+        yield f"padding {_text(wrong)} where {_text(right)} is expected", case.with_settings(padding=wrong)
+    yield from _shifted(case, right)
 
 
 def _shifted(case: Case, padding: Any) -> Iterator[Guess]:
-    """One more zero on one side and one fewer on the other: the shape is right, every window is a place off."""
+    """One more zero on one side and one fewer on the other: the shape is right, every window is one step off."""
     x = case.question.inputs[0]
     axes = x.ndim - 2
     pads = padding if isinstance(padding, tuple) else (padding,) * axes
@@ -65,7 +65,7 @@ def _shifted(case: Case, padding: Any) -> Iterator[Guess]:
             guess = case.ask(inputs=(np.pad(x, widths), *case.question.inputs[1:]), settings=settings)
             if guess is not None and case.part == f"∂{case.question.names[0]}":
                 guess = _cropped(guess, widths)
-            yield f"the zeros are {sides} (before, after) where {_text(padding)} is asked", guess
+            yield f"the zeros are {sides} (before, after) where {_text(padding)} is expected", guess
 
 
 def _cropped(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
@@ -75,14 +75,14 @@ def _cropped(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
 def _other_settings(case: Case) -> Iterator[Guess]:
     """Strides, dilations and groups forgotten or miscounted."""
     for name in ("stride", "dilation", "groups"):
-        asked = case.settings.get(name)
-        if asked is not None:
-            for wrong in {_plus(asked, -1), _plus(asked, 1), _plus(asked, None, 1)} - {asked}:
-                yield f"{name} {_text(wrong)} where {_text(asked)} is asked", case.with_settings(**{name: wrong})
+        right = case.settings.get(name)
+        if right is not None:
+            for wrong in {_plus(right, -1), _plus(right, 1), _plus(right, None, 1)} - {right}:
+                yield f"{name} {_text(wrong)} where {_text(right)} is expected", case.with_settings(**{name: wrong})
 
 
 def _plus(value: Any, step: int | None, fixed: int = 0) -> Any:
-    """A number, or every number of a tuple, plus a step; or `fixed` in its place."""
+    """A number, or every number of a tuple, plus a step; or `fixed` instead."""
     if isinstance(value, tuple):
         return tuple(_plus(v, step, fixed) for v in value)
     return fixed if step is None else value + step

@@ -1,4 +1,4 @@
-"""Faults of normalisations: which numbers are averaged, how the variance is counted, where ε stands, which mode.
+"""Faults of normalisations: which elements are averaged, how the variance is counted, where ε stands, which mode.
 
 A guess is the normalisation written out with the mistake in it,
 
@@ -31,7 +31,7 @@ def axes_of(case: Case) -> tuple[int, ...] | None:
 def written_out(
     case: Case, axes: tuple[int, ...], correction: int = 0, root: Callable[..., Any] | None = None, given: Any = None
 ) -> Forward:
-    """The normalisation over `axes`; `root(variance, ε)` in the denominator, `given` statistics in the place of x's."""
+    """The normalisation over `axes`; `root(variance, ε)` in the denominator, `given` statistics instead of x's."""
     eps = case.settings.get("eps", 1e-5)
     root = root or (lambda variance, eps: (variance + eps) ** 0.5)
 
@@ -60,23 +60,23 @@ def is_training(case: Case) -> bool:
 
 
 def _unbiased(case: Case) -> Iterator[Guess]:
-    """Divided by n − 1 where n is asked."""
+    """Divided by n − 1 where n is expected."""
     axes = axes_of(case)
     if axes and is_training(case):
-        yield "the variance is divided by n − 1, where n is asked", case.by(written_out(case, axes, correction=1))
+        yield "the variance is divided by n − 1, where n is expected", case.by(written_out(case, axes, correction=1))
     if case.settings.get("correction") == 0:
-        yield "the variance is divided by n − 1, where n is asked", case.with_settings(correction=1)
+        yield "the variance is divided by n − 1, where n is expected", case.with_settings(correction=1)
 
 
 def _biased(case: Case) -> Iterator[Guess]:
-    """Divided by n where n − 1 is asked; also in the running variance, new = (1 − m) old + m n/(n − 1) σ²."""
+    """Divided by n where n − 1 is expected; also in the running variance, new = (1 − m) old + m n/(n − 1) σ²."""
     if case.settings.get("correction"):
-        yield "the variance is divided by n, where n − 1 is asked", case.with_settings(correction=0)
+        yield "the variance is divided by n, where n − 1 is expected", case.with_settings(correction=0)
     if case.part == "running_var":
         x, momentum = case.question.inputs[0], case.settings["momentum"]
         biased, count = x.var((0, *range(2, x.ndim))), x.size // x.shape[1]
         old = case.expected - momentum * biased * count / (count - 1)
-        yield "the running variance takes in σ² divided by n, where n − 1 is asked", old + momentum * biased
+        yield "the running variance takes in σ² divided by n, where n − 1 is expected", old + momentum * biased
 
 
 def _epsilon(case: Case) -> Iterator[Guess]:
@@ -89,8 +89,8 @@ def _epsilon(case: Case) -> Iterator[Guess]:
         "ε is squared before it joins the variance": lambda v, eps: (v + eps * eps) ** 0.5,
         "ε is missing": lambda v, eps: v**0.5,
     }
-    for says, root in wrong.items():
-        yield says, case.by(written_out(case, axes, root=root, given=given))
+    for explanation, root in wrong.items():
+        yield explanation, case.by(written_out(case, axes, root=root, given=given))
 
 
 def _mode(case: Case) -> Iterator[Guess]:
@@ -99,30 +99,30 @@ def _mode(case: Case) -> Iterator[Guess]:
     axes = axes_of(case)
     assert axes
     if not is_training(case):
-        says = "the batch's statistics where the running ones are asked (train for eval)"
-        yield says, case.by(written_out(case, axes))
+        explanation = "the batch's statistics where the running ones are expected (train for eval)"
+        yield explanation, case.by(written_out(case, axes))
         return
     channels = case.question.inputs[0].shape[1]
     fresh = (np.zeros(channels), np.ones(channels))
     kept = [case.question.extras[k] for k in ("running_mean", "running_var") if k in case.question.extras]
-    says = "the running statistics where the batch's are asked (eval for train)"
+    explanation = "the running statistics where the batch's are expected (eval for train)"
     for given in (fresh, tuple(kept) if len(kept) == 2 else fresh):
-        yield says, case.by(written_out(case, axes, given=given))
+        yield explanation, case.by(written_out(case, axes, given=given))
 
 
 def _features(case: Case) -> Iterator[Guess]:
     axes = axes_of(case)
     if axes and is_training(case):
         ndim = case.question.inputs[0].ndim
-        for says, other in (
-            ("normalised over the features of each example where the batch is asked", tuple(range(1, ndim))),
-            ("normalised over the batch where the features of each example are asked", (0,)),
-            ("normalised over every number at once", tuple(range(ndim))),
-            ("normalised over the batch alone, place by place", (0,)),
-            ("normalised over the places of each example alone", tuple(range(2, ndim))),
+        for explanation, other in (
+            ("normalised over the features of each example where the batch is expected", tuple(range(1, ndim))),
+            ("normalised over the batch where the features of each example are expected", (0,)),
+            ("normalised over all elements at once", tuple(range(ndim))),
+            ("normalised over the batch alone, position by position", (0,)),
+            ("normalised over the positions of each example alone", tuple(range(2, ndim))),
         ):
             if other and other != axes:
-                yield says, case.by(written_out(case, other))
+                yield explanation, case.by(written_out(case, other))
 
 
 FAULTS = (

@@ -29,7 +29,7 @@ class History:
     gradients: list[Array]
 
 
-def page_of(optimizer: Any) -> tuple[type[Optimizer], dict[str, Any]] | None:
+def engine_optimizer(optimizer: Any) -> tuple[type[Optimizer], dict[str, Any]] | None:
     """The engine's optimiser of the same name as one of either library, and its settings; None if there is none."""
     by_class = {row.optimizer.__name__: row.optimizer for row in OPTIMIZERS.values()}
     cls = by_class.get(type(optimizer).__name__)
@@ -41,7 +41,7 @@ def page_of(optimizer: Any) -> tuple[type[Optimizer], dict[str, Any]] | None:
 
 
 def path(cls: type[Optimizer], settings: dict[str, Any], history: History, shrink: float = 0.0) -> list[Array]:
-    """The weights after each step; `shrink` is a share that is taken off them before it."""
+    """The weights after each step; `shrink` is a fraction that is taken off them before it."""
     w = engine.tensor(history.start, requires_grad=True)
     optimizer = cls([w], **settings)
     made = []
@@ -61,14 +61,14 @@ def diagnose_path(cls: type[Optimizer], settings: dict[str, Any], history: Histo
     right = path(cls, settings, history)[-1]
     off = gap(found, right).relative
     best, nearest = None, min(max(1e-3 * off, SAME), 1e-6)
-    for name, says, run in guesses(cls, settings, history):
+    for name, explanation, run in guesses(cls, settings, history):
         try:
             guess = run()[-1]
         except (TypeError, ValueError):  # a setting that this optimiser does not have, or refuses
             continue
         missed = gap(found, guess).relative
         if missed <= nearest and gap(guess, right).relative > SAME:
-            best, nearest = Diagnosis(name, says), missed / 10
+            best, nearest = Diagnosis(name, explanation), missed / 10
     return best
 
 
@@ -83,21 +83,21 @@ def guesses(cls: type[Optimizer], settings: dict[str, Any], history: History) ->
         yield from _decay(cls, settings, history, lr, decay)
         yield "missing weight decay", "the weights are not decayed", given(weight_decay=0.0)
     yield "sign", "it climbs: the gradient's sign is turned round", given(maximize=not settings.get("maximize", False))
-    for rule_of, says, rule in RULES:
+    for rule_of, explanation, rule in RULES:
         if issubclass(cls, rule_of):
             changed = type(cls.__name__, (cls,), {"chosen": _with_rule(rule)})
-            yield "epsilon misplaced", says, lambda changed=changed: path(changed, settings, history)  # type: ignore[misc]
+            yield "epsilon misplaced", explanation, lambda changed=changed: path(changed, settings, history)  # type: ignore[misc]
     if issubclass(cls, Adam):
         plain = type("Adam", (cls,), {"constants": _uncorrected})
-        says = "the running means are not corrected for their start at 0"
-        yield "missing bias correction", says, lambda: path(plain, settings, history)
+        explanation = "the running means are not corrected for their start at 0"
+        yield "missing bias correction", explanation, lambda: path(plain, settings, history)
         yield "amsgrad", "the largest mean square so far, or not", given(amsgrad=not settings.get("amsgrad", False))
     if momentum := settings.get("momentum"):
         yield "missing momentum", "there is no momentum", given(momentum=0.0)
         yield "dampened momentum", "the gradient enters the velocity times 1 − μ", given(dampening=momentum)
         yield "nesterov", "with Nesterov's look ahead, or without", given(nesterov=not settings.get("nesterov", False))
     for factor in (0.1, 0.5, 2.0, 10.0):
-        yield "learning rate", f"the learning rate is {factor:g} times what is asked", given(lr=lr * factor)
+        yield "learning rate", f"the learning rate is {factor:g} times what is expected", given(lr=lr * factor)
 
 
 def _decay(
@@ -107,12 +107,12 @@ def _decay(
     if is_apart:
         coupled = {key: value for key, value in settings.items() if key != "decoupled_weight_decay"}
         base = Adam if cls.__name__ == "AdamW" else cls
-        says = "λ w is added to the gradient, where the weights are to be decayed apart from it"
-        yield "L2 for decoupled decay", says, lambda: path(base, coupled, history)
+        explanation = "λ w is added to the gradient, where the weights are to be decayed apart from it"
+        yield "L2 for decoupled decay", explanation, lambda: path(base, coupled, history)
     else:
         free = {**settings, "weight_decay": 0.0}
-        says = "the weights are decayed apart from the gradient, where λ w is to be added to it"
-        yield "decoupled decay for L2", says, lambda: path(cls, free, history, shrink=lr * decay)
+        explanation = "the weights are decayed apart from the gradient, where λ w is to be added to it"
+        yield "decoupled decay for L2", explanation, lambda: path(cls, free, history, shrink=lr * decay)
 
 
 def adam_inside(
