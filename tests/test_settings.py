@@ -303,7 +303,7 @@ def test_every_key_knows_its_line(top, tables, between):
         patch.setattr(Path, "read_text", lambda self, encoding: text)
         layer = from_file(Path("t.toml"))
     for path, line in expected.items():
-        assert layer.places[path] == f"t.toml:{line}: "
+        assert layer.locations[path] == f"t.toml:{line}: "
 
 
 # ---- non-default

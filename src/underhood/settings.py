@@ -84,7 +84,7 @@ def _other_kind(value: Any, read: Any) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------
-# Mistakes: collected, then said together
+# Mistakes: collected, then reported together
 
 
 class Mistakes(BadInput):
@@ -109,28 +109,28 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class Layer:
-    """Settings from one place: nested values, for each key the place to name when it is wrong, and what
+    """Settings from one source: nested values, for each key the place to name when it is wrong, and what
     could not even be read.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[tuple[str, ...], str] = field(default_factory=dict)
+    locations: dict[tuple[str, ...], str] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
 
     def over(self, below: "Layer") -> "Layer":
         """Both, with `below` giving way where they meet."""
         return Layer(
             _merged(below.values, self.values),
-            below.places | self.places,
+            below.locations | self.locations,
             below.mistakes + self.mistakes,
         )
 
-    def place(self, path: tuple[str, ...]) -> str:
+    def location(self, path: tuple[str, ...]) -> str:
         """Where `path` was written, or the nearest key around it, or the first within it."""
         for length in range(len(path), 0, -1):
-            if path[:length] in self.places:
-                return self.places[path[:length]]
-        within = (place for key, place in self.places.items() if key[: len(path)] == path)
+            if path[:length] in self.locations:
+                return self.locations[path[:length]]
+        within = (location for key, location in self.locations.items() if key[: len(path)] == path)
         return next(within, "")
 
 
@@ -150,17 +150,17 @@ def _merged(below: Any, above: Any) -> Any:
 # The layers' sources: a dict, a TOML file, words of the command line
 
 
-def from_dict(values: Mapping[str, Any], place: str = "") -> Layer:
-    """A layer from Python values, nested or with dots in the keys; `place` stands before its mistakes."""
+def from_dict(values: Mapping[str, Any], location: str = "") -> Layer:
+    """A layer from Python values, nested or with dots in the keys; `location` stands before its mistakes."""
     layer = Layer()
     for key, value in values.items():
         path = tuple(key.split("."))
-        inner = from_dict(value, place) if isinstance(value, Mapping) else None
+        inner = from_dict(value, location) if isinstance(value, Mapping) else None
         nested: Any = value if inner is None else inner.values
-        places = {path + below: place for below in inner.places} if inner else {}
+        locations = {path + below: location for below in inner.locations} if inner else {}
         for name in reversed(path):
             nested = {name: nested}
-        layer = Layer(nested, {path: place} | places).over(layer)
+        layer = Layer(nested, {path: location} | locations).over(layer)
     return layer
 
 
@@ -260,7 +260,7 @@ def load(
 ) -> S:
     """The settings that `base`, then the TOML `file`, then the words of `--set` make of `model`.
 
-    Raises Mistakes, a BadInput, that lists all that is wrong in all three, each with its place.
+    Raises Mistakes, a BadInput, that lists all that is wrong in all three, each with its location.
     """
     above = from_file(file) if file else Layer()
     return build(model, [from_dict(base or {}), above, from_words(sets)])
@@ -274,20 +274,20 @@ def build(model: type[S], layers: Sequence[Layer]) -> S:
     try:
         settings = model.model_validate(whole.values)
     except ValidationError as error:
-        raise Mistakes([*whole.mistakes, *_said(model, whole, error)]) from error
+        raise Mistakes([*whole.mistakes, *_messages(model, whole, error)]) from error
     if whole.mistakes:
         raise Mistakes(whole.mistakes)
     return settings
 
 
-def _said(model: type[BaseModel], layer: Layer, error: ValidationError) -> Iterator[str]:
+def _messages(model: type[BaseModel], layer: Layer, error: ValidationError) -> Iterator[str]:
     """A line for each key that is wrong; what the members of a union say about one key is one line."""
     messages: dict[tuple[str, ...], list[str]] = {}
     for detail in error.errors(include_url=False):
         path = _path_in(layer.values, detail)
         messages.setdefault(path, []).append(_message(model, path, detail))
-    for path, said in messages.items():
-        yield f"{layer.place(path)}{'.'.join(path) or model.__name__}: {', or '.join(dict.fromkeys(said))}"
+    for path, texts in messages.items():
+        yield f"{layer.location(path)}{'.'.join(path) or model.__name__}: {', or '.join(dict.fromkeys(texts))}"
 
 
 def _path_in(values: Any, detail: ErrorDetails) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 
 from underhood.data import load
 from underhood.data.cache import converted
-from underhood.data.places import cache_root
+from underhood.data.locations import cache_root
 from underhood.data.registry import Chunk, Part
 from underhood.errors import BadInput, MissingPiece
 

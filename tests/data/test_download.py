@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_whole_file(server: Any, path: Path) -> None:
     told = []
-    get(server, path, told=lambda *said: told.append(said))
+    get(server, path, on_progress=lambda *said: told.append(said))
     assert path.read_bytes() == BODY
     assert alone(path)
     assert (told[0], told[-1]) == (("set.bin", 0, len(BODY)), ("set.bin", len(BODY), len(BODY)))
@@ -62,7 +62,7 @@ def test_one_that_breaks_time_and_again_is_given_up_and_the_next_command_goes_on
     assert not path.exists()
     assert (path.parent / "set.bin.part").stat().st_size == 300_000
     told = []
-    get(server, path, told=lambda *said: told.append(said))
+    get(server, path, on_progress=lambda *said: told.append(said))
     assert server.asked[-1] == ("/set.bin", "bytes=300000-")
     assert told[0] == ("set.bin", 300_000, len(BODY))
     assert path.read_bytes() == BODY
@@ -75,7 +75,7 @@ def test_stopped_by_the_user_what_came_is_kept(server: Any, path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        get(server, path, told=stop)
+        get(server, path, on_progress=stop)
     kept = (path.parent / "set.bin.part").read_bytes()
     assert kept
     assert BODY.startswith(kept)

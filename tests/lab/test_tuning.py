@@ -117,4 +117,4 @@ def test_a_tuned_run_from_the_first_candidate_to_the_result(tmp_path):
     assert [trial.state for trial in run.trials] == ["finished"]
     (found,) = tuning.kept(RunFolder(run.path)).values()
     assert len(found.candidates) == 8
-    assert {key: run.trials[0].settings[key] for key in PLAIN} == found.means
+    assert {key: run.trials[0].settings[key] for key in PLAIN} == found.options

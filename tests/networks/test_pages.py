@@ -44,7 +44,7 @@ def test_a_page_is_the_same_network_on_both_back_ends(name, arguments, shape):
     x = np.random.default_rng(0).normal(size=(2, *shape))
     states, outputs = [], []
     for back in (backend("underhood", "float64"), backend("torch", "float64")):
-        net = back.place(NETWORKS[name].build(back.nn, **arguments))
+        net = back.prepare(NETWORKS[name].build(back.nn, **arguments))
         initialise(net, 3, "pytorch", back)
         net.eval()
         states.append({key: np.array(back.array(value)) for key, value in net.state_dict().items()})

@@ -206,6 +206,6 @@ def test_the_order_is_kept_and_defaults_make_no_other_trial():
     chosen = load(TrainingSettings, sets=words).data
     steps = [{"name": "flip"}, {"name": "crop", "mode": "reflect"}, {"name": "cutout"}]
     assert non_default(chosen) == {"augmentation": steps}
-    assert Chain(tuple(step.page() for step in chosen.augmentation)).steps[:2] == (Flip(), Crop(4, "reflect"))
+    assert Chain(tuple(step.make() for step in chosen.augmentation)).steps[:2] == (Flip(), Crop(4, "reflect"))
     assert non_default(DataSettings(augmentation="flip")) == {"augmentation": [{"name": "flip"}]}
     assert non_default(DataSettings()) == {}

@@ -110,30 +110,30 @@ def test_the_fastest_is_taken_and_each_round_builds_on_the_last(on_paper):
         "bfloat16-autocast, channels last, fused",
         "bfloat16-autocast, channels last, fused, compiled",
     ]
-    assert found.means == {"precision": "bfloat16-autocast", "channels_last": True, "fused": True, "compile": True}
-    assert "2.50 times as fast as float32" in found.said
+    assert found.options == {"precision": "bfloat16-autocast", "channels_last": True, "fused": True, "compile": True}
+    assert "2.50 times as fast as float32" in found.text
     assert verdicts(found)["float32"] == "slower"
 
 
 def test_what_is_faster_but_too_far_from_float32_is_not_taken(on_paper):
     found = on_paper({"bfloat16": 1.0, "float32, channels last": 5.0}, losses={"bfloat16": 2.03})
-    assert found.means == PLAIN | {"channels_last": True}
+    assert found.options == PLAIN | {"channels_last": True}
     assert verdicts(found)["bfloat16"] == "loss too far from float32's"
     assert next(row["far"] for row in found.table().rows if row["name"] == "bfloat16") == pytest.approx(0.015)
 
 
 def test_what_is_hardly_faster_does_not_replace_what_is_plainer(on_paper):
     found = on_paper({"float32, channels last": 9.8})
-    assert found.means == PLAIN
+    assert found.options == PLAIN
     assert verdicts(found)["float32, channels last"] == "as fast, not as plain"
-    assert "nothing else is quicker" in found.said
+    assert "nothing else is quicker" in found.text
 
 
 def test_a_candidate_that_fails_is_a_row_with_the_reason(on_paper):
     found = on_paper({}, broken={"bfloat16": "\nno bfloat16 here\nat line 3", "float32, compiled": "no C++ compiler"})
     assert verdicts(found)["bfloat16"] == "not here: no bfloat16 here"
     assert verdicts(found)["float32, compiled"] == "not here: no C++ compiler"
-    assert found.means == PLAIN
+    assert found.options == PLAIN
 
 
 def test_a_candidate_that_is_much_too_slow_is_left_after_two_steps(on_paper):
@@ -236,4 +236,6 @@ def test_trials_that_are_to_be_compared_share_a_choice():
 
 def test_a_choice_survives_the_store(on_paper):
     found = on_paper({"float32, channels last": 5.0}, broken={"bfloat16": "no"})
-    assert Tuning.from_json(json.loads(json.dumps(found.to_json()))) == found
+    stored = json.loads(json.dumps(found.to_json()))
+    assert Tuning.from_json(stored) == found
+    assert stored["candidates"][0]["means"] == found.candidates[0].options  # files keep their spelling

@@ -97,12 +97,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        message, status = _said(error)
+        message, status = _message(error)
         print(message, file=sys.stderr)
         return status
 
 
-def _said(error: Exception) -> tuple[str, int]:
+def _message(error: Exception) -> tuple[str, int]:
     """What to tell the user about an error, and the exit code."""
     if isinstance(error, UnderhoodError):
         return str(error), error.exit_code

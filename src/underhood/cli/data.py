@@ -78,9 +78,9 @@ def get(
         raise BadInput(f"Which data set? There is {', '.join(DATA_SETS)}.")
     tables = {}
     for name in names:
-        with Downloads() as told:
+        with Downloads() as progress:
             try:
-                tables[name] = fetched(name, root, force=force, base=base, told=told)
+                tables[name] = fetched(name, root, force=force, base=base, on_progress=progress)
             except KeyboardInterrupt:
                 say("Stopped. The same command goes on from here.")
                 raise

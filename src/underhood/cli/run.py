@@ -99,14 +99,14 @@ def run(
             runs=runs,
             retry=retry,
             changed="keep" if keep else "rerun" if rerun else "ask",
-            ask=_asked if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,
             listener=progress,
         )
-    _tell(done, json)
+    _report(done, json)
     return done.exit_code
 
 
-def _asked(question: str) -> bool:
+def _confirmed(question: str) -> bool:
     """The user's answer; nothing but a yes is one."""
     say(f"{question} [y/N] ")
     return input().strip().lower() in ("y", "yes")
@@ -134,7 +134,7 @@ def _list(study: str, scale: str, what: dict[str, Any], as_json: bool) -> None:
         print_table(table)
 
 
-def _tell(run: "Run", as_json: bool) -> None:
+def _report(run: "Run", as_json: bool) -> None:
     """What came out: the tables and the answer on stdout, where the report is on stderr."""
     from underhood.report.terminal import print_report
     from underhood.service.reporting import can_be_reported, document_of, facts_of

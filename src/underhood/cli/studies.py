@@ -122,11 +122,11 @@ def _choices(settings: "Settings", field: "FieldInfo | None", key: str) -> str:
 
     words = [word for word in get_args(field.annotation) if isinstance(word, str)] if field else []
     holder, _, last = key.rpartition(".")
-    pages = getattr(value_at(settings, holder), "pages", None) if holder and last == "name" else None
-    words = words or list(pages() if pages else ())
-    several = [inner for inner in get_args(field.annotation) if hasattr(inner, "pages")] if field else []
+    entries = getattr(value_at(settings, holder), "entries", None) if holder and last == "name" else None
+    words = words or list(entries() if entries else ())
+    several = [inner for inner in get_args(field.annotation) if hasattr(inner, "entries")] if field else []
     if several:
-        return f"any of {', '.join(several[0].pages())}"
+        return f"any of {', '.join(several[0].entries())}"
     return f"one of {', '.join(words)}" if words else ""
 
 

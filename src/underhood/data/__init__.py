@@ -6,7 +6,7 @@ One page a set or form; `load` finds them by name. Every reader says which file 
 from underhood.data.catalogue import catalogue
 from underhood.data.get import get
 from underhood.data.load import DATA_SETS, fingerprint, load
-from underhood.data.places import cache_root, data_root
+from underhood.data.locations import cache_root, data_root
 from underhood.data.registry import Arrays, DataSet, Images
 from underhood.data.split import split
 from underhood.data.streams import stream

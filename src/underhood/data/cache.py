@@ -26,7 +26,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from underhood.data.places import cache_root
+from underhood.data.locations import cache_root
 from underhood.data.registry import Images, Labels, Part, Pixels
 from underhood.data.rows import readable
 from underhood.errors import BadInput, MissingPiece

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from underhood.data.load import DATA_SETS
-from underhood.data.places import data_root
+from underhood.data.locations import data_root
 from underhood.data.registry import DataSet
 from underhood.errors import BadInput
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from underhood.data.places import Layout
+from underhood.data.locations import Layout
 from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.data.unpickle import unpickle
 from underhood.errors import BadInput

@@ -31,16 +31,16 @@ PAUSES = (1.0, 3.0)  # seconds before a broken connection is tried again
 BUSY = {408, 425, 429, 500, 502, 503, 504}  # answers that another time may be better
 PARTIAL, NOT_SATISFIABLE = 206, 416
 
-Told = Callable[[str, int, int | None], None]  # the file's name, bytes so far, bytes in all if known
+OnProgress = Callable[[str, int, int | None], None]  # the file's name, bytes so far, bytes in all if known
 Counted = Callable[[int, int | None], None]
 BROKEN = (URLError, HTTPException, SSLError, ConnectionError, TimeoutError)
 
 
-def untold(name: str, done: int, total: int | None) -> None:
+def silent(name: str, done: int, total: int | None) -> None:
     """Say nothing."""
 
 
-def fetch(url: str, path: Path, checksum: str = "", told: Told = untold) -> None:
+def fetch(url: str, path: Path, checksum: str = "", on_progress: OnProgress = silent) -> None:
     """The file at `url` as `path`, its MD5 sum being `checksum` unless that is "".
 
     Raises MissingPiece if the server cannot be reached, hasn't the file, or breaks off time and again, if the disk is
@@ -52,7 +52,7 @@ def fetch(url: str, path: Path, checksum: str = "", told: Told = untold) -> None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _own(part) as file:
-            found = _checked(url, file, checksum, partial(told, path.name))
+            found = _checked(url, file, checksum, partial(on_progress, path.name))
             os.fsync(file.fileno())
         if found != checksum != "":
             part.unlink()
@@ -65,14 +65,14 @@ def fetch(url: str, path: Path, checksum: str = "", told: Told = untold) -> None
         raise MissingPiece(f"{error.filename or part}: cannot be written ({error.strerror or error}).") from error
 
 
-def _checked(url: str, file: IO[bytes], checksum: str, told: Counted) -> str:
+def _checked(url: str, file: IO[bytes], checksum: str, on_progress: Counted) -> str:
     """Complete the file; its MD5 sum. A sum that is wrong because of an old beginning is found out and mended."""
     resumed = file.seek(0, os.SEEK_END) > 0
-    _complete(url, file, told)
+    _complete(url, file, on_progress)
     found = checksum_of(file)
     if resumed and checksum and found != checksum:
         file.truncate(0)
-        _complete(url, file, told)
+        _complete(url, file, on_progress)
         found = checksum_of(file)
     return found
 
@@ -83,13 +83,13 @@ def checksum_of(file: IO[bytes]) -> str:
     return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()  # type: ignore[arg-type]
 
 
-def _complete(url: str, file: IO[bytes], told: Counted) -> None:
+def _complete(url: str, file: IO[bytes], on_progress: Counted) -> None:
     """Fetch what lacks; a connection that breaks is tried again as long as something new comes, else a few times."""
     failures = 0
     while True:
         before = file.seek(0, os.SEEK_END)
         try:
-            if _more(url, file, told):
+            if _more(url, file, on_progress):
                 return
             problem = "the connection broke off"
         except HTTPError as error:
@@ -115,7 +115,7 @@ def _unreachable(url: str, problem: str) -> str:
     return f"{url}: cannot be fetched: {problem}.\nIs there another address that has it? --from names one."
 
 
-def _more(url: str, file: IO[bytes], told: Counted) -> bool:
+def _more(url: str, file: IO[bytes], on_progress: Counted) -> bool:
     """One request for the bytes after those that are there; whether the file is whole now."""
     begin = file.seek(0, os.SEEK_END)
     headers = {"User-Agent": f"underhood/{underhood.__version__}", "Accept-Encoding": "identity"}
@@ -125,7 +125,7 @@ def _more(url: str, file: IO[bytes], told: Counted) -> bool:
         with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as response:
             begin, total = _place(response, begin)
             file.truncate(begin)
-            return _received(response, file, begin, total, told)
+            return _received(response, file, begin, total, on_progress)
     except HTTPError as error:
         error.close()
         if error.code != NOT_SATISFIABLE or not begin:
@@ -133,7 +133,7 @@ def _more(url: str, file: IO[bytes], told: Counted) -> bool:
         if error.headers.get("Content-Range") == f"bytes */{begin}":
             return True  # it was whole, and only the rename lacked
         file.truncate(0)  # longer than the file is: another one's
-        return _more(url, file, told)
+        return _more(url, file, on_progress)
 
 
 def _place(response: HTTPResponse, asked: int) -> tuple[int, int | None]:
@@ -147,12 +147,12 @@ def _place(response: HTTPResponse, asked: int) -> tuple[int, int | None]:
     return 0, size
 
 
-def _received(response: HTTPResponse, file: IO[bytes], begin: int, total: int | None, told: Counted) -> bool:
+def _received(response: HTTPResponse, file: IO[bytes], begin: int, total: int | None, on_progress: Counted) -> bool:
     done = file.seek(begin)
-    told(done, total)
+    on_progress(done, total)
     while chunk := response.read(CHUNK):
         done += file.write(chunk)
-        told(done, total)
+        on_progress(done, total)
     file.flush()
     return total is None or done >= total
 

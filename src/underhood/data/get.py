@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from underhood.data.download import Told, checksum_of, fetch, untold
+from underhood.data.download import OnProgress, checksum_of, fetch, silent
 from underhood.data.load import DATA_SETS
-from underhood.data.places import data_root
+from underhood.data.locations import data_root
 from underhood.data.registry import DataSet
 from underhood.data.verify import sound, verify
 from underhood.errors import BadInput, MissingPiece, nearest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def get(
-    name: str, root: Path | str | None = None, *, force: bool = False, base: str = "", told: Told = untold
+    name: str, root: Path | str | None = None, *, force: bool = False, base: str = "", on_progress: OnProgress = silent
 ) -> "Table":
     """See that the set `name` is below `root`, fetching it if need be; the table of its files as by `verify`.
 
@@ -44,7 +44,7 @@ def get(
         target = root / remote.folder / file
         fetched = not (checksum and _has(target, checksum))
         if fetched:
-            fetch((base.rstrip("/") + "/" if base else remote.base) + file, target, checksum, told)
+            fetch((base.rstrip("/") + "/" if base else remote.base) + file, target, checksum, on_progress)
         if remote.archive:
             unpack(target, remote.archive, data_set.checksums)
             if fetched:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from underhood.data import arrays, cifar, digits, folder, mnist, mnist_csv
 from underhood.data.cache import Copy, converted
-from underhood.data.places import data_root
+from underhood.data.locations import data_root
 from underhood.data.registry import Arrays, DataSet, Part
 from underhood.errors import BadInput, nearest
 

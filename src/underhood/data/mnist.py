@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from underhood.data.places import Layout
+from underhood.data.locations import Layout
 from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.errors import BadInput
 

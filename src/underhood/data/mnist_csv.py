@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underhood.data import mnist
-from underhood.data.places import Layout
+from underhood.data.locations import Layout
 from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.errors import BadInput
 

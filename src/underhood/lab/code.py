@@ -170,7 +170,7 @@ def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
 
 
 def _notebook() -> Path:
-    from underhood.data.places import cache_root
+    from underhood.data.locations import cache_root
 
     return cache_root() / "code.json"
 

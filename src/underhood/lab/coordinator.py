@@ -135,7 +135,7 @@ def _tuned(specs: list[TrialSpec], folder: RunFolder, how: How) -> list[TrialSpe
     """The trials with what is quickest here frozen in their settings; what is new of it is kept with the run."""
 
     def say(found: Tuning) -> None:
-        how.listener(Tuned(found.said, str(found.table())))
+        how.listener(Tuned(found.text, str(found.table())))
 
     kept = tuning.kept(folder)
     specs, choices = tuning.tuned(specs, kept, how.data, say)
@@ -232,7 +232,7 @@ class _Coordinator:
                     running[task.trial] = task
                     executor.submit(task)
                 for event in executor.events(timeout=0.2):
-                    waiting += self._heard(event, running, stop)
+                    waiting += self._on_event(event, running, stop)
                 if stop.times > obeyed:
                     obeyed = stop.times
                     for trial in running:
@@ -240,7 +240,7 @@ class _Coordinator:
         finally:
             executor.close()
 
-    def _heard(self, event: LabEvent, running: dict[str, Task], stop: Stop) -> list[Task]:
+    def _on_event(self, event: LabEvent, running: dict[str, Task], stop: Stop) -> list[Task]:
         """Pass an event on, and give back the task that is to be tried again."""
         if not isinstance(event, TrialEnded):
             self._say(event)
@@ -248,7 +248,7 @@ class _Coordinator:
         task = running.pop(event.trial)
         if event.state == "failed" and stop.times > 1:
             event = replace(event, state="interrupted", reason="killed by a second signal")
-        self._bury(task, event)
+        self._record_crash(task, event)
         if event.state == "failed" and task.attempt <= self.how.retry and not stop.times:
             self._say(TrialNote(event.trial, f"failed: {event.reason}; trying again"))
             self._say(replace(event, state="waiting"))
@@ -256,12 +256,12 @@ class _Coordinator:
         self._say(event)
         return []
 
-    def _bury(self, task: Task, ended: TrialEnded) -> None:
+    def _record_crash(self, task: Task, ended: TrialEnded) -> None:
         """Write the state of a trial whose worker died before it could."""
         trial = self.folder.trial(task.trial)
         status = trial.status()
-        told = status["state"] == "finished" or (status["state"], status["reason"]) == (ended.state, ended.reason)
-        if not told and not trial.is_locked():
+        written = status["state"] == "finished" or (status["state"], status["reason"]) == (ended.state, ended.reason)
+        if not written and not trial.is_locked():
             trial.path.mkdir(parents=True, exist_ok=True)
             facts = {"reason": ended.reason, "seconds": ended.seconds, "attempt": task.attempt, "exit_code": 1}
             trial.write_state(ended.state, **facts)

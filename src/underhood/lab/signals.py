@@ -26,14 +26,14 @@ def stop_signals() -> Iterator[Stop]:
     """Count the signals within; off the main thread, where Python allows no handlers, none are heard."""
     stop = Stop()
 
-    def heard(number: int, frame: Any) -> None:
+    def on_signal(number: int, frame: Any) -> None:
         stop.times += 1
         stop.signal = number
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""`--tune`: the coordinator has PyTorch's means tried before a study starts, and freezes what is best in its trials.
+"""`--tune`: the coordinator has PyTorch's options tried before a study starts, and freezes what is best in its trials.
 
     specs, choices = tuned(specs, choices, data, say)
 
@@ -30,7 +30,7 @@ Choices = dict[str, Tuning]
 def tuned(
     specs: list[TrialSpec], choices: Mapping[str, Tuning], data: Path | None, say: Callable[[Tuning], None]
 ) -> tuple[list[TrialSpec], Choices]:
-    """The trials with the means chosen for them, and the choices by what they were made for.
+    """The trials with the options chosen for them, and the choices by what they were made for.
 
     Trials on the engine stay as they are. Raises BadInput when there is nothing to choose.
     """
@@ -44,7 +44,7 @@ def tuned(
             if key not in made:
                 made[key] = choices.get(key) or _in_a_child(spec, data)
                 say(made[key])
-            spec = replace(spec, settings=spec.settings.model_copy(update=made[key].means))
+            spec = replace(spec, settings=spec.settings.model_copy(update=made[key].options))
         found.append(spec)
     return list({spec.id: spec for spec in found}.values()), {**choices, **made}
 

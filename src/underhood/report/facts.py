@@ -55,7 +55,7 @@ class Facts:
             machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
             began=str(run.facts["began"]),
             seconds=sum(trial.seconds for trial in run.trials),
-            tuned=tuple(choice.said for choice in tuning.kept(RunFolder(run.path)).values()),
+            tuned=tuple(choice.text for choice in tuning.kept(RunFolder(run.path)).values()),
             warnings=tuple(_warnings(run, complete)),
         )
 

@@ -23,20 +23,20 @@ from underhood.settings import SettingError, Settings
 from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
 from underhood.studies.claims.lessons import STAND_IN, Stopped
 from underhood.tables import Column, Table
-from underhood.training.settings import Page
+from underhood.training.settings import EntrySettings
 from underhood.trials import Context, Event
 
 WORDS: dict[Word, str] = {"supported": "supported", "refuted": "refuted", "undecided": "not decided"}
 ANSWERS = {True: "true", False: "false"}
 
 
-class ClaimSettings(Page):
+class ClaimSettings(EntrySettings):
     """Which claim, and what of its experiment to change."""
 
     name: str = "batch-norm-mean"
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         return {name: claim.measure for name, claim in CLAIMS.items()}
 
     @model_validator(mode="after")

@@ -144,7 +144,7 @@ def simple_conv_net(seed: int) -> dict[str, Array]:
     from underhood.networks.simple_conv_net import simple_conv_net as build
 
     back = backend("underhood", "float64")
-    net = back.place(build(back.nn))
+    net = back.prepare(build(back.nn))
     initialise(net, seed, "pytorch", back)
     return {name: np.array(back.array(value)) for name, value in net.state_dict().items()}
 

@@ -20,7 +20,7 @@ from underhood.engine.optim.optimizer import Number, at_least_zero
 from underhood.engine.tensor import Tensor
 from underhood.settings import SettingError, Settings
 from underhood.studies.expressions import Expression, of_engine, of_torch
-from underhood.training.settings import Page
+from underhood.training.settings import EntrySettings
 
 # -- the rules --
 
@@ -69,13 +69,13 @@ RULES: dict[str, Callable[..., Any]] = {
 TITLES = {"gd": "gradient descent", "momentum": "momentum"}
 
 
-class Rule(Page):
+class Rule(EntrySettings):
     """`gd`, `momentum` (with `beta` and `velocity`), or an optimiser of the package with its arguments."""
 
     name: str = "gd"
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         return RULES
 
     @model_validator(mode="after")

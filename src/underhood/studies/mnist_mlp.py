@@ -44,8 +44,8 @@ class Network(NetworkSettings):
     """A page of `networks`, or the course template's MLP."""
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
-        return {**super().pages(), "template": template_mlp}
+    def entries(cls) -> dict[str, Callable[..., Any]]:
+        return {**super().entries(), "template": template_mlp}
 
 
 FOR_MLP: dict[str, dict[str, Any]] = {
@@ -218,7 +218,7 @@ def _answer(results: Results) -> str:
 
 def _hyperparameters(group: Any) -> Table:
     s = group.settings
-    page = inspect.signature(Network.pages()[s["network"]["name"]]).parameters
+    page = inspect.signature(Network.entries()[s["network"]["name"]]).parameters
     default = list(page["hidden"].default) if "hidden" in page else None
     network = {"hidden": default, **s["network"]}
     optimizer = ", ".join(f"{key} {value}" for key, value in s["optimizer"].items() if key != "name")

@@ -167,7 +167,7 @@ class Trainer:
     share: tuple[float, float]
 
     def __post_init__(self) -> None:
-        self.net = self.back.place(network(self.back.nn, len(self.sizes)))
+        self.net = self.back.prepare(network(self.back.nn, len(self.sizes)))
         initialise(self.net, self.seed, "he", self.back)
         self.optimizer = self.back.optimizer("adam", self.net, lr=self.lr)
 

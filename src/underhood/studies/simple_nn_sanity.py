@@ -61,7 +61,7 @@ def trial(settings: SanitySettings, seed: int, context: Context) -> Iterator[Eve
 def passed(settings: SanitySettings, seed: int, arguments: dict[str, Any]) -> tuple[dict[str, list[int]], Array]:
     """The shape after each layer, and the logits, of a real pass on the chosen back end."""
     back = backend(settings.backend, "float32")
-    network = back.place(NETWORKS["simple-nn"].build(back.nn, **arguments))
+    network = back.prepare(NETWORKS["simple-nn"].build(back.nn, **arguments))
     initialise(network, seed, "pytorch", back)
     network.eval()
     noise = stream("augmentation", seed, name="dummy images")

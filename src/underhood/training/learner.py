@@ -55,7 +55,7 @@ class Learner(ABC):
         """The images where batches are best made of them."""
         return parts
 
-    def prepare(self, step: int, share: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
+    def prepare(self, step: int, factor: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
         """Told before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
         `measured` will be asked after it.
         """
@@ -90,7 +90,7 @@ class NetworkLearner(Learner):
     def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
         self.settings, self.seed = settings, seed
         self.back = backend_of(settings)
-        self.net = self.back.place(build(settings, self.back, parts))
+        self.net = self.back.prepare(build(settings, self.back, parts))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
         self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
@@ -98,7 +98,7 @@ class NetworkLearner(Learner):
         self.passed = self.back.step(self.loss)
         self.answered = self.back.step(self._answer)
         self.gradients = Gradients(self.net, self.back, settings.penalty, settings.clip)
-        rule = settings.averaging.page()
+        rule = settings.averaging.make()
         self.average = Average(rule, self.net, self.back) if rule else None
         self.parameters = sum(int(np.prod(p.shape)) for p in self.net.parameters())
         self.number, self.measuring = 0, False
@@ -108,10 +108,10 @@ class NetworkLearner(Learner):
     def home(self, parts: Parts) -> Parts:
         return parts if self.settings.device == "cpu" else parts.on(self.back.exactly)
 
-    def prepare(self, step: int, share: float, measuring: bool) -> None:
+    def prepare(self, step: int, factor: float, measuring: bool) -> None:
         self.number, self.measuring = step, measuring
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.optimizer.lr * share
+            group["lr"] = self.settings.optimizer.lr * factor
 
     def step(self, x: Array, t: Array) -> tuple[float, int]:
         if self.average:
@@ -232,9 +232,9 @@ class NetworkLearner(Learner):
 
 def build(settings: TrainingSettings, back: Backend, parts: Parts) -> Any:
     """The network, with its inputs, channels and classes taken from the data where its page asks for them."""
-    row = NETWORKS[settings.network.name]
+    entry = NETWORKS[settings.network.name]
     shape = parts.train.images.images.shape[1:]
     fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
-    takes = signature(row.build).parameters  # a page may be a partial, which has no annotations
+    takes = signature(entry.build).parameters  # a page may be a partial, which has no annotations
     asked = {name: value for name, value in fits.items() if name in takes}
-    return row.build(back.nn, **asked | settings.network.arguments)
+    return entry.build(back.nn, **asked | settings.network.arguments)

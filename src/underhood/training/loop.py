@@ -116,14 +116,14 @@ def _epoch(run: _Trial) -> Iterator[Event]:
     log_every = settings.log_every or max(1, steps // 20)
     order = shuffled(len(parts.train), run.seed, progress.epoch)
     train = parts.train.in_epoch(run.seed, progress.epoch)
-    share = settings.schedule.over(steps, settings.epochs, run.watched)
+    factor = settings.schedule.over(steps, settings.epochs, run.watched)
     while progress.batch < steps:
         if run.context.stopping():
             return
         if run.context.checkpoint_due():
             yield run.checkpoint()
         started, measuring = perf_counter(), (progress.step + 1) % log_every == 0
-        run.subject.prepare(progress.step, share(progress.step), measuring)
+        run.subject.prepare(progress.step, factor(progress.step), measuring)
         x, t = train.batch(order[progress.batch * size : (progress.batch + 1) * size])
         loss, errors = run.subject.step(x, t)
         progress.seconds += perf_counter() - started

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from underhood import data
-from underhood.data.augmentation import Chain, DrawnChain, Normalise, View, look
+from underhood.data.augmentation import Chain, DrawnChain, Normalise, View, pixels_of
 from underhood.data.registry import Arrays, Images
 from underhood.data.streams import stream
 from underhood.errors import BadInput
@@ -74,9 +74,9 @@ class Part:
         view = self.drawn.view(rows) if self.drawn else View(len(rows), *self.images.images.shape[2:])
         labels = np.tile(self.images.labels[rows], view.images // len(rows))
         if self.resident is None:
-            return look(self.images.take(rows), view, self.scale, self.shift), labels
+            return pixels_of(self.images.take(rows), view, self.scale, self.shift), labels
         there = self.resident
-        return look(there.pixels[there.place(which)], view, there.scale, there.shift), labels
+        return pixels_of(there.pixels[there.place(which)], view, there.scale, there.shift), labels
 
     def in_order(self) -> Iterator[tuple[Any, Array]]:
         """The whole part in large batches, for evaluation: as it is, never augmented."""
@@ -111,7 +111,7 @@ def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Pa
     """
     arrays = data.load(settings.name, root)
     training, validation = data.split(len(arrays.train), settings.validation, seed)
-    chain = Chain(tuple(step.page() for step in settings.augmentation), settings.repeats)
+    chain = Chain(tuple(step.make() for step in settings.augmentation), settings.repeats)
     chain.fits(*arrays.shape[1:])
     scale, shift = _scaling(arrays, settings.scaling, chain, dtype)
 

@@ -23,7 +23,7 @@ from underhood.training.schedules import SCHEDULES, Moment
 from underhood.training.selection import Watched
 
 
-class Page(Settings):
+class EntrySettings(Settings):
     """Settings that name a page and hold arguments for it."""
 
     model_config = ConfigDict(extra="allow")
@@ -31,7 +31,7 @@ class Page(Settings):
     name: str
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         """The functions that can be named; the first argument of each is not a setting."""
         raise NotImplementedError
 
@@ -42,10 +42,10 @@ class Page(Settings):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        pages = self.pages()
-        if self.name not in pages:
-            raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(pages))}')
-        parameters = inspect.signature(pages[self.name]).parameters.values()
+        entries = self.entries()
+        if self.name not in entries:
+            raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(entries))}')
+        parameters = inspect.signature(entries[self.name]).parameters.values()
         known = [p for p in parameters if p.kind is not p.VAR_KEYWORD][1:]
         names = [p.name for p in known if p.name not in type(self).model_fields]
         for given in list(self.arguments):
@@ -63,53 +63,53 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-class NetworkSettings(Page):
+class NetworkSettings(EntrySettings):
     """Which page of `networks`, and its arguments."""
 
     name: str = "mlp"
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         from underhood.networks import NETWORKS
 
         return {name: row.build for name, row in NETWORKS.items()}
 
 
-class OptimizerSettings(Page):
+class OptimizerSettings(EntrySettings):
     """Which page of `optim`, its learning rate and its other arguments."""
 
     name: str = "sgd"
     lr: float = Field(default=0.01, ge=0)
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         from underhood.engine.optim import OPTIMIZERS
 
         return {name: row.optimizer for name, row in OPTIMIZERS.items()}
 
 
-class AugmentationSettings(Page):
+class AugmentationSettings(EntrySettings):
     """Which page of `data/augmentation`, and its arguments."""
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         from underhood.data.augmentation import AUGMENTATIONS
 
         return {name: page.__init__ for name, page in AUGMENTATIONS.items()}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        self.page()  # it checks its own arguments
+        self.make()  # it checks its own arguments
         return self
 
-    def page(self) -> Any:
+    def make(self) -> Any:
         """The augmentation itself."""
         from underhood.data.augmentation import AUGMENTATIONS
 
         return AUGMENTATIONS[self.name](**self.arguments)
 
 
-class ScheduleSettings(Page):
+class ScheduleSettings(EntrySettings):
     """Which page of `schedules`, its arguments, and what all of them share.
 
     The rate climbs to its full height over the first `warmup` epochs, a fraction of one if need be. It changes before
@@ -121,7 +121,7 @@ class ScheduleSettings(Page):
     every: Literal["step", "epoch"] = "step"
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
+    def entries(cls) -> dict[str, Callable[..., Any]]:
         return {name: page.__init__ for name, page in SCHEDULES.items()}
 
     @model_validator(mode="after")
@@ -132,37 +132,37 @@ class ScheduleSettings(Page):
         return self
 
     def over(self, per_epoch: int, epochs: int, watched: list[float]) -> Callable[[int], float]:
-        """What the optimiser's rate is multiplied by in a step, counted from 0: see schedules/page.py."""
+        """What the optimiser's rate is multiplied by in a step, counted from 0: see schedules/schedule.py."""
         page, by_step, warmup = SCHEDULES[self.name](**self.arguments), self.every == "step", self.warmup
 
-        def share(step: int) -> float:
+        def factor(step: int) -> float:
             begun = (step + 1) / per_epoch if by_step else step // per_epoch + 1
             at = step / per_epoch if by_step else step // per_epoch
             warm = min(1.0, begun / warmup) if warmup else 1.0
             return warm * page.rate(Moment(at, epochs, warmup, watched))
 
-        return share
+        return factor
 
 
-def _no_page(self: None) -> None:
+def _no_arguments(self: None) -> None:
     """The arguments of "none"."""
 
 
-class AveragingSettings(Page):
+class AveragingSettings(EntrySettings):
     """Which page of `averaging`, and its arguments; "none" evaluates and saves the weights as they are."""
 
     name: str = "none"
 
     @classmethod
-    def pages(cls) -> dict[str, Callable[..., Any]]:
-        return {"none": _no_page, **{name: page.__init__ for name, page in AVERAGES.items()}}
+    def entries(cls) -> dict[str, Callable[..., Any]]:
+        return {"none": _no_arguments, **{name: page.__init__ for name, page in AVERAGES.items()}}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        self.page()  # it checks its own arguments
+        self.make()  # it checks its own arguments
         return self
 
-    def page(self) -> Averaging | None:
+    def make(self) -> Averaging | None:
         """The rule itself."""
         return None if self.name == "none" else AVERAGES[self.name](**self.arguments)
 

@@ -1,4 +1,4 @@
-"""Which of PyTorch's means make a trial quickest on this machine: `underhood run … --tune`.
+"""Which of PyTorch's options make a trial quickest on this machine: `underhood run … --tune`.
 
     1  precision × channels_last    the trial's own network takes a few steps with each
     2  fused                        on top of the best of 1
@@ -27,14 +27,14 @@ from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.pipeline import Parts
 from underhood.training.settings import TrainingSettings
 
-Means = dict[str, Any]
+Options = dict[str, Any]
 
 BATCHES, PASSES = 4, 3  # few batches, seen again and again: the loss falls, so a step that does nothing shows
 TOLERANCE = 0.01  # of float32's loss
 BEHIND = 1.5  # candidates that take so many times the best one's step need no exact figure
 TOO_SLOW = 4.0  # and those with so many times the plain one's step need none at all
 SAME = 0.03  # times that differ by less are told apart by luck
-NOTHING_TO_CHOOSE = "--tune chooses among PyTorch's means, for trials that train on it: add --backend torch"
+NOTHING_TO_CHOOSE = "--tune chooses among PyTorch's options, for trials that train on it: add --backend torch"
 RULE = Rule(warmup=1, least=10, most=200, within=0.02, seconds=8.0)
 
 ROUNDS = (("precision", "channels_last"), ("fused",), ("compile",))
@@ -52,7 +52,7 @@ class Candidate:
     `loss` after a few, `far` its distance from the plain one's as a share; `out` says why it cannot be chosen.
     """
 
-    means: Means
+    options: Options
     step: float | None = None
     notch: float = 0.0
     first: float = 0.0
@@ -64,11 +64,11 @@ class Candidate:
     def name(self) -> str:
         """`bfloat16-autocast, channels last, compiled`."""
         words = {"channels_last": "channels last", "fused": "fused", "compile": "compiled"}
-        return ", ".join([self.means["precision"], *(word for key, word in words.items() if self.means[key])])
+        return ", ".join([self.options["precision"], *(word for key, word in words.items() if self.options[key])])
 
     def trial(self, steps: int) -> float:
         """Seconds of a trial of so many steps, and of compiling it."""
-        return (self.first if self.means["compile"] else 0.0) + steps * (self.step or math.inf)
+        return (self.first if self.options["compile"] else 0.0) + steps * (self.step or math.inf)
 
     def surely_longer(self, other: "Candidate", steps: int) -> bool:
         """Whether its trial takes longer than the other's by more than luck may have made it."""
@@ -85,12 +85,12 @@ class Tuning:
     subject: str
 
     @property
-    def means(self) -> Means:
+    def options(self) -> Options:
         """The settings to change."""
-        return self.candidates[self.chosen].means
+        return self.candidates[self.chosen].options
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The choice in a line."""
         best, plain = self.candidates[self.chosen], self.candidates[0]
         if not self.chosen or not plain.step or not best.step:
@@ -135,15 +135,18 @@ class Tuning:
     def _verdict(self, each: Candidate) -> str:
         best = self.candidates[self.chosen]
         if each.surely_longer(best, self.steps):
-            return "slower, compiling counted" if each.means["compile"] else "slower"
+            return "slower, compiling counted" if each.options["compile"] else "slower"
         return "as fast, not as plain"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As tuned.json has it, where a candidate's options are called means."""
+        candidates = [asdict(each) for each in self.candidates]
+        return asdict(self) | {"candidates": [{"means": each.pop("options"), **each} for each in candidates]}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        return cls(**stored | {"candidates": tuple(Candidate(**each) for each in stored["candidates"])})
+        candidates = [dict(each) for each in stored["candidates"]]
+        return cls(**stored | {"candidates": tuple(Candidate(each.pop("means"), **each) for each in candidates)})
 
 
 def can_be_tuned(settings: Any) -> TypeGuard[TrainingSettings]:
@@ -174,10 +177,10 @@ def tune(
     best = 0
     for keys in ROUNDS:
         again = sorted({0, best}) if tried else []
-        base = tried[best].means if tried else {key: getattr(settings, key) for key in CHOICES}
+        base = tried[best].options if tried else {key: getattr(settings, key) for key in CHOICES}
         points = product(*(_open(settings, key) for key in keys))
         fresh = [base | dict(zip(keys, point, strict=True)) for point in points]
-        found = work.race([tried[i] for i in again], [means for means in fresh if means != base or not tried])
+        found = work.race([tried[i] for i in again], [options for options in fresh if options != base or not tried])
         for i, candidate in zip(again, found, strict=False):
             tried[i] = candidate
         tried += found[len(again) :]
@@ -218,15 +221,15 @@ class _Work:
         self.batches = [train.batch(places[i * size :][:size]) for i in range(min(BATCHES, whole))]
         per_epoch = -(-count // size)
         self.steps = settings.epochs * per_epoch
-        self.share = settings.schedule.over(per_epoch, settings.epochs, [])
+        self.factor = settings.schedule.over(per_epoch, settings.epochs, [])
         self.plain: Candidate | None = None
 
-    def race(self, again: list[Candidate], fresh: Iterable[Means]) -> list[Candidate]:
+    def race(self, again: list[Candidate], fresh: Iterable[Options]) -> list[Candidate]:
         """Steps and loss of the fresh ones, then turns for all that aren't far behind."""
-        subjects = [self._subject(each.means) if each.step and not each.out else None for each in again]
+        subjects = [self._subject(each.options) if each.step and not each.out else None for each in again]
         found = list(again)
-        for means in fresh:
-            subject, candidate = self._try(means)
+        for options in fresh:
+            subject, candidate = self._try(options)
             subjects.append(subject)
             found.append(candidate)
         steps = {i: each.step for i, each in enumerate(found) if each.step and not each.out}
@@ -239,20 +242,20 @@ class _Work:
                 found[i] = replace(found[i], step=timing.median, notch=notch)
         return found
 
-    def _subject(self, means: Means) -> Learner:
-        return NetworkLearner(self.settings.model_copy(update=means), self.seed, self.parts)
+    def _subject(self, options: Options) -> Learner:
+        return NetworkLearner(self.settings.model_copy(update=options), self.seed, self.parts)
 
     def _job(self, subject: Learner | None) -> Callable[[Clock], tuple[float | None, ...]]:
         assert subject is not None
         batches = cycle(self.batches)
         return lambda clock: (clock(lambda: subject.step(*next(batches)))[1],)
 
-    def _try(self, means: Means) -> tuple[Learner | None, Candidate]:
+    def _try(self, options: Options) -> tuple[Learner | None, Candidate]:
         """A few steps: how long they take, and where they bring the loss."""
-        candidate = Candidate(means)
+        candidate = Candidate(options)
         self.tell(f"tuning: {candidate.name}")
         try:
-            subject = self._subject(means)
+            subject = self._subject(options)
             times, losses = self._steps(subject)
         except Exception as error:  # of whatever kind: other candidates may do
             if self.plain is None:
@@ -269,7 +272,7 @@ class _Work:
         times, losses = [], []
         count = len(self.batches) * PASSES
         for i, batch in enumerate(self.batches * PASSES):
-            subject.prepare(i, self.share(i * self.steps // count), measuring=False)  # the whole schedule in small
+            subject.prepare(i, self.factor(i * self.steps // count), measuring=False)  # the whole schedule in small
             began = perf_counter()
             losses.append(subject.step(*batch)[0])
             times.append(perf_counter() - began)

@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from underhood.data.augmentation import Chain, Crop, Cutout, Flip, Normalise, Translate, look
-from underhood.data.augmentation.page import Draw
+from underhood.data.augmentation import Chain, Crop, Cutout, Flip, Normalise, Translate, pixels_of
+from underhood.data.augmentation.base import Draw
 
 H, W, N = 10, 8, 30
 SCALE, SHIFT = np.array([0.01], np.float32)[:, None, None], np.array([1.0], np.float32)[:, None, None]
@@ -16,7 +16,7 @@ STEPS = (Crop(2), Flip(), Cutout(4), Translate(3, "wrap"), Normalise())
 
 def augmented(chain, rows=None, epoch=0, seed=0):
     rows = np.arange(N) if rows is None else np.asarray(rows)
-    return look(PIXELS[rows], chain.drawn(seed, epoch, N, H, W).view(rows), SCALE, SHIFT)
+    return pixels_of(PIXELS[rows], chain.drawn(seed, epoch, N, H, W).view(rows), SCALE, SHIFT)
 
 
 def one_by_one(steps):
@@ -78,7 +78,7 @@ def test_the_usual_order_is_what_pillow_makes_of_it():
         picture = padded.crop((left, top, left + 32, top + 32))
         picture = picture.transpose(pil.Transpose.FLIP_LEFT_RIGHT) if flipped else picture
         wanted.append((np.asarray(picture).transpose(2, 0, 1) / 255 - mean) / std)
-    ours = look(pixels, drawn.view(np.arange(20)), 1 / (255 * std), mean / std)
+    ours = pixels_of(pixels, drawn.view(np.arange(20)), 1 / (255 * std), mean / std)
     np.testing.assert_allclose(ours, np.stack(wanted), atol=1e-12)
 
 

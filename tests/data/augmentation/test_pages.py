@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from underhood.data.augmentation import AUGMENTATIONS, Chain, Crop, Cutout, Flip, Normalise, Translate, look
-from underhood.data.augmentation.page import Draw
+from underhood.data.augmentation import AUGMENTATIONS, Chain, Crop, Cutout, Flip, Normalise, Translate, pixels_of
+from underhood.data.augmentation.base import Draw
 from underhood.errors import BadInput
 from underhood.settings import SettingError
 
@@ -20,7 +20,7 @@ def drawn(page, epoch=0, instance=0, n=N, seed=0):
 
 
 def augmented(page):
-    return look(PIXELS, Chain((page,)).drawn(0, 0, N, HEIGHT, WIDTH).view(np.arange(N)), SCALE, SHIFT)
+    return pixels_of(PIXELS, Chain((page,)).drawn(0, 0, N, HEIGHT, WIDTH).view(np.arange(N)), SCALE, SHIFT)
 
 
 @pytest.mark.parametrize(("mode", "of_numpy"), [("zero", "constant"), ("reflect", "reflect")])

@@ -5,7 +5,7 @@ import mmap
 import numpy as np
 import pytest
 
-from underhood.data.augmentation import Chain, Crop, Cutout, Flip, Normalise, Translate, look
+from underhood.data.augmentation import Chain, Crop, Cutout, Flip, Normalise, Translate, pixels_of
 
 torch = pytest.importorskip("torch")
 
@@ -29,8 +29,8 @@ def test_both_libraries_give_the_same_bits(steps, repeats, dtype):
     scale, shift = ((v[:, None, None]).astype(dtype) for v in (1 / (255 * STD), MEAN / STD))
     rows = np.random.default_rng(0).permutation(50)[:17]
     view = Chain(steps, repeats).drawn(1, 2, 50, 32, 32).view(rows)
-    ours = look(PIXELS[rows], view, scale, shift)
-    theirs = look(torch.from_numpy(PIXELS[rows]), view, torch.from_numpy(scale), torch.from_numpy(shift))
+    ours = pixels_of(PIXELS[rows], view, scale, shift)
+    theirs = pixels_of(torch.from_numpy(PIXELS[rows]), view, torch.from_numpy(scale), torch.from_numpy(shift))
     assert ours.dtype == dtype
     assert ours.shape == (17 * repeats, 3, 32, 32)
     assert theirs.numpy().tobytes() == ours.tobytes()
@@ -42,14 +42,16 @@ def test_the_source_is_only_read(tmp_path):
     assert isinstance(mapped._mmap, mmap.mmap)
     one = np.ones((3, 1, 1), np.float32)
     view = Chain(CHAINS["all"]).drawn(0, 0, 50, 32, 32).view(np.arange(50))
-    np.testing.assert_array_equal(look(mapped, view, one, one), look(PIXELS, view, one, one))
+    np.testing.assert_array_equal(pixels_of(mapped, view, one, one), pixels_of(PIXELS, view, one, one))
     kept = torch.from_numpy(PIXELS.copy())
     for steps in CHAINS.values():
-        look(kept, Chain(steps).drawn(0, 0, 50, 32, 32).view(np.arange(50)), torch.ones(3, 1, 1), torch.ones(3, 1, 1))
+        pixels_of(
+            kept, Chain(steps).drawn(0, 0, 50, 32, 32).view(np.arange(50)), torch.ones(3, 1, 1), torch.ones(3, 1, 1)
+        )
     np.testing.assert_array_equal(kept.numpy(), PIXELS)
 
 
 def test_a_batch_on_another_device_stays_there():
     pixels, one = torch.empty(5, 3, 8, 8, dtype=torch.uint8, device="meta"), torch.ones(3, 1, 1, device="meta")
     view = Chain((Crop(2), Cutout(4))).drawn(0, 0, 5, 8, 8).view(np.arange(5))
-    assert look(pixels, view, one, one).device.type == "meta"
+    assert pixels_of(pixels, view, one, one).device.type == "meta"

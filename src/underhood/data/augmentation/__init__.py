@@ -6,14 +6,14 @@ A page is its settings, what it draws for every image of an epoch, and what that
 (chain.py) composes them. A new page is a file and its name in the list below.
 """
 
+from underhood.data.augmentation.base import Augmentation
 from underhood.data.augmentation.chain import Chain, DrawnChain
 from underhood.data.augmentation.crop import Crop
 from underhood.data.augmentation.cutout import Cutout
 from underhood.data.augmentation.flip import Flip
 from underhood.data.augmentation.normalise import Normalise
-from underhood.data.augmentation.page import Augmentation
 from underhood.data.augmentation.translate import Translate
-from underhood.data.augmentation.view import View, look
+from underhood.data.augmentation.view import View, pixels_of
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {page.name: page for page in (Crop, Flip, Cutout, Translate, Normalise)}
 
@@ -28,5 +28,5 @@ __all__ = [
     "Normalise",
     "Translate",
     "View",
-    "look",
+    "pixels_of",
 ]

@@ -2,7 +2,7 @@
 
     chain = Chain((Crop(4), Flip(), Cutout(16)))
     drawn = chain.drawn(seed=0, epoch=3, images=50_000, height=32, width=32)
-    x = look(pixels[rows], drawn.view(rows), scale, shift)
+    x = pixels_of(pixels[rows], drawn.view(rows), scale, shift)
 
 Repeats: with M of them a batch holds M instances of each of its B images, each with a draw of its own, one whole
 set of instances after the other: instance m of the batch's image b is row m·B + b.
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from underhood.data.augmentation.base import Augmentation, Draw, Drawn
 from underhood.data.augmentation.normalise import Normalise
-from underhood.data.augmentation.page import Augmentation, Draw, Drawn
 from underhood.data.augmentation.view import View
 
 
@@ -75,5 +75,5 @@ class DrawnChain:
         view = View(instances * len(rows), self.height, self.width, normalised=not self.chain.normalises_late)
         for step, *tables in zip(self.chain.steps, *self.tables, strict=True):
             drawn = None if tables[0] is None else np.concatenate([table[rows] for table in tables])
-            view = step.look(view, drawn)
+            view = step.apply(view, drawn)
         return view

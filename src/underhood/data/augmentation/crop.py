@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from underhood.data.augmentation.page import Draw, Drawn, one_of, whole
+from underhood.data.augmentation.base import Draw, Drawn, one_of, whole
 from underhood.data.augmentation.view import Positions, View
 from underhood.errors import BadInput
 
@@ -49,7 +49,7 @@ class Crop:
         windows = of.rng().integers(0, 2 * self.padding + 1, (of.images, 2))
         return (windows - self.padding).astype(np.int32)
 
-    def look(self, view: View, drawn: Drawn) -> View:
+    def apply(self, view: View, drawn: Drawn) -> View:
         rows = np.arange(view.height) + drawn[:, :1]
         columns = np.arange(view.width) + drawn[:, 1:]
         if self.mode == "reflect":

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from underhood.data.augmentation.page import Draw, Drawn, whole
+from underhood.data.augmentation.base import Draw, Drawn, whole
 from underhood.data.augmentation.view import Mask, View
 
 
@@ -44,7 +44,7 @@ class Cutout:
         centres = of.rng().integers(0, [of.height, of.width], (of.images, self.holes, 2))
         return centres.reshape(of.images, -1).astype(np.int32)
 
-    def look(self, view: View, drawn: Drawn) -> View:
+    def apply(self, view: View, drawn: Drawn) -> View:
         for hole in range(self.holes):
             y, x = drawn[:, 2 * hole, None], drawn[:, 2 * hole + 1, None]
             view = view.blanked(self._covered(y, view.height), self._covered(x, view.width))

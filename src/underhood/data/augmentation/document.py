@@ -19,7 +19,7 @@ from underhood.data.augmentation import (
     Flip,
     Normalise,
     Translate,
-    look,
+    pixels_of,
 )
 from underhood.figures import Figure
 from underhood.figures.pictures import Picture, pictures
@@ -94,7 +94,7 @@ def _in_epoch(steps: tuple[Augmentation, ...], epoch: int, seed: int) -> NDArray
 
 def _augmented(chain: Chain, epoch: int, seed: int) -> NDArray[np.uint8]:
     view = chain.drawn(seed, epoch, 1, SIDE, SIDE).view(np.array([0]))
-    normal = look(boat()[None], view, np.full((3, 1, 1), 1 / 255), MEAN)
+    normal = pixels_of(boat()[None], view, np.full((3, 1, 1), 1 / 255), MEAN)
     return _colours(255 * (normal + MEAN))
 
 

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from underhood.data.augmentation.page import Draw, Drawn
+from underhood.data.augmentation.base import Draw, Drawn
 from underhood.data.augmentation.view import View
 from underhood.settings import SettingError
 
@@ -52,6 +52,6 @@ class Flip:
             return first ^ ((of.epoch + of.instance) & 1)
         return (of.rng().random((of.images, 1)) < self.p).astype(np.int32)
 
-    def look(self, view: View, drawn: Drawn) -> View:
+    def apply(self, view: View, drawn: Drawn) -> View:
         columns = np.arange(view.width)
         return view.moved(None, np.where(drawn == 1, columns[::-1], columns))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from underhood.data.augmentation.page import Draw
+from underhood.data.augmentation.base import Draw
 from underhood.data.augmentation.view import View
 from underhood.settings import SettingError
 
@@ -47,5 +47,5 @@ class Normalise:
     def draw(self, of: Draw) -> None:
         """Nothing: all images are treated alike."""
 
-    def look(self, view: View, drawn: Any) -> View:
+    def apply(self, view: View, drawn: Any) -> View:
         return replace(view, normalised=True)

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from underhood.data.augmentation.page import Draw, Drawn, one_of, whole
+from underhood.data.augmentation.base import Draw, Drawn, one_of, whole
 from underhood.data.augmentation.view import Positions, View
 
 
@@ -43,7 +43,7 @@ class Translate:
         """(n, 2): pixels down and to the right."""
         return of.rng().integers(-self.by, self.by + 1, (of.images, 2)).astype(np.int32)
 
-    def look(self, view: View, drawn: Drawn) -> View:
+    def apply(self, view: View, drawn: Drawn) -> View:
         return view.moved(self._from(drawn[:, :1], view.height), self._from(drawn[:, 1:], view.width))
 
     def _from(self, moves: Drawn, length: int) -> Positions:

@@ -100,7 +100,7 @@ def _at(values: Any, positions: Positions | None) -> Any:
     return values.reshape(-1).take(positions + length * np.arange(images)[:, None])
 
 
-def look(x: Any, view: View, scale: Any, shift: Any) -> Any:
+def pixels_of(x: Any, view: View, scale: Any, shift: Any) -> Any:
     """The pixels of a view, normalised: bytes x (B, C, H, W) → floats (V, C, H, W), x · scale − shift where not blank.
 
     Where the view is of more images than x holds, V = M·B, it goes through x M times. `x`, `scale` and `shift`

@@ -89,7 +89,7 @@ class Learner:
     def build(self, page: Callable[[Any], Any], rule: str = "he") -> Any:
         """The network that `page` makes of an `nn`, its first weights drawn by name and seed."""
         self._reseed(0)
-        net = self.back.place(page(self.back.nn))
+        net = self.back.prepare(page(self.back.nn))
         initialise(net, self.seed, rule, self.back)
         return net
 

@@ -12,7 +12,7 @@ Sources: Polyak & Juditsky 1992 for the mean; the warm-up is that of tf.train.Ex
 from dataclasses import dataclass
 from typing import ClassVar
 
-from underhood.training.averaging.page import Tensors, towards
+from underhood.training.averaging.average import Tensors, towards
 from underhood.training.checks import number, truth
 
 

@@ -12,7 +12,7 @@ Source: Zhang, Lucas, Hinton & Ba 2019, "Lookahead optimizer: k steps forward, 1
 from dataclasses import dataclass
 from typing import ClassVar
 
-from underhood.training.averaging.page import Tensors, towards
+from underhood.training.averaging.average import Tensors, towards
 from underhood.training.checks import number, whole
 
 

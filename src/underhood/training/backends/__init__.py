@@ -42,7 +42,7 @@ class Backend(Protocol):
     def drawn(self) -> Any:
         """Where the library's own random numbers stand: equal as long as none is drawn."""
 
-    def place(self, net: Any) -> Any:
+    def prepare(self, net: Any) -> Any:
         """The network in the trial's precision and memory format, where it will be trained."""
 
     def forward(self, net: Any, x: Any) -> Any:

@@ -64,7 +64,7 @@ class Torch:
             return torch.cuda.default_generators[self.device.index or torch.cuda.current_device()]
         return torch.default_generator
 
-    def place(self, net: Any) -> Any:
+    def prepare(self, net: Any) -> Any:
         net = net.to(device=self.device, dtype=self.dtype, memory_format=self.memory_format)
         if self.dtype == torch.bfloat16:
             for module in net.modules():  # a running mean that moves by less than its last digit stands still
@@ -89,13 +89,15 @@ class Torch:
             raise
 
     def optimizer(self, name: str, net: Any, **arguments: Any) -> Any:
-        row = OPTIMIZERS[name]
-        rule = getattr(torch.optim, row.reference.rpartition(".")[2]) if row.reference else None
+        entry = OPTIMIZERS[name]
+        rule = getattr(torch.optim, entry.reference.rpartition(".")[2]) if entry.reference else None
         if self.settings.fused:
             if rule is None or "fused" not in inspect.signature(rule).parameters:
                 raise BadInput(f"fused: PyTorch has no fused form of {name}; there is {', '.join(_with_fused_form())}")
             arguments["fused"] = True
-        return PageOptimizer(net.parameters(), row, arguments) if rule is None else rule(net.parameters(), **arguments)
+        return (
+            EntryOptimizer(net.parameters(), entry, arguments) if rule is None else rule(net.parameters(), **arguments)
+        )
 
     def step(self, function: Callable[..., Any], optimizer: Any = None) -> Callable[..., Any]:
         def run(*inputs: torch.Tensor) -> Any:
@@ -121,7 +123,7 @@ class Torch:
         weights, buffers = nested_state(state)
         net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        tensors = {i: {k: _beside(parameters[i], v) for k, v in kept.items()} for i, kept in buffers.items()}
+        tensors = {i: {k: _strided_like(parameters[i], v) for k, v in kept.items()} for i, kept in buffers.items()}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": tensors})
 
 
@@ -131,7 +133,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _beside(parameter: torch.Tensor, values: Array) -> torch.Tensor:
+def _strided_like(parameter: torch.Tensor, values: Array) -> torch.Tensor:
     """An optimiser's buffer with the strides of its parameter, which fused updates walk through together."""
     made = torch.from_numpy(values)
     return torch.empty_like(parameter, dtype=made.dtype).copy_(made) if made.shape == parameter.shape else made
@@ -139,9 +141,9 @@ def _beside(parameter: torch.Tensor, values: Array) -> torch.Tensor:
 
 def _with_fused_form() -> list[str]:
     references = {
-        name: getattr(torch.optim, row.reference.rpartition(".")[2])
-        for name, row in OPTIMIZERS.items()
-        if row.reference
+        name: getattr(torch.optim, entry.reference.rpartition(".")[2])
+        for name, entry in OPTIMIZERS.items()
+        if entry.reference
     }
     return [name for name, rule in references.items() if "fused" in inspect.signature(rule).parameters]
 
@@ -151,12 +153,12 @@ def _gist(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-class PageOptimizer(torch.optim.Optimizer):
+class EntryOptimizer(torch.optim.Optimizer):
     """An optimiser of our own on PyTorch's tensors: its page's rule, unchanged."""
 
-    def __init__(self, params: Any, row: Entry, arguments: dict[str, Any]) -> None:
-        self.page = row.optimizer([engine.tensor(0.0, requires_grad=True)], **arguments)
-        super().__init__(params, dict(self.page.defaults))
+    def __init__(self, params: Any, entry: Entry, arguments: dict[str, Any]) -> None:
+        self.engine_optimizer = entry.optimizer([engine.tensor(0.0, requires_grad=True)], **arguments)
+        super().__init__(params, dict(self.engine_optimizer.defaults))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -166,12 +168,12 @@ class PageOptimizer(torch.optim.Optimizer):
                     self._update(p, group)
 
     def _update(self, p: torch.Tensor, group: dict[str, Any]) -> None:
-        rule, names = self.page.chosen(group)
+        rule, names = self.engine_optimizer.chosen(group)
         state = self.state[p]
         missing = [name for name in names if name not in state]
-        state.update({name: self.page.start(name, p, group) for name in missing})
+        state.update({name: self.engine_optimizer.start(name, p, group) for name in missing})
         state["step"] = int(state.get("step", 0)) + 1
-        constants = self.page.constants(group, state, bool(missing))
+        constants = self.engine_optimizer.constants(group, state, bool(missing))
         buffers = [state[name] for name in names]
         for old, new in zip((p, *buffers), rule(p, p.grad, *buffers, *constants), strict=True):
             old.copy_(new)

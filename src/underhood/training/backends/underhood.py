@@ -36,7 +36,7 @@ class Underhood:
     def drawn(self) -> str:
         return str(engine.random.stream().bit_generator.state)
 
-    def place(self, net: Any) -> Any:
+    def prepare(self, net: Any) -> Any:
         return net.to(self.dtype)
 
     def forward(self, net: Any, x: engine.Tensor) -> engine.Tensor:

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: one page each, a pure function of how far the training is (page.py).
+"""Schedules of the learning rate: one page each, a pure function of how far the training is (schedule.py).
 
     schedule = {name = "cosine", warmup = 5}
 
@@ -9,9 +9,9 @@ from underhood.training.schedules.constant import Constant
 from underhood.training.schedules.cosine import Cosine
 from underhood.training.schedules.linear import Linear
 from underhood.training.schedules.one_cycle import OneCycle
-from underhood.training.schedules.page import Moment, Schedule
 from underhood.training.schedules.plateau import Plateau
 from underhood.training.schedules.powers import Decay, Exponential, MultiStep
+from underhood.training.schedules.schedule import Moment, Schedule
 
 SCHEDULES: dict[str, type[Schedule]] = {
     page.name: page for page in (Constant, Decay, Exponential, MultiStep, Cosine, Linear, OneCycle, Plateau)

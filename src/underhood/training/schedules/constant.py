@@ -8,7 +8,7 @@ Source: Robbins & Monro 1951 ask for less; in practice it is the one to begin wi
 from dataclasses import dataclass
 from typing import ClassVar
 
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 
 @dataclass(frozen=True)

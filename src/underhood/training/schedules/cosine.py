@@ -11,7 +11,7 @@ from math import cos, pi
 from typing import ClassVar
 
 from underhood.training.checks import number
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,4 @@ class Cosine:
         number("end", self.end, 0, 1)
 
     def rate(self, moment: Moment) -> float:
-        return self.end + (1 - self.end) * (1 + cos(pi * moment.share)) / 2
+        return self.end + (1 - self.end) * (1 + cos(pi * moment.fraction)) / 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from underhood.training.checks import number
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,4 @@ class Linear:
         number("end", self.end, 0, 1)
 
     def rate(self, moment: Moment) -> float:
-        return 1 - (1 - self.end) * moment.share
+        return 1 - (1 - self.end) * moment.fraction

@@ -16,7 +16,7 @@ from typing import ClassVar
 from underhood.errors import nearest
 from underhood.settings import SettingError
 from underhood.training.checks import number
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 CURVES = ("cosine", "line")
 
@@ -42,9 +42,9 @@ class OneCycle:
             raise SettingError("curve", f'unknown "{self.curve}"; {nearest(str(self.curve), list(CURVES))}')
 
     def rate(self, moment: Moment) -> float:
-        if moment.share < self.peak:
-            return self._between(self.start, 1.0, moment.share / self.peak)
-        return self._between(1.0, self.end, (moment.share - self.peak) / (1 - self.peak))
+        if moment.fraction < self.peak:
+            return self._between(self.start, 1.0, moment.fraction / self.peak)
+        return self._between(1.0, self.end, (moment.fraction - self.peak) / (1 - self.peak))
 
     def _between(self, a: float, b: float, share: float) -> float:
         return a + (b - a) * share if self.curve == "line" else b + (a - b) * (1 + cos(pi * share)) / 2

@@ -13,7 +13,7 @@ from math import inf
 from typing import ClassVar
 
 from underhood.training.checks import number, whole
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 
 @dataclass(frozen=True)

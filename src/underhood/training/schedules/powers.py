@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from underhood.settings import SettingError
 from underhood.training.checks import number
-from underhood.training.schedules.page import Moment
+from underhood.training.schedules.schedule import Moment
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Moment:
     watched: Sequence[float] = ()
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """How much of what the warm-up leaves is over, 0 to 1."""
         whole = self.epochs - self.warmup
         return min(max((self.epoch - self.warmup) / whole, 0.0), 1.0) if whole > 0 else 0.0

@@ -2,7 +2,7 @@
 
     class Flip:  p = 0.5                                   the settings
         draw(of)  → (n, 1): flipped or not                 of = (seed, epoch, instance): row i for image i
-        look(view, drawn) → view                           drawn: (B, 1), the rows of the batch's images
+        apply(view, drawn) → view                           drawn: (B, 1), the rows of the batch's images
 
 What is drawn for image i depends on the seed, the epoch and i alone: not on the batch it comes in, its place
 there, or how large batches are. Each page of a chain has a stream of its own, so that naming another page moves
@@ -59,7 +59,7 @@ class Augmentation(Protocol):
     def draw(self, of: Draw) -> Drawn | None:
         """The numbers for every image, or None if there is nothing to draw."""
 
-    def look(self, view: View, drawn: Any) -> View:
+    def apply(self, view: View, drawn: Any) -> View:
         """The view after this page; `drawn` has a row for each image of the view."""
 
 

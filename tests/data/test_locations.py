@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from underhood.data.places import Layout, cache_root, data_root
+from underhood.data.locations import Layout, cache_root, data_root
 from underhood.errors import BadInput
 
 layout = Layout(

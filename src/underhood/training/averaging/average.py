@@ -31,8 +31,8 @@ class Averaging(Protocol):
 class Average:
     """The copies of one network, and whether they stand in its place."""
 
-    def __init__(self, page: Averaging, net: Any, back: Any) -> None:
-        self.page, self.net, self.back = page, net, back
+    def __init__(self, rule: Averaging, net: Any, back: Any) -> None:
+        self.rule, self.net, self.back = rule, net, back
         self.updates = 0
         self.aside: Tensors = {}  # the network's own numbers, while the copies stand in their place
         self.copies = {name: _copy(w) for name, w in self._own()}
@@ -45,7 +45,7 @@ class Average:
         """After a step of the optimiser."""
         self.updates += 1
         with self.back.no_grad():
-            self.page.update(self.copies, dict(self._own()), self.updates)
+            self.rule.update(self.copies, dict(self._own()), self.updates)
 
     def show(self) -> None:
         """Put the copies into the network."""
@@ -81,6 +81,6 @@ def _copy(w: Any) -> Any:
     return w.detach().clone().float() if "bfloat16" in str(w.dtype) else w.detach().clone()
 
 
-def towards(s: Any, w: Any, share: float) -> None:
-    """s ← s + share · (w − s), in place."""
-    s.add_((w - s) * share)
+def towards(s: Any, w: Any, fraction: float) -> None:
+    """s ← s + fraction · (w − s), in place."""
+    s.add_((w - s) * fraction)
