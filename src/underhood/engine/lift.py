@@ -13,6 +13,7 @@ number and for a whole array alike (`where` chooses in both), and they are lifte
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,11 @@ Samples = Callable[[np.random.Generator], Any]
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
-    """`a` where the condition holds, else `b`: np.where on arrays, a plain choice in a compiled loop."""
+    """`a` where the condition holds, else `b`: on numbers, NumPy's arrays and PyTorch's tensors, and a plain choice in
+    a compiled loop.
+    """
+    if hasattr(condition, "logical_not"):  # a tensor of torch's, so torch is loaded; a NumPy bool has no such method
+        return sys.modules["torch"].where(condition, a, b)
     return np.where(condition, a, b)
 
 

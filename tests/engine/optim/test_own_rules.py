@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from underhood import engine
-from underhood.engine.optim import Nesterov, RMSpropNesterov
+from underhood.engine.optim import Lion, Nesterov, RMSpropNesterov
 
 
 def gradient(w):
@@ -62,3 +62,25 @@ def test_rmsprop_nesterov_decays_and_maximizes():
     g = -1 + 0.2 * START
     d = g / (np.sqrt(0.1) * np.abs(g) + 1e-8)
     np.testing.assert_allclose(w.detach().numpy(), START - 0.1 * (d + 0.5 * d))
+
+
+@pytest.mark.parametrize("form", ["vector", "fast"])
+def test_lion_is_algorithm_2_of_the_paper(form):
+    beta1, beta2, decay, rate = 0.9, 0.99, 0.3, 0.02
+    w = engine.tensor(START, requires_grad=True)
+    path = run(Lion([w], lr=rate, betas=(beta1, beta2), weight_decay=decay), w, 50, form)
+    theta, m = START.copy(), np.zeros(3)
+    for point in path:
+        g = gradient(theta)
+        update = np.sign(beta1 * m + (1 - beta1) * g)
+        theta = theta - rate * (update + decay * theta)
+        m = beta2 * m + (1 - beta2) * g
+        np.testing.assert_allclose(point, theta, rtol=1e-12, atol=1e-14)
+
+
+def test_lion_stays_where_there_is_no_gradient():
+    w = engine.tensor(START, requires_grad=True)
+    optimizer = Lion([w], lr=0.1)
+    w.grad = engine.tensor(np.zeros(3))
+    optimizer.step()
+    np.testing.assert_array_equal(w.detach().numpy(), START)

@@ -6,6 +6,7 @@ from underhood.engine.optim import (
     adam,
     adamax,
     adamw,
+    lion,
     lr_scheduler,
     nadam,
     nesterov,
@@ -19,6 +20,7 @@ from underhood.engine.optim.adagrad import Adagrad
 from underhood.engine.optim.adam import Adam
 from underhood.engine.optim.adamax import Adamax
 from underhood.engine.optim.adamw import AdamW
+from underhood.engine.optim.lion import Lion
 from underhood.engine.optim.nadam import NAdam
 from underhood.engine.optim.nesterov import Nesterov
 from underhood.engine.optim.optimizer import Entry, Optimizer
@@ -27,7 +29,7 @@ from underhood.engine.optim.rmsprop import RMSprop
 from underhood.engine.optim.rmsprop_nesterov import RMSpropNesterov
 from underhood.engine.optim.sgd import SGD
 
-MODULES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam)
+MODULES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, adamw, adamax, nadam, radam, lion)
 OPTIMIZERS: dict[str, Entry] = {module.ENTRY.name: module.ENTRY for module in MODULES}
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Entry",
+    "Lion",
     "NAdam",
     "Nesterov",
     "Optimizer",
