@@ -6,7 +6,7 @@ python -m benchmarks.layer_sums [--seconds 30] [--threads 1] [--clock processor]
 import argparse
 
 from underhood.instruments.profile import profile
-from underhood.instruments.profile_tables import about_sum
+from underhood.instruments.profile.tables import about_sum
 from underhood.instruments.stopwatch import Rule
 from underhood.lab.machine import machine, versions
 from underhood.report.facts import describe

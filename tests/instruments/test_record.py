@@ -4,7 +4,7 @@ import instruments_networks as mine
 import torch
 from torch import nn
 
-from underhood.instruments.products import product_of, torch_macs
+from underhood.instruments.cost.products import product_of, torch_macs
 from underhood.instruments.record import record
 from underhood.instruments.replica import replica
 

@@ -9,8 +9,8 @@ from underhood.cli.output import Json, dump, print_table, say
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
-    from underhood.instruments.compare import Comparison
     from underhood.instruments.cost import Cost
+    from underhood.instruments.cost.compare import Comparison
 
 OUTPUT = Group("Output", sort_key=9)
 
@@ -79,8 +79,8 @@ def cost(
         underhood cost net.py:Network --input 32,1,28,28 --args classes=100
         underhood cost googlenet --brief --html googlenet.html
     """
-    from underhood.instruments.compare import compare
     from underhood.instruments.cost import cost as count
+    from underhood.instruments.cost.compare import compare
     from underhood.instruments.inputs import parse_inputs
     from underhood.instruments.target import parse_arguments, resolve
 
@@ -114,7 +114,7 @@ def cost(
 
 def _verified(found: "Cost") -> int:
     """Check fields and total the long way."""
-    from underhood.instruments.verify import boxes, boxes_table, flop_counter_macs
+    from underhood.instruments.cost.verify import boxes, boxes_table, flop_counter_macs
 
     say("Checking receptive fields by gradients…")
     checked = boxes(found)

@@ -10,7 +10,7 @@ In Python a shape is a tuple of ints; lists, tuples of shapes, dicts, tensors an
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from underhood.errors import BadInput, nearest
@@ -99,6 +99,43 @@ def make(inputs: Inputs, dtype: Any, device: Any) -> tuple[tuple[Any, ...], dict
     """Tensors on `device`: normal numbers (in `dtype`, where the Spec has none), zeros for whole numbers."""
     positional = tuple(_make(value, dtype, device) for value in inputs.positional)
     return positional, {name: _make(value, dtype, device) for name, value in (inputs.named or {}).items()}
+
+
+def make_for(module: Any, inputs: Inputs, device: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same in the dtype of the module's parameters; float32 where it has none."""
+    torch = load_torch()
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    return make(inputs, dtype, device)
+
+
+def batch_size(inputs: Inputs) -> int:
+    """The first size of the first input."""
+    specs = _specs((inputs.positional, inputs.named))
+    return specs[0].shape[0] if specs and specs[0].shape else 1
+
+
+def _specs(tree: Any) -> list[Spec]:
+    if isinstance(tree, Spec):
+        return [tree]
+    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
+    return [spec for part in parts for spec in _specs(part)]
+
+
+def with_batch(inputs: Inputs, batch: int) -> Inputs:
+    """The inputs with `batch` as the first size of every tensor that had the old one there."""
+    if batch < 1:
+        raise BadInput(f"batch: at least 1, not {batch}")
+    old = batch_size(inputs)
+
+    def changed(tree: Any) -> Any:
+        if isinstance(tree, Spec):
+            fits = tree.shape and tree.shape[0] == old
+            return replace(tree, shape=(batch, *tree.shape[1:])) if fits else tree
+        if isinstance(tree, Mapping):
+            return {key: changed(part) for key, part in tree.items()}
+        return type(tree)(changed(part) for part in tree) if isinstance(tree, list | tuple) else tree
+
+    return Inputs(changed(inputs.positional), changed(inputs.named) if inputs.named else inputs.named)
 
 
 def _make(value: Any, dtype: Any, device: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An instrument's result as one HTML file that needs nothing else: tables with their style, charts as drawings."""
+"""How an instrument's result is shown: its tables as text, in a notebook, as Markdown, or as one HTML page."""
 
 from collections.abc import Sequence
 from html import escape
@@ -30,8 +30,24 @@ figure {{ margin: 2rem 0; }}
 """
 
 
+class Presented:
+    """A result with `tables()`, shown one below the other."""
+
+    def tables(self) -> list[Table]:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.tables()))
+
+    def _repr_html_(self) -> str:
+        return "".join(table._repr_html_() for table in self.tables())
+
+    def to_markdown(self) -> str:
+        return "\n\n".join(table.to_markdown() for table in self.tables())
+
+
 def page(title: str, blocks: Sequence[Any]) -> str:
-    """Tables and Figures one below the other under a title."""
+    """Tables and Figures one below the other under a title, as one HTML file that needs nothing else."""
     return FRAME.format(title=escape(title), style=style(), body="\n".join(map(_block, blocks)))
 
 

@@ -57,6 +57,40 @@ def resolve(what: Any, arguments: Mapping[str, Any] | None = None) -> Target:
     return _from_object(thing, name, arguments)
 
 
+def build(target: Target, meta: bool = False) -> tuple[Any, str]:
+    """The torch.nn.Module that a target means, and why it is not on the meta device where that was asked for.
+
+    The user's own module is returned as it is, wherever it lives. Raises BadInput where it can't be built.
+    """
+    torch = load_torch()
+    reason = ""
+    module = target.built
+    if module is None and meta:
+        try:
+            with torch.device("meta"):
+                module = target.build(torch.nn)
+        except BadInput:
+            raise
+        except Exception as error:  # a constructor that wants numbers gets them
+            reason = f"on meta its constructor raised {short(error)}"
+    if module is None:
+        try:
+            module = target.build(torch.nn)
+        except BadInput:
+            raise
+        except Exception as error:
+            raise BadInput(f"{target.name} could not be built: {type(error).__name__}: {error}") from error
+    if not isinstance(module, torch.nn.Module):
+        raise BadInput(f"{target.name} gave a {type(module).__name__}, not a torch.nn.Module")
+    return module, reason
+
+
+def short(error: BaseException) -> str:
+    """`ValueError ("the first line of what it says")`, cut at 90 letters."""
+    text = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}" + (f' ("{text[:90]}…")' if len(text) > 90 else f' ("{text}")' if text else "")
+
+
 def is_place(what: str) -> bool:
     """Whether a text names a file or a module rather than something of ours."""
     place, _, attribute = what.partition(":")

@@ -49,7 +49,7 @@ def _learnt(module: Any) -> int:
 
 
 def _verified(found: Any) -> Iterable[dict[str, Any]]:
-    from underhood.instruments.verify import boxes, flop_counter_macs
+    from underhood.instruments.cost.verify import boxes, flop_counter_macs
 
     yield check("multiply–adds, in a pass under FlopCounterMode", found.macs, flop_counter_macs(found))
     checked = boxes(found)

@@ -87,7 +87,7 @@ def measure(settings: ProfileSettings, seed: int, context: Context) -> Iterator[
 
 def _plain(found: Any) -> dict[str, Any]:
     """One profile as numbers in microseconds: median, quartiles, calls."""
-    from underhood.instruments.profile_tables import about_sum
+    from underhood.instruments.profile.tables import about_sum
 
     run = found.runs[0]
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from underhood.figures import Figure, lines
-from underhood.instruments.receptive_field import stacked
+from underhood.instruments.cost.receptive_field import stacked
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told

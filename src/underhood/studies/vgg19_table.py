@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from underhood.figures import Figure, bars
-from underhood.instruments.arithmetic import equals
+from underhood.instruments.cost.arithmetic import equals
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting import CountSettings, check, checks_table, counted, told

@@ -1,0 +1,87 @@
+"""A training step in a process of its own, so that its peak is its own: `python -m underhood.instruments.memory.child`.
+
+Reads what to train as JSON from stdin, prints what it took as JSON: on a CPU the largest resident set so far, on
+a GPU what torch's allocator handed out and what it took from the device. Without a network it says what the
+runtime itself takes: Python, torch and the kernels of a tiny network.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from underhood.instruments.inputs import Inputs, Spec, make
+from underhood.instruments.memory.ledger import loss_of
+from underhood.instruments.memory.optimizers import optimizer
+from underhood.instruments.pytorch import load_torch
+from underhood.instruments.target import resolve
+
+STATUS = Path("/proc/self/status")
+
+
+def peak() -> int:
+    """The largest resident set of this process so far, in bytes."""
+    if STATUS.exists():  # ru_maxrss would remember the parent that this process was forked from
+        found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
+        if found:
+            return int(found[1]) * 1024
+    import resource
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
+
+
+def train(module: Any, args: Any, kwargs: Any, rule: Any, steps: int) -> None:
+    for _ in range(steps):
+        if rule is not None:
+            rule.zero_grad()
+        loss = loss_of(module(*args, **kwargs))
+        loss.backward()
+        if rule is not None:
+            rule.step()
+
+
+def warm_up() -> None:
+    """Every kernel that a common network calls has been loaded once."""
+    torch = load_torch("memory")
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 16, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 16),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(16, 10),
+    )
+    train(net, (torch.randn(4, 3, 8, 8),), {}, optimizer("sgd,momentum=0.9")(net.parameters()), 2)
+
+
+def main() -> None:
+    task = json.load(sys.stdin)
+    torch = load_torch("memory")
+    torch.set_num_threads(task["threads"])
+    torch.manual_seed(0)
+    if task["network"] is None:
+        warm_up()
+        print(json.dumps({"peak": peak()}))
+        return
+    device = task["device"]
+    module = resolve(task["network"], task["arguments"]).build(torch.nn).to(device).train()
+    specs = Inputs(tuple(Spec(tuple(shape), dtype) for shape, dtype in task["inputs"]))
+    args, kwargs = make(specs, torch.float32, device)
+    rule = optimizer(task["optimizer"])(module.parameters()) if task["optimizer"] else None
+    train(module, args, kwargs, rule, task["steps"])
+    if device.startswith("cuda"):
+        print(json.dumps({"peak": torch.cuda.max_memory_allocated(), "reserved": torch.cuda.max_memory_reserved()}))
+    else:
+        print(json.dumps({"peak": peak()}))
+
+
+if __name__ == "__main__":
+    main()

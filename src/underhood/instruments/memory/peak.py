@@ -1,0 +1,60 @@
+"""The measured peak: a training step in a child process, and what the runtime takes without one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from underhood.errors import BadInput
+from underhood.instruments.inputs import Inputs, Spec
+
+STEPS = 3
+
+
+@cache
+def runtime_bytes(threads: int = 1) -> int:
+    """The resident memory of Python, torch and the kernels of a tiny network, measured once a process."""
+    return int(_child({"network": None, "threads": threads})["peak"])
+
+
+def measured_peak(
+    network: str,
+    arguments: Mapping[str, Any],
+    inputs: Inputs,
+    optimizer: str | None,
+    threads: int = 1,
+    device: str = "cpu",
+) -> int:
+    """Bytes at the peak of three training steps: the child's resident set, or the GPU allocator's."""
+    if inputs.named or not all(isinstance(spec, Spec) for spec in inputs.positional):
+        raise BadInput("a measured peak needs plain tensors as inputs: --input SHAPE")
+    task = {
+        "network": network,
+        "arguments": dict(arguments),
+        "inputs": [[list(spec.shape), spec.dtype] for spec in inputs.positional],
+        "optimizer": optimizer,
+        "threads": threads,
+        "device": device,
+        "steps": STEPS,
+    }
+    return int(_child(task)["peak"])
+
+
+def _child(task: dict[str, Any]) -> dict[str, Any]:
+    count = str(task["threads"])
+    done = subprocess.run(
+        [sys.executable, "-m", "underhood.instruments.memory.child"],
+        input=json.dumps(task),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count},
+    )
+    if done.returncode:
+        last = done.stderr.strip().split("\n")[-1] if done.stderr.strip() else f"ended with {done.returncode}"
+        raise BadInput(f"the training step in a process of its own failed: {last}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

@@ -1,0 +1,127 @@
+"""What training a network takes: the peak of a step by kind, predicted without running it, and measured.
+
+    >>> from underhood.instruments.memory import memory
+    >>> found = memory("vgg11", batch=[1, 64], optimizer="adam", measure=True)      # doctest: +SKIP
+    >>> found.steps[0].kinds["state"]                                               # doctest: +SKIP
+    1062906688
+
+The prediction is the books of a step on the meta device (ledger.py), what the C library's heap makes of them
+(heap.py), and what the runtime itself takes. The measured peak is that of a process of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from underhood.errors import BadInput, UnderhoodError
+from underhood.instruments.devices import device_named
+from underhood.instruments.inputs import Inputs, as_inputs, batch_size, with_batch
+from underhood.instruments.memory import tables
+from underhood.instruments.memory.ledger import Ledger
+from underhood.instruments.memory.measures import Choice, choices
+from underhood.instruments.memory.optimizers import optimizer as optimizer_of
+from underhood.instruments.memory.peak import measured_peak, runtime_bytes
+from underhood.instruments.memory.result import LayerMemory, MemoryResult, Step
+from underhood.instruments.memory.sizes import parse_size
+from underhood.instruments.memory.step import on_meta, step_ledger
+from underhood.instruments.page import Presented, page
+from underhood.instruments.target import Target, resolve
+from underhood.tables import Table
+
+if TYPE_CHECKING:
+    from underhood.figures import Figure
+
+SCHEMA = "underhood.memory/1"
+
+
+class Memory(MemoryResult, Presented):
+    """What was found, and how it looks."""
+
+    def tables(self) -> list[Table]:
+        fit = [tables.fit_table(self)] if self.ceiling is not None else []
+        return [tables.kind_table(self), *fit, tables.layer_table(self), tables.moment_table(self)]
+
+    def figure(self) -> "Figure":
+        """The step's timeline."""
+        return tables.timeline_figure(self)
+
+    def to_csv(self) -> str:
+        """A line for every step asked for, in bytes."""
+        return tables.long_table(self).to_csv()
+
+    def to_html(self) -> str:
+        return page(f"What training {self.name} takes", [*self.tables(), self.figure()])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, **tables.as_json(self)}
+
+
+def memory(
+    network: Any,
+    input: Any = None,  # noqa: A002 (what every user calls it)
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    batch: int | Sequence[int] | None = None,
+    optimizer: str | Sequence[str] = "sgd",
+    measure: bool = False,
+    fit: int | str | None = None,
+    device: str | None = None,
+    where: str = "cpu",
+) -> Memory:
+    """Predict the peak of a training step of a network: a torch.nn.Module, a class, or a text such as "vgg16".
+
+    `batch` and `optimizer` may be several: all pairs are told. `optimizer` is in words, "sgd,momentum=0.9".
+    `measure` runs each step in a process of its own, on `where` ("cpu" or "cuda"); for that the network has to
+    be given as a text. `fit` is a ceiling for the whole process ("512MB", "1GiB", or bytes): the largest batch
+    and the cheapest measures that fit. `device` names a device profile, which brings a ceiling of its own.
+
+    The network is never run and never changed. Raises BadInput when it can't be built or the pass fails.
+    """
+    target = resolve(network, arguments)
+    inputs = as_inputs(input, target.input)
+    profile = device_named(device) if device else None
+    if profile and measure:
+        raise BadInput(f"device {device}: what it would take there is predicted; measured can only be what runs here")
+    batches = [batch] if isinstance(batch, int) else list(batch or [batch_size(inputs)])
+    words = [optimizer] if isinstance(optimizer, str) else list(optimizer)
+    rules = {each: optimizer_of(each) for each in words}
+    runtime = profile.runtime if profile else 0 if where.startswith("cuda") else runtime_bytes()
+    reordered = profile is None and where == "cpu"
+    pairs = [(each, size) for each in words for size in batches]
+    ledgers = [
+        step_ledger(target, on_meta(target), with_batch(inputs, size), rules[each], reordered=reordered)
+        for each, size in pairs
+    ]
+    steps = []
+    for (each, size), ledger in zip(pairs, ledgers, strict=True):
+        found, why = _measured(network, arguments, with_batch(inputs, size), each, where) if measure else (None, "")
+        steps.append(Step(size, each, ledger, runtime, found, why))
+    ceiling = parse_size(fit) if fit is not None else profile.free if profile else None
+    chosen: tuple[Choice, ...] = ()
+    if ceiling is not None:
+        wanted = batches[0] if batch is not None else None
+        chosen = choices(target, inputs, rules[words[0]], ceiling - runtime, wanted, reordered)
+    return Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, chosen, profile)
+
+
+def _measured(
+    network: Any, arguments: Mapping[str, Any] | None, inputs: Inputs, rule: str, where: str
+) -> tuple[int | None, str]:
+    """The measured peak, or why there is none."""
+    if not isinstance(network, str):
+        return None, "not measured: only a network given as a text can be built again in a process of its own"
+    try:
+        return measured_peak(network, arguments or {}, inputs, rule, device=where), ""
+    except UnderhoodError as error:
+        return None, f"not measured: {error}"
+
+
+def _layers(target: Target, ledger: Ledger) -> list[LayerMemory]:
+    """A row for every module that owns weights or makes what is saved, in the network's order."""
+    rows, seen = [], set()
+    for path, member in on_meta(target).named_modules():
+        own = [x for x in (*member.parameters(recurse=False), *member.buffers(recurse=False)) if id(x) not in seen]
+        seen |= {id(x) for x in own}
+        weights = sum(x.numel() * x.element_size() for x in own)
+        if weights or ledger.saved[path] or not any(True for _ in member.children()):
+            rows.append(LayerMemory(path or type(member).__name__, type(member).__name__, weights, ledger.saved[path]))
+    return rows

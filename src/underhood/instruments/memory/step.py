@@ -1,0 +1,28 @@
+"""A training step of a target on the meta device: no number is computed, and what is alive is written down."""
+
+from typing import Any
+
+from underhood.errors import BadInput
+from underhood.instruments.inputs import Inputs, make_for
+from underhood.instruments.memory.ledger import Ledger, keep_books
+from underhood.instruments.pytorch import load_torch
+from underhood.instruments.record import PassError
+from underhood.instruments.replica import replica
+from underhood.instruments.target import Target, build
+
+
+def on_meta(target: Target) -> Any:
+    """A replica of the network on the meta device, in training mode."""
+    load_torch("memory")
+    return replica(build(target, meta=True)[0]).train()
+
+
+def step_ledger(
+    target: Target, module: Any, inputs: Inputs, rule: Any, *, reordered: bool = True, in_backward: bool = False
+) -> Ledger:
+    """The ledger of a step of `module`, a replica on meta; an error of the pass says in which layer."""
+    args, kwargs = make_for(module, inputs, "meta")
+    try:
+        return keep_books(module, args, kwargs, rule, in_backward=in_backward, reordered=reordered)
+    except PassError as error:
+        raise BadInput(f"{target.name}, input {inputs}: {error}") from error

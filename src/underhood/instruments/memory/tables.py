@@ -1,0 +1,269 @@
+"""How `memory` looks: its tables, their feet and its chart. Megabytes of 10⁶ bytes."""
+
+from typing import TYPE_CHECKING, Any
+
+from underhood.instruments.memory.ledger import KINDS
+from underhood.instruments.memory.result import MemoryResult, Step
+from underhood.instruments.memory.sizes import megabytes
+from underhood.tables import Column, Table
+
+if TYPE_CHECKING:
+    from underhood.figures import Figure
+
+MEGA = 1e6
+POINTS = 400  # of a timeline
+TITLES = {
+    "weights": ("Weights", "parameters and buffers"),
+    "gradients": ("Gradients", "what stands in .grad at the peak"),
+    "state": ("Optimiser", "what it keeps between steps"),
+    "activations": ("Activations", "made in forward and saved for backward, each storage once, and the batch"),
+    "workspace": ("Workspace", "temporaries, gradients of activations, copies that the kernels make"),
+    "heap": ("Heap", "holes that the C library's heap keeps"),
+    "runtime": ("Runtime", "Python, PyTorch and its kernels before there is a network"),
+}
+
+
+def kind_table(memory: MemoryResult) -> Table:
+    """A row for every optimiser and batch: the peak by kind, and the measured one beside it."""
+    columns = [Column("optimizer", "Optimiser", align="left"), Column("batch", "Batch")]
+    columns += [Column(kind, title, "MB", ",.1f", help=text) for kind, (title, text) in TITLES.items()]
+    columns += [
+        Column("predicted", "Predicted", "MB", ",.1f"),
+        Column("measured", "Measured", "MB", ",.1f", help="largest resident set of a process of its own"),
+        Column("error", "Error", format="+.1%", help="of the prediction, as a share of the measured peak"),
+        Column("at", "Peak at", align="left"),
+    ]
+    rows = [
+        {
+            "optimizer": step.optimizer,
+            "batch": step.batch,
+            **{kind: count / MEGA for kind, count in step.kinds.items()},
+            "predicted": step.predicted / MEGA,
+            "measured": None if step.measured is None else step.measured / MEGA,
+            "error": step.error,
+            "at": peak_text(step),
+        }
+        for step in memory.steps
+    ]
+    if all(step.measured is None for step in memory.steps):
+        columns = [column for column in columns if column.name not in ("measured", "error")]
+        rows = [{key: value for key, value in row.items() if key not in ("measured", "error")} for row in rows]
+    return Table(f"{memory.name}: the peak of a training step", columns, rows, foot(memory), name="peak")
+
+
+def peak_text(step: Step) -> str:
+    peak = step.peak
+    return f"{peak.phase}, {peak.operation}" + (f" of {peak.layer}" if peak.layer else "")
+
+
+def foot(memory: MemoryResult) -> list[str]:
+    """What is assumed, and what could not be measured."""
+    lines = [
+        "A step: zero_grad (to None), forward, cross-entropy (a sum of squares where there are no classes), backward, "
+        "update. Predicted on the meta device; the second of two steps.",
+    ]
+    if memory.device is None:
+        lines.append("MB are 10⁶ bytes. Attention and LSTMs are counted as on meta; their CPU kernels may save less.")
+    else:
+        lines += [f"{memory.device.title}: {line}." for line in memory.device.assumptions]
+        lines.append(f"Figures: {memory.device.source}.")
+    return [*lines, *dict.fromkeys(step.why for step in memory.steps if step.why)]
+
+
+def layer_table(memory: MemoryResult) -> Table:
+    """Which layer the memory belongs to, for the first batch and optimiser."""
+    step = memory.steps[0]
+    columns = [
+        Column("layer", "Layer", align="left"),
+        Column("type", "Type", align="left"),
+        Column("weights", "Weights", "MB", ",.3f"),
+        Column("saved", "Saved for backward", "MB", ",.3f"),
+        Column("share", "Share", format=".1%", help="of all that is saved"),
+    ]
+    total = sum(row.saved for row in memory.layers)
+    rows = [
+        {
+            "layer": row.name,
+            "type": row.kind,
+            "weights": row.weights / MEGA if row.weights else None,
+            "saved": row.saved / MEGA if row.saved else None,
+            "share": row.saved / total if total and row.saved else None,
+        }
+        for row in memory.layers
+    ]
+    weights = sum(row.weights for row in memory.layers)
+    rows.append({"layer": "total", "type": "", "weights": weights / MEGA, "saved": total / MEGA})
+    notes = ["A storage belongs to the layer that saves it first; a layer that works in place saves its input's."]
+    return Table(f"{memory.name}, batch {step.batch}: by layer", columns, rows, notes, name="layers")
+
+
+def moment_table(memory: MemoryResult) -> Table:
+    """The step's timeline: what is alive when each layer's turn takes most."""
+    step = memory.steps[0]
+    highest: dict[tuple[str, str], Any] = {}
+    for moment in step.ledger.moments:
+        key = (moment.phase, moment.layer)
+        if key not in highest or moment.bytes > highest[key].bytes:
+            highest[key] = moment
+    columns = [
+        Column("phase", "Phase", align="left"),
+        Column("layer", "Layer", align="left"),
+        Column("operation", "Operation", align="left"),
+    ]
+    columns += [Column(kind, TITLES[kind][0], "MB", ",.1f") for kind in KINDS]
+    columns.append(Column("alive", "Alive", "MB", ",.1f"))
+    rows = [
+        {
+            "phase": moment.phase,
+            "layer": moment.layer or "–",
+            "operation": moment.operation,
+            **{kind: count / MEGA for kind, count in moment.kinds.items()},
+            "alive": moment.bytes / MEGA,
+        }
+        for moment in highest.values()
+    ]
+    title = f"{memory.name}, batch {step.batch}, {step.optimizer}: the step in order"
+    return Table(title, columns, rows, ["Of each layer's turn its highest moment."], name="timeline")
+
+
+def fit_table(memory: MemoryResult) -> Table:
+    """Sets of measures under the ceiling, the cheapest first."""
+    ceiling = memory.ceiling or 0
+    columns = [
+        Column("measures", "Measures", align="left"),
+        Column("cost", "Time of a step", "×", ".2f", help="at most, against none"),
+        Column("largest", "Largest batch", format=",d"),
+        Column("peak", "Peak then", "MB", ",.1f"),
+        Column("parts", "Passes for the batch asked", help="micro-batches whose gradients are accumulated"),
+    ]
+    runtime = memory.steps[0].runtime
+    rows = [
+        {
+            "measures": choice.name,
+            "cost": choice.cost,
+            "largest": choice.largest,
+            "peak": (choice.peak + runtime) / MEGA,
+            "parts": choice.parts,
+        }
+        for choice in memory.choices
+    ]
+    if memory.choices and memory.choices[0].batch is None:
+        columns = columns[:-1]
+        rows = [{key: value for key, value in row.items() if key != "parts"} for row in rows]
+    title = f"{memory.name} within {megabytes(ceiling)}, {memory.steps[0].optimizer}"
+    return Table(title, columns, rows, [verdict(memory), *_on_device(memory)], name="fit")
+
+
+def verdict(memory: MemoryResult) -> str:
+    """The cheapest set of measures that fits, in words."""
+    fitting = [choice for choice in memory.choices if choice.largest]
+    if not fitting:
+        least = min(choice.peak for choice in memory.choices) + memory.steps[0].runtime
+        return f"Nothing fits: the least, with a batch of one, takes {megabytes(least)}."
+    asked = fitting[0].batch
+    if asked is None:
+        said = f"{fitting[0].largest:,} images at a time as it is" if fitting[0].cost == 1 else ""
+        best = max(fitting, key=lambda choice: choice.largest)
+        if best.largest > fitting[0].largest or not said:
+            more = f"{best.largest:,} at most ({best.name}), in up to {best.cost:.2f} times the time"
+            said = f"{said}; {more}" if said else more
+        return f"{said}."
+    whole = next((choice for choice in fitting if choice.largest >= asked), None)
+    if whole is not None:
+        slower = f", in up to {whole.cost:.2f} times the time of a step" if whole.cost > 1 else ", at no cost in time"
+        return f"A batch of {asked} fits: {whole.name}{slower}."
+    cut = next((choice for choice in fitting if choice.parts), None)
+    if cut is None:
+        return f"A batch of {asked} does not fit; the largest is {max(choice.largest for choice in fitting):,}."
+    return (
+        f"A batch of {asked} does not fit whole; in {cut.parts} passes of up to {cut.largest} with their gradients "
+        f"added up it does ({cut.name}). BatchNorm then sees {cut.largest} images at a time."
+    )
+
+
+def _on_device(memory: MemoryResult) -> list[str]:
+    """How long the device takes at the least for the first step's batch."""
+    if memory.device is None:
+        return []
+    step, device = memory.steps[0], memory.device
+    moved = 2 * step.ledger.written
+    return [
+        f"On {device.title} the {moved / MEGA:,.0f} MB that a step with a batch of {step.batch} writes and reads take "
+        f"at least {moved / device.bandwidth * 1e3:,.1f} ms at {device.bandwidth / 1e9:g} GB/s; its FLOPs (six times "
+        f"the MACs that `cost` counts) come at no more than {device.flops / 1e9:,.0f} GFLOP/s."
+    ]
+
+
+def long_table(memory: MemoryResult) -> Table:
+    """A line a step, in bytes: for programs."""
+    names = ["optimizer", "batch", *TITLES, "predicted", "measured", "phase", "layer", "operation"]
+    rows = [
+        {
+            "optimizer": step.optimizer,
+            "batch": step.batch,
+            **step.kinds,
+            "predicted": step.predicted,
+            "measured": step.measured,
+            "phase": step.peak.phase,
+            "layer": step.peak.layer,
+            "operation": step.peak.operation,
+        }
+        for step in memory.steps
+    ]
+    return Table(memory.name, [Column(name, name) for name in names], rows, name="memory")
+
+
+def timeline_figure(memory: MemoryResult) -> "Figure":
+    """What is alive, by kind, operation after operation."""
+    from underhood.figures import lines
+
+    step = memory.steps[0]
+    moments = step.ledger.moments
+    every = max(1, len(moments) // POINTS)
+    at_peak = moments.index(step.peak)
+    kept = sorted({*range(0, len(moments), every), at_peak, len(moments) - 1})
+    rows = [
+        {"operation": i, "memory": count / MEGA, "kind": kind}
+        for i in kept
+        for kind, count in {**moments[i].kinds, "alive": moments[i].bytes}.items()
+    ]
+    first = {
+        phase: next((i for i, m in enumerate(moments) if m.phase == phase), None) for phase in ("backward", "update")
+    }
+    where = ", ".join(f"{phase} from operation {i} on" for phase, i in first.items() if i is not None)
+    caption = f"Batch {step.batch}, {step.optimizer}: {where}; the peak is {peak_text(step)}."
+    return lines(
+        f"A training step of {memory.name}",
+        rows,
+        x="operation",
+        y="memory",
+        series="kind",
+        caption=caption,
+        x_title="operation",
+        y_title="alive (MB)",
+        name="timeline",
+    )
+
+
+def as_json(memory: MemoryResult) -> dict[str, Any]:
+    """Everything under plain names, in bytes."""
+    return {
+        "network": memory.name,
+        "steps": [
+            {
+                "optimizer": step.optimizer,
+                "batch": step.batch,
+                "kinds": step.kinds,
+                "predicted": step.predicted,
+                "measured": step.measured,
+                "why": step.why,
+                "peak": {"phase": step.peak.phase, "layer": step.peak.layer, "operation": step.peak.operation},
+            }
+            for step in memory.steps
+        ],
+        "layers": [vars(row) for row in memory.layers],
+        "ceiling": memory.ceiling,
+        "choices": [{**vars(choice), "parts": choice.parts} for choice in memory.choices],
+        "device": None if memory.device is None else memory.device.name,
+        "notes": foot(memory),
+    }

@@ -1,0 +1,244 @@
+"""`memory`: predicted beside measured, what fits, and that nothing of the user's is touched."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from underhood.errors import BadInput
+from underhood.instruments.devices import device_named, device_names
+from underhood.instruments.memory import memory
+from underhood.instruments.memory.measures import chains, largest_batch, recompute, segments
+from underhood.instruments.memory.optimizers import optimizer, optimizers
+from underhood.instruments.memory.sizes import parse_size
+from underhood.tables import Table
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """The runtime's share without a process to measure it in."""
+    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda: 100_000_000)
+
+
+class Net(nn.Module):
+    def __init__(self, fails=False):
+        super().__init__()
+        self.first = nn.Linear(8, 16)
+        self.norm = nn.BatchNorm1d(16)
+        self.last = nn.Linear(16, 4)
+        self.fails = fails
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.first(x)))
+        if self.fails:
+            raise ValueError("it was told to fail")
+        return self.last(x)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_network_is_left_as_it_was(runtime, mode, fails):
+    module = Net(fails).train(mode)
+    module.last.weight.grad = torch.ones(4, 16)
+    module.first.bias.requires_grad_(False)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    attributes = [sorted(vars(member)) for member in module.modules()]
+    stream = torch.get_rng_state()
+    if fails:
+        with pytest.raises(BadInput, match="it was told to fail"):
+            memory(module, (2, 8))
+    else:
+        memory(module, (2, 8), fit="101MB")
+    assert all(torch.equal(module.state_dict()[name], value) for name, value in before.items())
+    assert module.training is mode
+    assert not any(member._forward_hooks or member._forward_pre_hooks for member in module.modules())
+    assert not any(p._post_accumulate_grad_hooks for p in module.parameters())
+    assert [sorted(vars(member)) for member in module.modules()] == attributes
+    assert torch.equal(module.last.weight.grad, torch.ones(4, 16))
+    assert module.first.weight.grad is None
+    assert [p.requires_grad for p in module.first.parameters()] == [True, False]
+    assert {p.device.type for p in module.parameters()} == {"cpu"}
+    assert torch.equal(torch.get_rng_state(), stream)
+
+
+def test_all_pairs_of_batch_and_optimiser_are_told(runtime):
+    found = memory("listing1", batch=[1, 8], optimizer=["sgd", "adam"])
+    assert [(step.optimizer, step.batch) for step in found.steps] == [("sgd", 1), ("sgd", 8), ("adam", 1), ("adam", 8)]
+    assert all(step.predicted == sum(step.kinds.values()) for step in found.steps)
+    assert all(step.runtime == 100_000_000 and step.error is None for step in found.steps)
+    assert sum(row.weights for row in found.layers) == 4 * 21840
+
+
+@pytest.mark.slow
+def test_the_prediction_is_near_a_process_of_its_own():
+    found = memory("simple-nn", batch=256, optimizer="adam", measure=True)
+    assert abs(found.steps[0].error) < 0.2
+
+
+def test_a_step_runs_in_a_process_of_its_own(monkeypatch):
+    from underhood.instruments.memory import peak
+
+    sent = []
+
+    class Done:
+        returncode, stderr, stdout = 0, "", '{"peak": 123}'
+
+    monkeypatch.setattr(peak.subprocess, "run", lambda words, **rest: sent.append((words, rest)) or Done())
+    found = memory("listing1", batch=4, optimizer="sgd", measure=True)
+    assert found.steps[0].measured == 123
+    task = json.loads(sent[-1][1]["input"])
+    assert task["inputs"] == [[[4, 1, 28, 28], ""]]
+    assert task["optimizer"] == "sgd"
+    assert sent[-1][0][1:] == ["-m", "underhood.instruments.memory.child"]
+
+
+def test_a_child_that_fails_is_a_reason_not_a_crash(monkeypatch, runtime):
+    from underhood.instruments.memory import peak
+
+    class Done:
+        returncode, stderr, stdout = 1, "Traceback\nMemoryError: no more", ""
+
+    monkeypatch.setattr(peak.subprocess, "run", lambda words, **rest: Done())
+    found = memory("listing1", measure=True)
+    assert found.steps[0].measured is None
+    assert "MemoryError: no more" in found.steps[0].why
+    assert found.steps[0].why in found.tables()[0].foot
+
+
+def test_a_module_cannot_be_measured_and_says_why(runtime):
+    step = memory(Net(), (2, 8), measure=True).steps[0]
+    assert step.measured is None
+    assert "given as a text" in step.why
+
+
+def test_the_largest_batch_fits_and_the_next_does_not():
+    for room in (5, 1_000, 999_999):
+        batch = largest_batch(lambda n: 3 * n + 2, room)
+        assert 3 * batch + 2 <= room < 3 * (batch + 1) + 2
+    assert largest_batch(lambda n: 10, 5) == 0
+    stairs = largest_batch(lambda n: 100 * (1 + n // 16), 800)
+    assert stairs == 127
+
+
+def test_measures_are_ordered_by_cost_and_each_keeps_the_ceiling(runtime):
+    small = {"image": 32, "hidden": 64, "classes": 10}
+    found = memory("vgg11", (1, 3, 32, 32), arguments=small, batch=64, fit="220MB")
+    assert [choice.cost for choice in found.choices] == sorted(choice.cost for choice in found.choices)
+    by_name = {choice.name: choice for choice in found.choices}
+    assert all(choice.peak + 100_000_000 <= 220_000_000 for choice in found.choices)
+    assert by_name["recompute in segments"].largest > by_name["as it is"].largest
+    assert by_name["as it is"].parts * by_name["as it is"].largest >= 64
+    table = next(table for table in found.tables() if table.name == "fit")
+    assert "64" in table.foot[0]
+
+
+def test_a_norm_over_single_numbers_wants_two(runtime):
+    assert memory(Net(), (2, 8), fit="101MB").choices[0].largest > 2
+    assert memory(Net(), (2, 8), fit=100_000_100).choices[0].largest == 0
+
+
+def test_what_cannot_fit_is_said(runtime):
+    found = memory("listing1", fit="50MB")
+    assert [choice.largest for choice in found.choices] == [0, 0, 0, 0]
+    assert found.tables()[1].foot[0].startswith("Nothing fits")
+
+
+def test_recomputing_gives_the_same_numbers_and_gradients():
+    torch.manual_seed(0)
+    members = [
+        nn.Linear(6, 6),
+        nn.ReLU(inplace=True),
+        nn.Linear(6, 6),
+        nn.Tanh(),
+        nn.Linear(6, 6),
+        nn.ReLU(inplace=True),
+    ]
+    net, x = nn.Sequential(*members, nn.Linear(6, 2)), torch.randn(3, 6)
+    plain = net(x)
+    gradients = torch.autograd.grad(plain.sin().sum(), net.parameters())
+    recompute(net)
+    again = net(x)
+    assert torch.equal(plain, again)
+    for a, b in zip(gradients, torch.autograd.grad(again.sin().sum(), net.parameters()), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_no_segment_begins_by_overwriting_its_input():
+    members = [nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU(inplace=True), nn.Linear(2, 2), nn.Linear(2, 2)]
+    runs = list(segments(members))
+    assert [member for run in runs for member in run] == members
+    assert not any(getattr(run[0], "inplace", False) for run in runs)
+
+
+def test_the_outermost_chains_are_found():
+    inner = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1))
+    net = Net()
+    net.last = nn.ModuleList([inner, nn.Linear(1, 1)])
+    assert chains(net) == [inner]
+    assert chains(Net()) == []
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_a_device_profile_is_complete(name):
+    device = device_named(name)
+    assert device.title
+    assert device.source
+    assert device.assumptions
+    assert 0 < device.runtime < device.free <= device.memory
+    assert device.flops > 0
+    assert device.bandwidth > 0
+
+
+def test_a_device_brings_its_ceiling_and_its_assumptions():
+    found = memory("listing1", batch=8, device="jetson-nano")
+    assert found.ceiling == device_named("jetson-nano").free
+    assert "235.8" in " ".join(found.tables()[0].foot)
+    assert found.choices[0].largest >= 8
+    with pytest.raises(BadInput, match='did you mean "jetson-nano"'):
+        memory("listing1", device="jetson-nan")
+    with pytest.raises(BadInput, match="predicted"):
+        memory("listing1", device="jetson-nano", measure=True)
+
+
+def test_it_is_told_in_every_form(runtime):
+    found = memory("listing1", batch=2, fit="1GB")
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert data["schema"] == "underhood.memory/1"
+    assert data["steps"][0]["kinds"]["weights"] == 4 * 21840
+    assert found.to_csv().splitlines()[0].startswith("optimizer,batch,weights,gradients")
+    assert "<svg" in found.to_html()
+    assert "<table" in found._repr_html_()
+    assert "Nothing" not in found.to_markdown()
+    assert [table.name for table in found.tables()] == ["peak", "fit", "layers", "timeline"]
+    assert all(isinstance(table, Table) for table in found.tables())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("adm", 'did you mean "adam"'), ("sgd,mom=1", "optimizer: sgd,mom=1"), ("sgd,momentum", "name=value")],
+)
+def test_wrong_words_for_an_optimiser_are_told(words, said):
+    with pytest.raises(BadInput, match=said):
+        optimizer(words)
+
+
+def test_an_optimiser_in_words_is_torch_s():
+    rule = optimizer("sgd,lr=0.5,momentum=0.25")([torch.zeros(1, requires_grad=True)])
+    assert isinstance(rule, torch.optim.SGD)
+    assert (rule.defaults["lr"], rule.defaults["momentum"]) == (0.5, 0.25)
+    assert {"sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"} <= set(optimizers())
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("512MB", 512_000_000), ("1GiB", 2**30), ("1.5 gb", 1_500_000_000), ("7", 7), (42, 42), ("2kib", 2048)],
+)
+def test_sizes_in_words(text, count):
+    assert parse_size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "12 apples", "-3MB"])
+def test_what_is_no_size(text):
+    with pytest.raises(BadInput, match="no size"):
+        parse_size(text)
