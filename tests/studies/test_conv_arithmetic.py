@@ -53,7 +53,7 @@ def test_the_written_sums_are_the_map(tmp_path):
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("padding", [0, 1, 2])
 def test_strides_that_keep_the_size_are_all_found(kernel, size, padding):
-    from underhood.studies.small_maps import same_strides
+    from underhood.studies.by_hand.small_maps import same_strides
 
     def places(stride):
         return sum(1 for start in range(0, size + 2 * padding, stride) if start + kernel <= size + 2 * padding)

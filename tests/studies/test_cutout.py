@@ -11,7 +11,7 @@ import underhood
 from underhood.errors import BadInput
 from underhood.studies import find
 from underhood.studies.cutout import CutoutSettings, trial
-from underhood.studies.hiding import drawn_centres, square_masks, unexplained
+from underhood.studies.occlusion.masks import drawn_centres, square_masks, unexplained
 from underhood.trials import Artefact, Context, Result
 
 

@@ -8,7 +8,7 @@ import pytest
 import underhood
 from underhood.errors import BadInput
 from underhood.studies import find
-from underhood.studies.gates import one_unit
+from underhood.studies.gates.structures import one_unit
 
 LOGIC = {
     "NOT": lambda a: not a,

@@ -11,11 +11,12 @@ from PIL import Image
 
 import underhood
 from underhood.errors import BadInput
-from underhood.studies import find, selective_search
-from underhood.studies.boxes import clip, decode, encode, iou, nms, suppression
+from underhood.studies import find
+from underhood.studies.detection import selective_search
+from underhood.studies.detection.boxes import clip, decode, encode, iou, nms, suppression
+from underhood.studies.detection.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
+from underhood.studies.detection.scenes import scene
 from underhood.studies.region_proposals import RegionProposalsSettings, trial
-from underhood.studies.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
-from underhood.studies.scenes import scene
 from underhood.trials import Context, Result
 
 

@@ -41,7 +41,7 @@ def test_all_ways_agree_with_pytorch_on_the_whole_network(run):
 
 def test_the_gradients_are_those_of_torch_s_own_modules(tmp_path):
     from underhood.networks.simple_conv_net import simple_conv_net as build
-    from underhood.studies.convnet_by_hand import forward, simple_conv_net
+    from underhood.studies.by_hand.convnet import forward, simple_conv_net
     from underhood.studies.simple_conv_net_backward import gradients
 
     weights = simple_conv_net(4)

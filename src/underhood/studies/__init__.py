@@ -2,7 +2,7 @@
 
 A page is a module of this folder that ends in `study = Study(...)`; its name here makes it known to
 `underhood run`, `studies` and `show`. A study of a user's own is such a page anywhere, run by its path.
-Nothing is imported before it is asked for.
+What pages are helped by stands in packages beside them. Nothing is imported before it is asked for.
 """
 
 import traceback

@@ -22,8 +22,8 @@ from underhood.errors import BadInput
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
-from underhood.studies.small_maps import average_pool, mapped, out_size, same_padding, same_strides, written
-from underhood.studies.worked import check, checks_table, matrices, matrix, number
+from underhood.studies.by_hand.small_maps import average_pool, mapped, out_size, same_padding, same_strides, written
+from underhood.studies.by_hand.worked import check, checks_table, matrices, matrix, number
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 

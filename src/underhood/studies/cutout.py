@@ -27,8 +27,8 @@ from underhood import data
 from underhood.errors import BadInput
 from underhood.lab import Scale, Study
 from underhood.settings import SettingError, Settings
-from underhood.studies.cutout_report import DEPTHS, DRAWN, QUESTION, TITLE, report
-from underhood.studies.hiding import (
+from underhood.studies.detection.scenes import scene
+from underhood.studies.occlusion.masks import (
     blind,
     blind_by_chance,
     cutout,
@@ -38,7 +38,7 @@ from underhood.studies.hiding import (
     square_masks,
     unexplained,
 )
-from underhood.studies.scenes import scene
+from underhood.studies.occlusion.report import DEPTHS, DRAWN, QUESTION, TITLE, report
 from underhood.trials import Artefact, Context, Event, Note, Result
 
 Array = NDArray[Any]

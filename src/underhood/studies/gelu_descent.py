@@ -24,8 +24,10 @@ from underhood.errors import BadInput
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import Settings
-from underhood.studies.descent_drawings import digits, path_figures
-from underhood.studies.descents import (
+from underhood.studies.by_hand.worked import aligned, bracketed, check, checks_table, number, with_torch
+from underhood.studies.descent.drawings import digits, path_figures
+from underhood.studies.descent.expressions import of_engine, parse
+from underhood.studies.descent.walks import (
     Descent,
     Rule,
     bottom,
@@ -37,8 +39,6 @@ from underhood.studies.descents import (
     walk_in_torch,
     window,
 )
-from underhood.studies.expressions import of_engine, parse
-from underhood.studies.worked import aligned, bracketed, check, checks_table, number, with_torch
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Metric, Result
 

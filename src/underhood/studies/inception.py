@@ -16,7 +16,7 @@ from pydantic import Field
 from underhood.figures import Figure, bars, lines
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting import CountSettings, check, checks_table, counted, told
+from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 

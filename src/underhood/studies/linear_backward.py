@@ -27,7 +27,16 @@ from underhood.engine.tensor import Tensor
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError, Settings
-from underhood.studies.worked import aligned, bracketed, check, checks_table, matrices, matrix, number, with_torch
+from underhood.studies.by_hand.worked import (
+    aligned,
+    bracketed,
+    check,
+    checks_table,
+    matrices,
+    matrix,
+    number,
+    with_torch,
+)
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 

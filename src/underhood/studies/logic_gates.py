@@ -19,9 +19,9 @@ from underhood.lab import Results, Scale, Study
 from underhood.networks.logic_gate import GATES, Layer, inputs, smallest
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import Settings
-from underhood.studies.gate_drawings import gate_figure
-from underhood.studies.gates import forward, in_torch, one_unit
-from underhood.studies.worked import aligned, check, checks_table, number, with_torch
+from underhood.studies.by_hand.worked import aligned, check, checks_table, number, with_torch
+from underhood.studies.gates.drawings import gate_figure
+from underhood.studies.gates.structures import forward, in_torch, one_unit
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 

@@ -25,7 +25,7 @@ from underhood.lab import Results, Scale, Study
 from underhood.networks import template
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError
-from underhood.studies.learning import against_epochs, estimate, results_table
+from underhood.studies.learning.results import against_epochs, estimate, results_table
 from underhood.tables import Column, Table
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train

@@ -9,7 +9,7 @@ Source: the UCI Optical Recognition of Handwritten Digits set (Alpaydin & Kaynak
 
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.learning import against_epochs, estimate, named, percent, results_table
+from underhood.studies.learning.results import against_epochs, estimate, named, percent, results_table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 

@@ -27,11 +27,20 @@ from underhood.data import stream
 from underhood.errors import BadInput, MissingPiece
 from underhood.lab import Scale, Study
 from underhood.settings import SettingError, Settings
-from underhood.studies import selective_search
-from underhood.studies.boxes import clip, decode, encode, iou, nms, suppression
-from underhood.studies.region_proposals_report import QUESTION, TITLE, report
-from underhood.studies.rpn import STRIDE, Trainer, anchor_boxes, anchor_sizes, in_order, inside, probability, small
-from underhood.studies.scenes import scene
+from underhood.studies.detection import selective_search
+from underhood.studies.detection.boxes import clip, decode, encode, iou, nms, suppression
+from underhood.studies.detection.report import QUESTION, TITLE, report
+from underhood.studies.detection.rpn import (
+    STRIDE,
+    Trainer,
+    anchor_boxes,
+    anchor_sizes,
+    in_order,
+    inside,
+    probability,
+    small,
+)
+from underhood.studies.detection.scenes import scene
 from underhood.training.backends import backend
 from underhood.trials import Artefact, Context, Event, Metric, Note, Result
 

@@ -16,7 +16,7 @@ import numpy as np
 from underhood.figures import bars
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Section
-from underhood.studies.convnet_by_hand import (
+from underhood.studies.by_hand.convnet import (
     WAYS,
     ByHandSettings,
     Pass,

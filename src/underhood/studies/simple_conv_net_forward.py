@@ -14,7 +14,7 @@ import numpy as np
 from underhood.figures import Figure
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Section
-from underhood.studies.convnet_by_hand import (
+from underhood.studies.by_hand.convnet import (
     LAYERS,
     WAYS,
     ByHandSettings,

@@ -18,7 +18,7 @@ from underhood.figures import bars
 from underhood.lab import Results, Scale, Study
 from underhood.networks import NETWORKS
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting import CountSettings, check, checks_table, counted, told, with_weights
+from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told, with_weights
 from underhood.tables import Column, Table
 from underhood.training.backends import backend
 from underhood.training.initial import initialise

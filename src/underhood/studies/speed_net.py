@@ -19,7 +19,7 @@ from underhood.lab.results import Group, Results, StoredTrial
 from underhood.lab.study import Scale, Study
 from underhood.report.document import Document, Section
 from underhood.report.facts import duration
-from underhood.studies.learning import estimate, percent, results_table
+from underhood.studies.learning.results import estimate, percent, results_table
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings

@@ -18,7 +18,7 @@ from underhood.lab.results import Group, Results
 from underhood.lab.study import Scale, Study
 from underhood.lab.summary import Summary
 from underhood.report.document import Document, Section
-from underhood.studies.learning import against_epochs, results_table
+from underhood.studies.learning.results import against_epochs, results_table
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings

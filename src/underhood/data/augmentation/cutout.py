@@ -47,11 +47,12 @@ class Cutout:
     def apply(self, view: View, drawn: Drawn) -> View:
         for hole in range(self.holes):
             y, x = drawn[:, 2 * hole, None], drawn[:, 2 * hole + 1, None]
-            view = view.blanked(self._covered(y, view.height), self._covered(x, view.width))
+            view = view.blanked(covered(y, self.size, view.height), covered(x, self.size, view.width))
         return view
 
-    def _covered(self, centres: Drawn, length: int) -> Mask:
-        """Which positions along a side the squares cover, (B, length)."""
-        first = centres - self.size // 2
-        positions = np.arange(length)
-        return (first <= positions) & (positions < first + self.size)
+
+def covered(centres: Drawn, size: int, length: int) -> Mask:
+    """Which of `length` positions along an axis squares with these centres cover; (…, 1) gives (…, length)."""
+    first = centres - size // 2
+    positions = np.arange(length)
+    return (first <= positions) & (positions < first + size)

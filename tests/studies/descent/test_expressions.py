@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from underhood.engine.tensor import Tensor
-from underhood.studies.expressions import FUNCTIONS, of_engine, of_torch, parse
+from underhood.studies.descent.expressions import FUNCTIONS, of_engine, of_torch, parse
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -11,8 +11,8 @@ from underhood.figures.matrix import matrix
 from underhood.figures.pictures import Box, Picture, pictures, shaded
 from underhood.lab import Results
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.fast_and_faster import PUBLISHED, fast_and_faster, shares
-from underhood.studies.rpn import STRIDE, probability
+from underhood.studies.detection.fast_and_faster import PUBLISHED, fast_and_faster, shares
+from underhood.studies.detection.rpn import STRIDE, probability
 from underhood.tables import Column, Table, number
 
 Array = NDArray[Any]

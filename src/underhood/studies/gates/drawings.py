@@ -6,7 +6,7 @@ from typing import Any
 
 from underhood.figures import Figure
 from underhood.figures.theme import COLOURS, INK, PAPER
-from underhood.studies.worked import drawing, place
+from underhood.studies.by_hand.worked import drawing, place
 
 Row = dict[str, Any]
 WIDTH, HEIGHT = 640, 270

@@ -5,7 +5,7 @@ import json
 import pytest
 from torch import nn
 
-from underhood.studies.counting import check, checks_table, counted, geometry, with_weights
+from underhood.studies.counting.costs import check, checks_table, counted, geometry, with_weights
 
 
 def test_a_wrong_check_is_said_in_the_foot():

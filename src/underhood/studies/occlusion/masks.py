@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from underhood.data.augmentation.cutout import covered
+
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
 
@@ -19,18 +21,18 @@ SWEEPS = 400  # of the guess: the slowest wave in a hole of 16 pixels is then do
 
 def edges(centres: Array, size: int, length: int) -> tuple[Rows, Rows]:
     """First and behind the last pixel that squares at `centres` hide along a side of `length` pixels."""
-    start = np.asarray(centres) - size // 2
-    return np.maximum(start, 0), np.minimum(start + size, length)
+    mask = covered(np.asarray(centres)[..., None], size, length)
+    first = mask.argmax(-1)
+    return first, first + mask.sum(-1)
 
 
 def square_masks(centres: Array, size: int, height: int, width: int) -> NDArray[np.bool_]:
     """True where hidden: (N, H, W) from centres (N, holes, 2) as (row, column)."""
-    i, j = np.arange(height)[:, None], np.arange(width)
     masks = np.zeros((len(centres), height, width), bool)
     for hole in range(centres.shape[1]):
-        top, bottom = (edge[:, None, None] for edge in edges(centres[:, hole, 0], size, height))
-        left, right = (edge[:, None, None] for edge in edges(centres[:, hole, 1], size, width))
-        masks |= (top <= i) & (i < bottom) & (left <= j) & (j < right)
+        rows = covered(centres[:, hole, 0, None], size, height)
+        columns = covered(centres[:, hole, 1, None], size, width)
+        masks |= rows[:, :, None] & columns[:, None, :]
     return masks
 
 
@@ -46,8 +48,7 @@ def cutout(x: Array, masks: NDArray[np.bool_]) -> Array:
 
 def expected_share(size: int, length: int) -> float:
     """The mean share of a side that one square hides, over all places of its centre."""
-    first, last = edges(np.arange(length), size, length)
-    return float((last - first).mean() / length)
+    return float(covered(np.arange(length, dtype=np.int32)[:, None], size, length).mean())
 
 
 def unexplained(x: Array, masks: NDArray[np.bool_]) -> float:

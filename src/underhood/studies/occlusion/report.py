@@ -9,7 +9,7 @@ from underhood.figures import bars
 from underhood.figures.pictures import Picture, pictures, shaded
 from underhood.lab import Results
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.hiding import expected_share
+from underhood.studies.occlusion.masks import expected_share
 from underhood.tables import Column, Table
 
 Array = NDArray[Any]

@@ -13,7 +13,7 @@ import numpy as np
 
 from underhood.engine import functional as F
 from underhood.engine.tensor import Tensor
-from underhood.studies.worked import with_torch
+from underhood.studies.by_hand.worked import with_torch
 
 Array = np.ndarray
 

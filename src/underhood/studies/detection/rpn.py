@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underhood.data import stream
-from underhood.studies.boxes import area, encode, iou
-from underhood.studies.scenes import scene
+from underhood.studies.detection.boxes import area, encode, iou
+from underhood.studies.detection.scenes import scene
 from underhood.training.backends import Backend
 from underhood.training.initial import initialise
 

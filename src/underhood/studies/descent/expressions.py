@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from underhood.errors import BadInput, nearest
-from underhood.studies.worked import number
+from underhood.studies.by_hand.worked import number
 
 # The package's functions of one number; beside x they take torch's arguments, as elu(x, alpha=0.5).
 FUNCTIONS = (

@@ -19,7 +19,7 @@ from underhood.engine.optim import OPTIMIZERS, Optimizer
 from underhood.engine.optim.optimizer import Number, at_least_zero
 from underhood.engine.tensor import Tensor
 from underhood.settings import SettingError, Settings
-from underhood.studies.expressions import Expression, of_engine, of_torch
+from underhood.studies.descent.expressions import Expression, of_engine, of_torch
 from underhood.training.settings import EntrySettings
 
 # -- the rules --

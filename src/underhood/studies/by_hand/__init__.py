@@ -1,0 +1,1 @@
+"""What the worked derivations share: numbers, checks and drawings; small maps; SimpleConvNet's layers."""

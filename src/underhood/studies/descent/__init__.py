@@ -1,0 +1,1 @@
+"""A descent down a curve: the expression, the walk, its drawings."""

@@ -1,0 +1,1 @@
+"""Finding objects: scenes, boxes, proposals by grouping regions and by a network, and their report."""

@@ -1,0 +1,1 @@
+"""Hiding parts of an image: the masks, and the report on them."""
