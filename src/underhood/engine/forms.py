@@ -59,7 +59,7 @@ class Operation:
     `call` is the function that users call with tensors. `reference` names PyTorch's function of the same meaning; the
     settings have its names, or else `ask(reference, *inputs, **settings)` translates. `saves` names the arguments whose
     values backward reads ("z" is the output), for each input's gradient where they differ; the others reach it as
-    hollow arrays, which have a shape but no memory of their own. A `view` shares its first input's memory.
+    shape-only arrays, which have no memory of their own. A `view` shares its first input's memory.
     `samples(rng)` yields Samples in float64.
     """
 

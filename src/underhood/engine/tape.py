@@ -37,7 +37,7 @@ Hook = Callable[[Array], Array | None]
 
 
 class Listener(Protocol):
-    """Who writes down a whole step, to repeat it: every operation, and what happens beside them."""
+    """Who writes down a whole step, to repeat it: every operation, and their side effects."""
 
     def ran(
         self,
@@ -50,17 +50,17 @@ class Listener(Protocol):
     ) -> None:
         """output, *extras = operation(*inputs, **settings), where output may be the first input changed in place."""
 
-    def beside(self, kind: str, **facts: Any) -> None:
+    def side_effect(self, kind: str, **facts: Any) -> None:
         """Something that no operation records: a mask was "drawn", a statistic is "moved", a batch "counted"."""
 
-    def looked(self, tensor: Tensor) -> None:
+    def read(self, tensor: Tensor) -> None:
         """The values left the tape: what follows may depend on them."""
 
     def called(self, module: Any) -> None:
         """A module ran."""
 
-    def born(self, tensor: Tensor) -> None:
-        """A tensor was made."""
+    def created(self, tensor: Tensor) -> None:
+        """A tensor was created, by an operation or otherwise."""
 
 
 class Source(Protocol):
@@ -162,13 +162,13 @@ def keep_values() -> Iterator[None]:
         _keeping.reset(token)
 
 
-def hollow(array: Array) -> Array:
+def shape_only(array: Array) -> Array:
     """An array of the same shape and dtype without memory of its own: what backward gets of an unsaved input."""
-    return _hollow(array.shape, array.dtype) if array.dtype.kind == "f" else array
+    return _shape_only(array.shape, array.dtype) if array.dtype.kind == "f" else array
 
 
 @lru_cache(maxsize=1024)
-def _hollow(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def _shape_only(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return np.ndarray(shape, dtype, np.zeros((), dtype), strides=(0,) * len(shape))
 
 
@@ -196,7 +196,7 @@ def _saved(name: str, x: Tensor | Any, read: frozenset[str], versions: list[tupl
     if cell is None:
         return x
     if name not in read:
-        return x.array if _keeping.get() else hollow(x.array)
+        return x.array if _keeping.get() else shape_only(x.array)
     versions.append((cell, cell[0], name))
     return x.array
 

@@ -42,7 +42,7 @@ class Tensor:
         if requires_grad:
             self.requires_grad_()
         if (who := tape.listener()) is not None:
-            who.born(self)
+            who.created(self)
 
     # -- what it is --
 
@@ -106,7 +106,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.array.size != 1:
             raise RuntimeError(f"Boolean value of a tensor of shape {self.array.shape} is ambiguous")
-        self._looked()
+        self._read()
         return bool(self.array)
 
     def __float__(self) -> float:
@@ -116,7 +116,7 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        self._looked()
+        self._read()
         return self.array.__index__()
 
     def __format__(self, spec: str) -> str:
@@ -137,7 +137,7 @@ class Tensor:
         """The values, sharing memory."""
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        self._looked()
+        self._read()
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -146,16 +146,16 @@ class Tensor:
     def item(self) -> Any:
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        self._looked()
+        self._read()
         return self.array.item()
 
     def tolist(self) -> Any:
-        self._looked()
+        self._read()
         return self.array.tolist()
 
-    def _looked(self) -> None:
+    def _read(self) -> None:
         if (who := tape.listener()) is not None:
-            who.looked(self)
+            who.read(self)
 
     def detach(self) -> Tensor:
         """The same values, off the tape, sharing memory."""

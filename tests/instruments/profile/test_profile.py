@@ -204,7 +204,7 @@ def test_a_module_of_our_engine_is_profiled_and_left_alone():
     assert not net.training
     assert all((net.state_dict()[name].numpy() == value).all() for name, value in before.items())
     assert all(p.grad is None for p in net.parameters())
-    assert not any(member._before or member._after for member in net.modules())
+    assert not any(member._hooks for member in net.modules())
 
 
 def test_dtype_and_memory_format_reach_the_layers():

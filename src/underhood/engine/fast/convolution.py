@@ -62,17 +62,17 @@ def convolution(P: int, V: int, lanes: int, add: bool = False) -> Kernel:
                     weights = (o * taps_y + taps.start * V * lanes) * taps_x * channels
                     for left in range(0, width, P):
                         x = min(left, width - P)
-                        window = row_of(a, thread, n, y) + x * a.place
-                        to = row_of(z, thread, n, y) + x * z.place + o
-                        t = load(blank, z.data, to, z.place) if add else rows(blank, b, o)
+                        window = row_of(a, thread, n, y) + x * a.column
+                        to = row_of(z, thread, n, y) + x * z.column + o
+                        t = load(blank, z.data, to, z.column) if add else rows(blank, b, o)
                         weight = weights
                         for i in taps:
                             for j in range(stretches):
                                 begin = window + i * tap_y + j * tap_x
                                 for k in range(begin, begin + length):
-                                    t = add_outer(t, a.data, k, a.place, w, weight)
+                                    t = add_outer(t, a.data, k, a.column, w, weight)
                                     weight += V * lanes
-                        store(t, z.data, to, z.place)
+                        store(t, z.data, to, z.column)
 
     return convolution
 
@@ -105,8 +105,8 @@ def weight_gradient(R: int, V: int, lanes: int) -> Kernel:
                                 delta = row_of(dz, thread, n, y) + o
                                 for _ in range(width):
                                     t = add_outer(t, a.data, at, 1, dz.data, delta)
-                                    at += a.place
-                                    delta += dz.place
+                                    at += a.column
+                                    delta += dz.column
                             add_rows(t, dw, sums + k * outputs + o, outputs, first - k)
                     sums += length * outputs
 

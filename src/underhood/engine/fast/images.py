@@ -33,8 +33,8 @@ def copy_images(add: bool) -> Kernel:
                     for c in range(channels):
                         element = a.data[at + c * a_c]
                         z.data[to + c * z_c] = z.data[to + c * z_c] + element if add else element
-                    at += a.place
-                    to += z.place
+                    at += a.column
+                    to += z.column
 
     return copy_images
 
@@ -93,7 +93,7 @@ def fill_with_zeros(
         for y in range(height):
             for x in range(width):
                 for c in range(channels):
-                    z.data[row_of(z, thread, n, y) + x * z.place + c] = 0
+                    z.data[row_of(z, thread, n, y) + x * z.column + c] = 0
 
 
 @cache
@@ -119,12 +119,12 @@ def add_relu(lanes: int, relu: bool, second: bool) -> Kernel:
                 at, bt, to = row_of(a, thread, n, y), row_of(b, thread, n, y), row_of(z, thread, n, y)
                 for x in range(width):
                     for c in range(0, channels, lanes):
-                        t = load(blank, a.data, at + x * a.place + c, 0)
+                        t = load(blank, a.data, at + x * a.column + c, 0)
                         if second:
-                            t = t + load(blank, b.data, bt + x * b.place + c, 0)
+                            t = t + load(blank, b.data, bt + x * b.column + c, 0)
                         if relu:
                             t = select((t > blank) | (t != t), t, blank)
-                        store(t, z.data, to + x * z.place + c, 0)
+                        store(t, z.data, to + x * z.column + c, 0)
 
     return add_relu
 
@@ -152,12 +152,12 @@ def relu_gradient(lanes: int, relu: bool, add: bool) -> Kernel:
                 dt, zt, to = row_of(dz, thread, n, y), row_of(z, thread, n, y), row_of(da, thread, n, y)
                 for x in range(width):
                     for c in range(0, channels, lanes):
-                        t = load(blank, dz.data, dt + x * dz.place + c, 0)
+                        t = load(blank, dz.data, dt + x * dz.column + c, 0)
                         if relu:
-                            t = select(load(blank, z.data, zt + x * z.place + c, 0) > blank, t, blank)
+                            t = select(load(blank, z.data, zt + x * z.column + c, 0) > blank, t, blank)
                         if add:
-                            t = t + load(blank, da.data, to + x * da.place + c, 0)
-                        store(t, da.data, to + x * da.place + c, 0)
+                            t = t + load(blank, da.data, to + x * da.column + c, 0)
+                        store(t, da.data, to + x * da.column + c, 0)
 
     return relu_gradient
 
@@ -185,9 +185,9 @@ def bias_gradient(lanes: int) -> Kernel:
                 for y in range(height):
                     at = row_of(dz, thread, n, y) + c
                     for x in range(0, width - 3, 4):  # four sums, so that none waits for the one before
-                        totals = totals + load(four, dz.data, at + x * dz.place, dz.place)
+                        totals = totals + load(four, dz.data, at + x * dz.column, dz.column)
                     for x in range(width - width % 4, width):
-                        total = total + load(blank, dz.data, at + x * dz.place, 0)
+                        total = total + load(blank, dz.data, at + x * dz.column, 0)
                 total = total + ((row(totals, 0) + row(totals, 1)) + (row(totals, 2) + row(totals, 3)))
                 store(total, sums, thread * channels + c, 0)
 
@@ -210,7 +210,7 @@ def global_average(lanes: int) -> Kernel:
                 for y in range(height):
                     at = row_of(a, thread, n, y) + c
                     for x in range(width):
-                        total = total + load(blank, a.data, at + x * a.place, 0)
+                        total = total + load(blank, a.data, at + x * a.column, 0)
                 store_first(total / pixels, z.data, row_of(z, thread, n, 0) + c, 0, channels - c, 0)
 
     return global_average
@@ -232,7 +232,7 @@ def global_average_gradient(lanes: int, add: bool) -> Kernel:
                 for y in range(height):
                     at = row_of(da, thread, n, y) + c
                     for x in range(width):
-                        t = load(blank, da.data, at + x * da.place, 0) + fraction if add else fraction
-                        store(t, da.data, at + x * da.place, 0)
+                        t = load(blank, da.data, at + x * da.column, 0) + fraction if add else fraction
+                        store(t, da.data, at + x * da.column, 0)
 
     return global_average_gradient

@@ -5,12 +5,12 @@
         for i in mine(count, part, parts):
             z[i] = x[i] + y[i]
 
-A kernel's arguments are flat arrays, images and numbers, and it does its share of the work: part of parts. A Program
-is a table with a row for each call: the kernel's address and its arguments in 64-bit slots, an array as its address
-and its length. `run` walks down the table without coming back to Python.
+A kernel's arguments are contiguous arrays, images and numbers, and it does its part of the work: `part` of `parts`. A
+Program is a table with a row for each call: the kernel's address and its arguments in 64-bit slots, an array as its
+address and its length. `run` walks down the table without coming back to Python.
 
-Rows whose parts need only the same part of the rows before are a **band**: a thread takes part after part of its
-share and does all rows of the band for one before it goes on to the next. So where the parts are images, an image
+Rows whose parts need only the same part of the rows before are a **band**: a thread takes part after part of
+its own and does all rows of the band for one before it goes on to the next. So where the parts are images, an image
 goes through all its layers while it lies in the processor's cache, and what is only needed on the way can use the
 same memory again for the next. Bands wait for each other. Which thread does which part is fixed, so the same number
 of threads adds in the same order.
@@ -36,16 +36,16 @@ from underhood.engine.forms import Array
 
 intrinsic: Any = extending.intrinsic  # its own types know nothing of the typing context that it hands in
 
-Floats = NewType("Floats", np.ndarray)  # flat, of the kernel's dtype
-Bytes = NewType("Bytes", np.ndarray)  # flat, uint8
-Longs = NewType("Longs", np.ndarray)  # flat, int64
+Floats = NewType("Floats", np.ndarray)  # contiguous, of the kernel's dtype
+Bytes = NewType("Bytes", np.ndarray)  # contiguous, uint8
+Longs = NewType("Longs", np.ndarray)  # contiguous, int64
 
 
 class Image(NamedTuple):
-    """Images in a flat array: where they begin, and the steps to another thread's, the next image, row and place.
+    """Images in a contiguous array: where they begin; the steps to another thread's, the next image, row and column.
 
     Channels lie beside each other, a whole number of vectors of them unless a kernel says otherwise. Steps may lead
-    over a border, over every other place, or, with 0 from image to image, to the same memory again.
+    over a border, over every other column, or, with 0 from image to image, to the same memory again.
     """
 
     data: Any
@@ -53,12 +53,12 @@ class Image(NamedTuple):
     thread: int
     image: int
     row: int
-    place: int
+    column: int
 
 
 @inner
 def mine(count: int, part: int, parts: int) -> range:
-    """The share of `count` things that a part does."""
+    """Which of `count` things a part does."""
     return range(count * part // parts, count * (part + 1) // parts)
 
 
@@ -132,7 +132,7 @@ def _code(kernel: Kernel, number: Any) -> Any:
     own_name(entry, body, number)
     code: Any = CFunc(entry, KERNEL, {}, {"nogil": True, "error_model": "numpy"})
     code._cache = PageCache(entry)
-    with _saying(kernel):
+    with _announced():
         code.compile()
     return code
 
@@ -156,15 +156,15 @@ def bind(body, take):
     return made
 
 
-_said = False
+_has_announced = False
 
 
 @contextlib.contextmanager
-def _saying(kernel: Kernel) -> Iterator[None]:
+def _announced() -> Iterator[None]:
     """Tell whoever waits at a terminal why, once; loading from disk takes too short to be worth a word."""
-    global _said
-    if not _said and sys.stderr.isatty():
-        _said = True
+    global _has_announced
+    if not _has_announced and sys.stderr.isatty():
+        _has_announced = True
         print("underhood: preparing fast kernels for this processor (kept for next time)", file=sys.stderr)
     yield
 
@@ -223,7 +223,7 @@ def _call(typingctx: Any, table: Any, row: Any, part: Any, parts: Any, thread: A
 
 
 @compiled
-def _share(table: Array, first: int, last: int, parts: int, thread: int, threads: int) -> None:
+def _run_part(table: Array, first: int, last: int, parts: int, thread: int, threads: int) -> None:
     """One thread's parts of a band."""
     for part in range(parts * thread // threads, parts * (thread + 1) // threads):
         for r in range(first, last):
@@ -233,7 +233,7 @@ def _share(table: Array, first: int, last: int, parts: int, thread: int, threads
 @compiled
 def _run_alone(table: Array, bands: Array) -> None:
     for b in range(len(bands)):
-        _share(table, bands[b, 0], bands[b, 1], bands[b, 2], 0, 1)
+        _run_part(table, bands[b, 0], bands[b, 1], bands[b, 2], 0, 1)
 
 
 @compiled(parallel=True)
@@ -241,10 +241,10 @@ def _run(table: Array, bands: Array, threads: int) -> None:
     for b in range(len(bands)):
         first, last, parts = bands[b, 0], bands[b, 1], bands[b, 2]
         if parts == 1:
-            _share(table, first, last, parts, 0, 1)
+            _run_part(table, first, last, parts, 0, 1)
         else:
             for thread in prange(threads):
-                _share(table, first, last, parts, thread, threads)
+                _run_part(table, first, last, parts, thread, threads)
 
 
 class Program:

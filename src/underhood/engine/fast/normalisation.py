@@ -43,13 +43,13 @@ def batch_norm_sums(V: int, lanes: int) -> Kernel:
                 for y in range(height):
                     at = row_of(z, thread, n, y) + c
                     for x in range(width):
-                        total = total + load(blank, z.data, at + x * z.place, 0)
+                        total = total + load(blank, z.data, at + x * z.column, 0)
                 store(total, sums, to + c, 0)
                 mean, squares = total * broadcast(blank, fraction), blank
                 for y in range(height):
                     at = row_of(z, thread, n, y) + c
                     for x in range(width):
-                        apart = load(blank, z.data, at + x * z.place, 0) - mean
+                        apart = load(blank, z.data, at + x * z.column, 0) - mean
                         squares = fma(apart, apart, squares)
                 store(squares, sums, to + channels + c, 0)
 
@@ -131,12 +131,12 @@ def batch_norm(V: int, lanes: int, relu: bool, residual: bool) -> Kernel:
                     at, rt = row_of(z, thread, n, v) + c, row_of(r, thread, n, v) + c
                     to = row_of(y, thread, n, v) + c
                     for u in range(width):
-                        t = fma(load(blank, z.data, at + u * z.place, 0), slope, shift)
+                        t = fma(load(blank, z.data, at + u * z.column, 0), slope, shift)
                         if residual:
-                            t = t + load(blank, r.data, rt + u * r.place, 0)
+                            t = t + load(blank, r.data, rt + u * r.column, 0)
                         if relu:
                             t = select((t > blank) | (t != t), t, blank)
-                        store(t, y.data, to + u * y.place, 0)
+                        store(t, y.data, to + u * y.column, 0)
 
     return batch_norm
 
@@ -168,11 +168,11 @@ def batch_norm_gradient_sums(V: int, lanes: int, relu: bool) -> Kernel:
                     dt, yt = row_of(dy, thread, n, v) + c, row_of(y, thread, n, v) + c
                     zt = row_of(z, thread, n, v) + c
                     for u in range(width):
-                        g = load(blank, dy.data, dt + u * dy.place, 0)
+                        g = load(blank, dy.data, dt + u * dy.column, 0)
                         if relu:
-                            g = select(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                            g = select(load(blank, y.data, yt + u * y.column, 0) > blank, g, blank)
                         plain = plain + g
-                        weighted = fma(g, load(blank, z.data, zt + u * z.place, 0) - mean, weighted)
+                        weighted = fma(g, load(blank, z.data, zt + u * z.column, 0) - mean, weighted)
                 store(plain, sums, n * 2 * channels + c, 0)
                 store(weighted, sums, n * 2 * channels + channels + c, 0)
 
@@ -231,16 +231,16 @@ def batch_norm_gradient(V: int, lanes: int, relu: bool, residual: bool, add: boo
                     zt, et = row_of(z, thread, n, v) + c, row_of(dz, thread, n, v) + c
                     rt = row_of(dr, thread, n, v) + c
                     for u in range(width):
-                        g = load(blank, dy.data, dt + u * dy.place, 0)
+                        g = load(blank, dy.data, dt + u * dy.column, 0)
                         if relu:
-                            g = select(load(blank, y.data, yt + u * y.place, 0) > blank, g, blank)
+                            g = select(load(blank, y.data, yt + u * y.column, 0) > blank, g, blank)
                         if residual:
-                            old = load(blank, dr.data, rt + u * dr.place, 0) if add else blank
-                            store(old + g, dr.data, rt + u * dr.place, 0)
+                            old = load(blank, dr.data, rt + u * dr.column, 0) if add else blank
+                            store(old + g, dr.data, rt + u * dr.column, 0)
                         store(
-                            fma(g, p, fma(load(blank, z.data, zt + u * z.place, 0), q, s)),
+                            fma(g, p, fma(load(blank, z.data, zt + u * z.column, 0), q, s)),
                             dz.data,
-                            et + u * dz.place,
+                            et + u * dz.column,
                             0,
                         )
 

@@ -36,12 +36,12 @@ def max_pool(lanes: int, relu: bool) -> Kernel:
         for n in mine(images, part, parts):
             for y in range(height):
                 for x in range(width):
-                    top = row_of(z, thread, n, 2 * y) + 2 * x * z.place
-                    to = row_of(p, thread, n, y) + x * p.place
+                    top = row_of(z, thread, n, 2 * y) + 2 * x * z.column
+                    to = row_of(p, thread, n, y) + x * p.column
                     position = ((n * height + y) * width + x) * channels
                     for c in range(0, channels, lanes):
-                        upper = load(pair, z.data, top + c, z.place)
-                        lower = load(pair, z.data, top + z.row + c, z.place)
+                        upper = load(pair, z.data, top + c, z.column)
+                        lower = load(pair, z.data, top + z.row + c, z.column)
                         best, where = row(upper, 0), blank
                         candidate = row(upper, 1)
                         better = (candidate > best) | (candidate != candidate)
@@ -88,9 +88,9 @@ def max_pool_gradient(lanes: int) -> Kernel:
             for y in range(height):
                 upper, lower = row_of(dz, thread, n, 2 * y), row_of(dz, thread, n, 2 * y + 1)
                 for x in range(width):
-                    source = row_of(dp, thread, n, y) + x * dp.place
+                    source = row_of(dp, thread, n, y) + x * dp.column
                     position = ((n * height + y) * width + x) * channels
-                    left, next = 2 * x * dz.place, (2 * x + 1) * dz.place
+                    left, next = 2 * x * dz.column, (2 * x + 1) * dz.column
                     for c in range(0, channels, lanes):
                         delta, where = load(blank, dp.data, source + c, 0), bytes_as(blank, positions, position + c)
                         store(select(where == blank, delta, blank), dz.data, upper + left + c, 0)
@@ -100,6 +100,6 @@ def max_pool_gradient(lanes: int) -> Kernel:
             for y in range(2 * height + bottom):  # what is left over at an odd edge
                 for x in range(0 if y >= 2 * height else 2 * width, 2 * width + right):
                     for c in range(0, channels, lanes):
-                        store(blank, dz.data, row_of(dz, thread, n, y) + x * dz.place + c, 0)
+                        store(blank, dz.data, row_of(dz, thread, n, y) + x * dz.column + c, 0)
 
     return max_pool_gradient

@@ -5,7 +5,7 @@ an input of the step, a parameter, or a tensor that was there before. A step can
 long as nothing else decides what is computed; where something might, `refusal` says what:
 
 - values that left the tape (`.item()`, `.numpy()`, `if x:`), since Python may have acted on them,
-- a tensor of several numbers made inside the step that is no operation's result, since it may differ each time,
+- a tensor of several elements made inside the step that is no operation's result, since it may differ each time,
 - memory that is read after it was changed through another name for it,
 - gradients of the step's inputs, hooks.
 """
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class Value:
-    """Numbers of a step. `origin` is "input", "leaf" (a parameter, a buffer, a constant) or "line"."""
+    """An array of a step. `origin` is "input", "leaf" (a parameter, a buffer, a constant) or "line"."""
 
     number: int
     shape: tuple[int, ...]
@@ -36,16 +36,16 @@ class Value:
     tensor: Tensor | None  # of a leaf
     gradient: bool  # whether one is wanted
     uses: list["Line"] = field(default_factory=list)
-    given_out: bool = False  # returned by the step
+    is_result: bool = False  # returned by the step
 
     def only_use(self) -> "Line | None":
         """The one line that reads it, if nothing else does."""
-        return self.uses[0] if len(self.uses) == 1 and not self.given_out else None
+        return self.uses[0] if len(self.uses) == 1 and not self.is_result else None
 
 
 @dataclass(eq=False)
 class Line:
-    """output, *extras = operation(*inputs, **settings), and what happened beside it."""
+    """output, *extras = operation(*inputs, **settings), and its side effects."""
 
     number: int
     operation: Operation
@@ -53,7 +53,7 @@ class Line:
     settings: dict[str, Any]
     output: Value
     extras: tuple[Value, ...]
-    beside: list[dict[str, Any]] = field(default_factory=list)
+    side_effects: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Recording:
@@ -69,7 +69,7 @@ class Recording:
         self._before: list[tuple[np.ndarray, np.ndarray]] = []  # what the step has changed, and a copy from before
         self._stream = random.stream().bit_generator.state
         self._kept: list[Tensor] = list(inputs)  # so that no id is given twice
-        self._born: set[int] = set()
+        self._created: set[int] = set()
         self._stale: set[int] = set()
         self._count = 0
         self._values: dict[int, Value] = {}
@@ -81,28 +81,28 @@ class Recording:
 
     # -- what the engine tells --
 
-    def born(self, tensor: Tensor) -> None:
-        self._born.add(id(tensor))
+    def created(self, tensor: Tensor) -> None:
+        self._created.add(id(tensor))
         self._kept.append(tensor)
 
     def called(self, module: Any) -> None:
         self.modules[id(module)] = module
-        if module._before or module._after or module._backward or module._before_backward:
+        if module._hooks:
             self.lasting = False
             self.refuse(f"{type(module).__name__} has hooks")
 
-    def looked(self, tensor: Tensor) -> None:
+    def read(self, tensor: Tensor) -> None:
         value = self._values.get(id(tensor))
         if value is not None and value.origin != "leaf":
             self.refuse("values left the tape inside the step (.item(), .numpy(), or a condition on them)")
 
-    def beside(self, kind: str, **facts: Any) -> None:
+    def side_effect(self, kind: str, **facts: Any) -> None:
         if kind == "drawn":
             value = self._new(facts["tensor"], "leaf")
             self.drawn.append((value, facts["again"]))
         elif kind == "moved":
             self._before.append((facts["running"].array, facts["running"].array.copy()))
-            self.lines[-1].beside.append(facts)
+            self.lines[-1].side_effects.append(facts)
         elif kind == "counted":
             self._before.append((facts["counter"].array, facts["counter"].array.copy()))
             self.counters.append(facts["counter"])
@@ -139,13 +139,13 @@ class Recording:
 
     # -- values --
 
-    def given_out(self, tensors: Sequence[Tensor]) -> list[Value]:
+    def results(self, tensors: Sequence[Tensor]) -> list[Value]:
         """The step's results."""
         if any(value.gradient for value in self.inputs):
             self.refuse("an input of the step wants a gradient")
         values = [self._value(x) for x in tensors]
         for value in values:
-            value.given_out = True
+            value.is_result = True
         return values
 
     def _new(self, tensor: Tensor, origin: str, gradient: bool | None = None) -> Value:
@@ -161,7 +161,7 @@ class Recording:
         if id(tensor) in self._stale:
             self.refuse("memory is read after it was changed through another name for it")
         if id(tensor) not in self._values:
-            if id(tensor) in self._born and tensor.array.size > 1:
+            if id(tensor) in self._created and tensor.array.size > 1:
                 self.refuse(f"a tensor of shape {tuple(tensor.shape)} is made inside the step")
             return self._new(tensor, "leaf")
         return self._values[id(tensor)]

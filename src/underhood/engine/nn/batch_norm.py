@@ -92,7 +92,7 @@ class BatchNorm(RunningNorm):
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             if (who := tape.listener()) is not None:
-                who.beside("counted", counter=self.num_batches_tracked, steady=self.momentum is not None)
+                who.side_effect("counted", counter=self.num_batches_tracked, steady=self.momentum is not None)
             self.num_batches_tracked.array += 1
             if self.momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from underhood.engine.nn import hooks
+from underhood.engine.nn.hooks import Hooks, register
 from underhood.engine.tape import listener, no_grad
 from underhood.engine.tensor import Handle, Tensor, check_device
 
@@ -41,6 +41,7 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _unsaved: set[str]  # the buffers that are not in the state_dict
+    _hooks: Hooks
 
     def __init__(self) -> None:
         own = object.__setattr__
@@ -49,8 +50,7 @@ class Module:
         own(self, "_buffers", {})
         own(self, "_unsaved", set())
         own(self, "_modules", {})
-        for kind in ("_before", "_after", "_before_backward", "_backward"):
-            own(self, kind, [])
+        own(self, "_hooks", Hooks())
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes; every subclass says it."""
@@ -59,9 +59,7 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         if (who := listener()) is not None:
             who.called(self)
-        if not (self._before or self._after or self._backward or self._before_backward):
-            return self.forward(*inputs, **options)
-        return hooks.call(self, inputs, options)
+        return self._hooks.call(self, inputs, options) if self._hooks else self.forward(*inputs, **options)
 
     # -- registering --
 
@@ -271,7 +269,7 @@ class Module:
         return OrderedDict((key, tensor if keep_vars else tensor.detach()) for key, tensor in self._state(prefix))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Incompatible:
-        """Copy values in: tensors of either library, or arrays. All mistakes are told at once."""
+        """Copy values in: tensors of either library, or arrays. All mistakes are reported at once."""
         own = dict(self._state())
         missing = [key for key in own if key not in state_dict]
         unexpected = [key for key in state_dict if key not in own]
@@ -302,7 +300,7 @@ class Module:
 
         `with_kwargs` hands over the keyword arguments too, and takes back the pair of both.
         """
-        return hooks.register(self._before, hook, prepend, with_kwargs)
+        return register(self._hooks.forward_pre, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -311,17 +309,17 @@ class Module:
 
         `with_kwargs` hands over the keyword arguments too, before the output.
         """
-        return hooks.register(self._after, hook, prepend, with_kwargs)
+        return register(self._hooks.forward, hook, prepend, with_kwargs)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Call `hook(module, grad_output)` when backward reaches the module; what it returns takes its place."""
-        return hooks.register(self._before_backward, hook, prepend)
+        return register(self._hooks.backward_pre, hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when backward has passed; what it returns is the new
         grad_input.
         """
-        return hooks.register(self._backward, hook, prepend)
+        return register(self._hooks.backward, hook, prepend)
 
     def extra_repr(self) -> str:
         return ""

@@ -72,7 +72,7 @@ def move(running: Tensor | None, batch: Array, momentum: float, extra: int | Non
     """
     if running is not None:
         if (who := tape.listener()) is not None:
-            who.beside("moved", running=running, momentum=momentum, extra=extra, factor=factor)
+            who.side_effect("moved", running=running, momentum=momentum, extra=extra, factor=factor)
         running.array *= 1 - momentum
         running.array += momentum * factor * batch
         running.versions[0] += 1

@@ -91,7 +91,7 @@ def drop(
 
     mask = Tensor(draw())
     if (who := tape.listener()) is not None:
-        who.beside("drawn", tensor=mask, again=draw)
+        who.side_effect("drawn", tensor=mask, again=draw)
     return maybe_in_place(ENTRY, inplace, input, mask, p=p)
 
 

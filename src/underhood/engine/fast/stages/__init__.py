@@ -1,13 +1,13 @@
-"""How lines of a recording become calls of kernels: one page a kind, tried in this order.
+"""How lines of a recording become calls of kernels: one module a kind, tried in this order.
 
-Each page has `match(line, taken)`, which returns a Stage for this line and perhaps some that follow and that no other
-stage has `taken`, or None. A stage takes the place of its last line. What no page knows runs as it does without a
+Each has `match(line, taken)`, which returns a Stage for this line and perhaps some that follow and that no other
+stage has `taken`, or None. A stage stands where its last line stood. What none knows runs as it does without a
 plan, by `plain`.
 """
 
 from underhood.engine.fast.stages import convolve, dense, loss, mean, norm, plain, pool, reshape, slices, sum
 from underhood.engine.fast.stages.stage import Stage
 
-PAGES = (convolve, pool, norm, dense, loss, mean, reshape, slices, sum, plain)
+KINDS = (convolve, pool, norm, dense, loss, mean, reshape, slices, sum, plain)
 
-__all__ = ["PAGES", "Stage"]
+__all__ = ["KINDS", "Stage"]

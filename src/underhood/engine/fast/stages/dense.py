@@ -1,7 +1,8 @@
 """linear on rows, alone or before relu."""
 
 from underhood.engine.fast import products
-from underhood.engine.fast.lowering import Flat, Lowering
+from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast.memory import Contiguous
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, follow
 from underhood.engine.fast.vectors import lanes
@@ -29,19 +30,19 @@ class Dense(Stage):
         self.P = self.w.shape[0]
 
     def forward(self, to: Lowering) -> None:
-        bias = to.flat((self.P,)) if self.b is None else to.read_flat(self.b)
-        self._product(to, to.read_flat(self.a), bias, to.make_flat(self.output), turned=True)
+        bias = to.memory.contiguous((self.P,)) if self.b is None else to.values.read_contiguous(self.b)
+        self._product(to, to.values.read_contiguous(self.a), bias, to.values.make_contiguous(self.output), turned=True)
 
-    def _product(self, to: Lowering, a: Flat, bias: Flat, z: Flat, *, turned: bool) -> None:
+    def _product(self, to: Lowering, a: Contiguous, bias: Contiguous, z: Contiguous, *, turned: bool) -> None:
         """z = φ(a wᵀ + bias), or, not turned, z = a w + bias."""
         depth, columns = (self.D, self.P) if turned else (self.P, self.D)
         lane = lanes(to.dtype)
         R, V = products.tile_shape(self.N, columns, lane)
-        workspace = to.flat((to.threads, products.workspace_size(V, lane, depth)))
-        to.emit(
+        workspace = to.memory.contiguous((to.threads, products.workspace_size(V, lane, depth)))
+        to.schedule.emit(
             products.matrix_product(R, V, lane),
             a,
-            to.read_flat(self.w),
+            to.values.read_contiguous(self.w),
             bias,
             z,
             workspace,
@@ -53,27 +54,27 @@ class Dense(Stage):
         )
 
     def backward(self, to: Lowering) -> None:
-        dz = to.gradient_as_flat(self.output)
+        dz = to.gradients.as_contiguous(self.output)
         lane = lanes(to.dtype)
         if self.relu:
-            to.emit(products.relu_gradient(lane), dz, to.read_flat(self.output), self.N * self.P)
+            to.schedule.emit(products.relu_gradient(lane), dz, to.values.read_contiguous(self.output), self.N * self.P)
         if self.b is not None and self.b.gradient:
-            target, keep = to.sink(self.b)
-            to.emit(products.linear_bias_gradient(lane), dz, target, self.N, self.P, keep)
+            target, keep = to.gradients.target(self.b)
+            to.schedule.emit(products.linear_bias_gradient(lane), dz, target, self.N, self.P, keep)
         if self.a.gradient:
-            with to.fresh_gradient_flat_for(self.a) as da:
-                self._product(to, dz, to.flat((self.D,)), da, turned=False)
+            with to.gradients.into_new_contiguous(self.a) as da:
+                self._product(to, dz, to.memory.contiguous((self.D,)), da, turned=False)
         if self.w.gradient:
             R, V = products.tile_shape(self.P, self.D, lane)
-            workspace = to.flat((to.threads, products.workspace_size(V, lane, self.N, products.WIDE)))
-            target, keep = to.sink(self.w)
-            lr = to.update_within(self.w)
-            to.emit(
+            workspace = to.memory.contiguous((to.threads, products.workspace_size(V, lane, self.N, products.WIDE)))
+            target, keep = to.gradients.target(self.w)
+            lr = to.gradients.update_within(self.w)
+            to.schedule.emit(
                 products.linear_weight_gradient(R, V, lane),
                 dz,
-                to.read_flat(self.a),
+                to.values.read_contiguous(self.a),
                 target,
-                to.read_flat(self.w),
+                to.values.read_contiguous(self.w),
                 lr or workspace,
                 workspace,
                 self.N,

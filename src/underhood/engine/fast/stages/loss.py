@@ -22,7 +22,7 @@ class Loss(Stage):
     def forward(self, to: Lowering) -> None:
         x, t, _ = self.lines[0].inputs
         settings = self.lines[0].settings
-        labels, classes, ignored = to.read_flat(t), x.shape[1], settings["ignore_index"]
+        labels, classes, ignored = to.values.read_contiguous(t), x.shape[1], settings["ignore_index"]
 
         def check() -> None:
             found = labels.array
@@ -31,13 +31,13 @@ class Loss(Stage):
                 if wrong.size:
                     raise IndexError(f"Target {wrong[0]} is out of bounds.")
 
-        to.check(check, labels)
-        self.slope = to.flat(x.shape)
-        to.emit(
+        to.schedule.check(check, labels)
+        self.slope = to.memory.contiguous(x.shape)
+        to.schedule.emit(
             cross_entropy,
-            to.read_flat(x),
+            to.values.read_contiguous(x),
             labels,
-            to.make_flat(self.output),
+            to.values.make_contiguous(self.output),
             self.slope,
             *x.shape,
             settings["label_smoothing"],
@@ -47,14 +47,14 @@ class Loss(Stage):
 
     def backward(self, to: Lowering) -> None:
         x = self.lines[0].inputs[0]
-        dz = to.gradient_of(self.output)
-        if to.is_root(self.output) and x.number not in to.gradients and x.number not in to.fields:
-            to.gradients[x.number] = self.slope
+        dz = to.gradients.of(self.output)
+        if to.gradients.is_root(self.output) and x.number not in to.gradients.arrived and not to.values.is_padded(x):
+            to.gradients.arrived[x.number] = self.slope
             return
-        gradient, slope = to.flat(x.shape), self.slope
+        gradient, slope = to.memory.contiguous(x.shape), self.slope
 
         def scale() -> None:
             np.multiply(slope.array, dz.array, out=gradient.array)
 
-        to.python(scale, slope, dz, gradient)
-        to.put_flat(x, gradient)
+        to.schedule.python(scale, slope, dz, gradient)
+        to.gradients.put(x, gradient)

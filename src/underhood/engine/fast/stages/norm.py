@@ -1,7 +1,8 @@
 """batch_norm of images, with the residual sum and the ReLU that follow it."""
 
 from underhood.engine.fast import normalisation as kernels
-from underhood.engine.fast.lowering import Field, Flat, Lowering
+from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast.memory import Contiguous, Padded
 from underhood.engine.fast.recording import Line, Value
 from underhood.engine.fast.stages.stage import Stage, follow, is_image
 from underhood.engine.fast.vectors import lanes
@@ -9,9 +10,9 @@ from underhood.engine.fast.vectors import lanes
 
 def match(line: Line, taken: set[int]) -> Stage | None:
     a, gamma, beta, _, _ = line.inputs if line.operation.name == "batch_norm" else (None,) * 5
-    if not is_image(a) or (gamma is None) != (beta is None) or len(line.beside) not in (0, 2):
+    if not is_image(a) or (gamma is None) != (beta is None) or len(line.side_effects) not in (0, 2):
         return None
-    if len({facts["momentum"] for facts in line.beside}) > 1 or any(extra.uses for extra in line.extras):
+    if len({facts["momentum"] for facts in line.side_effects}) > 1 or any(extra.uses for extra in line.extras):
         return None
     lines = [line]
     after = line.output.only_use()
@@ -41,13 +42,17 @@ class Norm(Stage):
         lane = lanes(to.dtype)
         self.depth = -(-self.z.shape[1] // lane) * lane
         self.vectors = (1 if self.depth // lane % 2 else 2), lane
-        self.line = to.flat((4, self.depth))
-        nothing = to.flat((1,))
+        self.line = to.memory.contiguous((4, self.depth))
+        nothing = to.memory.contiguous((1,))
         affine = self.gamma is not None
-        self.weights = (to.read_flat(self.gamma), to.read_flat(self.beta)) if affine else (nothing, nothing)
+        self.weights = (
+            (to.values.read_contiguous(self.gamma), to.values.read_contiguous(self.beta))
+            if affine
+            else (nothing, nothing)
+        )
         if not self.settings["training"]:
-            given = to.read_flat(self.mean), to.read_flat(self.var)
-            to.emit(
+            given = to.values.read_contiguous(self.mean), to.values.read_contiguous(self.var)
+            to.schedule.emit(
                 kernels.batch_norm_given_statistics,
                 *self.weights,
                 *given,
@@ -60,28 +65,36 @@ class Norm(Stage):
             )
 
     def forward(self, to: Lowering) -> None:
-        z = to.read_field(self.z)
-        r = None if self.r is None else to.read_field(self.r)
+        z = to.values.read_padded(self.z)
+        r = None if self.r is None else to.values.read_padded(self.r)
         n, c, h, w = self.z.shape
         if self.settings["training"]:
-            self.sums = to.flat((n, 2, self.depth))
-            to.emit(kernels.batch_norm_sums(*self.vectors), z.image(), self.sums, n, h, w, self.depth, images=n)
-            beside = self.lines[0].beside
-            running = [to.held(facts["running"].array) for facts in beside] or [self.weights[0]] * 2
-            momentum = beside[0]["momentum"] if beside else 0.0
-            to.emit(kernels.batch_norm_statistics, self.sums, *self.weights, *running, self.line, n, h * w, c,
-                    self.depth, self.settings["eps"], momentum, self.gamma is not None, bool(beside),
-                    parts=1)  # fmt: skip
-        y = to.make_field(self.output)
+            self.sums = to.memory.contiguous((n, 2, self.depth))
+            to.schedule.emit(
+                kernels.batch_norm_sums(*self.vectors), z.image(), self.sums, n, h, w, self.depth, images=n
+            )
+            side_effects = self.lines[0].side_effects
+            running = [to.memory.held(facts["running"].array) for facts in side_effects] or [self.weights[0]] * 2
+            momentum = side_effects[0]["momentum"] if side_effects else 0.0
+            settings = self.settings["eps"], momentum, self.gamma is not None, bool(side_effects)
+            sizes = n, h * w, c, self.depth
+            to.schedule.emit(
+                kernels.batch_norm_statistics, self.sums, *self.weights, *running, self.line, *sizes, *settings, parts=1
+            )
+        y = to.values.make_padded(self.output)
         kernel = kernels.batch_norm(*self.vectors, self.relu, r is not None)
-        to.emit(kernel, z.image(), self.line, (r or z).image(), y.image(), n, h, w, self.depth, images=n)
+        to.schedule.emit(kernel, z.image(), self.line, (r or z).image(), y.image(), n, h, w, self.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
         affine = self.gamma is not None
         n, c, h, w = self.z.shape
-        dy, y, z = to.gradient_field(self.output), to.read_field(self.output), to.read_field(self.z)
-        self.back_sums, back = to.flat((n, 2, self.depth)), to.flat((3, self.depth))
-        to.emit(
+        dy, y, z = (
+            to.gradients.as_padded(self.output),
+            to.values.read_padded(self.output),
+            to.values.read_padded(self.z),
+        )
+        self.back_sums, back = to.memory.contiguous((n, 2, self.depth)), to.memory.contiguous((3, self.depth))
+        to.schedule.emit(
             kernels.batch_norm_gradient_sums(*self.vectors, self.relu),
             dy.image(),
             y.image(),
@@ -94,21 +107,33 @@ class Norm(Stage):
             self.depth,
             images=n,
         )
-        sinks = [self._sink(to, value) for value in (self.gamma, self.beta)]
-        to.emit(kernels.batch_norm_parameter_gradients, self.back_sums, self.weights[0], self.line, sinks[0][0],
-                sinks[1][0], back, n, h * w, c, self.depth, affine, self.settings["training"], sinks[0][1],
-                parts=1)  # fmt: skip
-        with to.fresh_gradient_field_for(self.z) as dz:
+        targets = [self._target(to, value) for value in (self.gamma, self.beta)]
+        (d_gamma, keep), (d_beta, _) = targets
+        sizes = n, h * w, c, self.depth, affine, self.settings["training"]
+        emit = to.schedule.emit
+        emit(
+            kernels.batch_norm_parameter_gradients,
+            self.back_sums,
+            self.weights[0],
+            self.line,
+            d_gamma,
+            d_beta,
+            back,
+            *sizes,
+            keep,
+            parts=1,
+        )
+        with to.gradients.into_new_padded(self.z) as dz:
             if self.r is not None and self.r.gradient:
-                with to.gradient_field_for(self.r) as (dr, add):
+                with to.gradients.into_padded(self.r) as (dr, add):
                     self._spread(to, (dy, y, z, dz, dr), back, True, add)
             else:
                 self._spread(to, (dy, y, z, dz, dz), back, False, False)
 
-    def _spread(self, to: Lowering, fields: tuple[Field, ...], back: Flat, residual: bool, add: bool) -> None:
-        dy, y, z, dz, dr = (field.image() for field in fields)
+    def _spread(self, to: Lowering, images: tuple[Padded, ...], back: Contiguous, residual: bool, add: bool) -> None:
+        dy, y, z, dz, dr = (each.image() for each in images)
         n, _, h, w = self.z.shape
-        to.emit(
+        to.schedule.emit(
             kernels.batch_norm_gradient(*self.vectors, self.relu, residual, add),
             dy,
             y,
@@ -123,7 +148,7 @@ class Norm(Stage):
             images=n,
         )
 
-    def _sink(self, to: Lowering, value: Value | None) -> tuple[Flat, float]:
+    def _target(self, to: Lowering, value: Value | None) -> tuple[Contiguous, float]:
         if value is None or not value.gradient:
-            return to.flat((self.depth,)), 0.0
-        return to.sink(value)
+            return to.memory.contiguous((self.depth,)), 0.0
+        return to.gradients.target(value)

@@ -1,4 +1,4 @@
-"""max_pool2d of 2×2 places at stride 2, alone or after relu."""
+"""max_pool2d of 2×2 windows at stride 2, alone or after relu."""
 
 import numpy as np
 
@@ -21,24 +21,26 @@ def match(line: Line, taken: set[int]) -> Stage | None:
 
 
 class Pool(Stage):
-    """p = max-max_pool(φ(z)), φ ReLU where there are two lines."""
+    """p = max-pool(φ(z)), φ ReLU where there are two lines."""
 
     def forward(self, to: Lowering) -> None:
-        z, p = to.read_field(self.lines[0].inputs[0]), to.make_field(self.output)
+        z, p = to.values.read_padded(self.lines[0].inputs[0]), to.values.make_padded(self.output)
         n, _, h, w = self.output.shape
-        self.places = to.flat((n, h, w, p.depth), np.uint8)
+        self.positions = to.memory.contiguous((n, h, w, p.depth), np.uint8)
         relu = len(self.lines) == 2
-        to.emit(max_pool(lanes(to.dtype), relu), z.image(), p.image(), self.places, n, h, w, p.depth, images=n)
+        to.schedule.emit(
+            max_pool(lanes(to.dtype), relu), z.image(), p.image(), self.positions, n, h, w, p.depth, images=n
+        )
 
     def backward(self, to: Lowering) -> None:
         z = self.lines[0].inputs[0]
         n, _, h, w = self.output.shape
-        dp = to.gradient_field(self.output)
-        with to.fresh_gradient_field_for(z) as dz:
-            to.emit(
+        dp = to.gradients.as_padded(self.output)
+        with to.gradients.into_new_padded(z) as dz:
+            to.schedule.emit(
                 max_pool_gradient(lanes(to.dtype)),
                 dp.image(),
-                self.places,
+                self.positions,
                 dz.image(),
                 n,
                 h,

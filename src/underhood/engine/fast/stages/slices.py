@@ -1,7 +1,8 @@
-"""Images seen at every s-th place (`x[:, :, ::2, ::2]`), and channels of zeros before and after (`pad`)."""
+"""Images seen at every s-th position (`x[:, :, ::2, ::2]`), and channels of zeros before and after (`pad`)."""
 
 from underhood.engine.fast.images import copy_images
-from underhood.engine.fast.lowering import Field, Lowering
+from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast.memory import Padded
 from underhood.engine.fast.recording import Line
 from underhood.engine.fast.stages.stage import Stage, is_image
 
@@ -26,7 +27,7 @@ def match(line: Line, taken: set[int]) -> Stage | None:
 
 
 class Moved(Stage):
-    """z[c + first] = a[c], seen at every step-th place."""
+    """z[c + first] = a[c], seen at every step-th position."""
 
     def __init__(self, lines: list[Line], steps: tuple[int, int], first: int) -> None:
         super().__init__(lines)
@@ -34,20 +35,22 @@ class Moved(Stage):
         self.a = lines[0].inputs[0]
 
     def forward(self, to: Lowering) -> None:
-        a, z = to.read_field(self.a), to.make_field(self.output)
+        a, z = to.values.read_padded(self.a), to.values.make_padded(self.output)
         n, c, h, w = self._common()
         if c < z.channels:  # its memory may have held something else
-            to.clear(z)
-        to.emit(copy_images(False), a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, images=n)
+            to.values.clear(z)
+        to.schedule.emit(
+            copy_images(False), a.image(0, 0, *self.steps), 1, z.image(channel=self.first), 1, n, h, w, c, images=n
+        )
 
     def backward(self, to: Lowering) -> None:
         n, c, h, w = self._common()
-        dz: Field = to.gradient_field(self.output)
-        with to.gradient_field_for(self.a) as (da, add):
+        dz: Padded = to.gradients.as_padded(self.output)
+        with to.gradients.into_padded(self.a) as (da, add):
             if not add and self.steps != (1, 1):
-                to.clear(da)
+                to.values.clear(da)
                 add = True
-            to.emit(
+            to.schedule.emit(
                 copy_images(add), dz.image(channel=self.first), 1, da.image(0, 0, *self.steps), 1, n, h, w, c, images=n
             )
 

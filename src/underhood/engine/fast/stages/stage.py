@@ -14,7 +14,7 @@ class Stage:
         self.output = self.lines[-1].output
 
     def prepare(self, to: Lowering) -> None:
-        """Say which borders the values read must have."""
+        """Say which borders the values that it reads must have."""
 
     def begin(self, to: Lowering) -> None:
         """What depends on weights alone."""
@@ -39,5 +39,5 @@ def follow(line: Line, name: str, taken: set[int]) -> Line | None:
 
 
 def is_image(value: object) -> bool:
-    """Whether a value can live as a field."""
+    """Whether a value can lie as padded images."""
     return isinstance(value, Value) and len(value.shape) == 4 and 0 not in value.shape and value.dtype.kind == "f"

@@ -22,20 +22,20 @@ class Sum(Stage):
     """z = φ(a + b) or φ(a)."""
 
     def forward(self, to: Lowering) -> None:
-        fields = [to.read_field(x) for x in self.lines[0].inputs]
+        fields = [to.values.read_padded(x) for x in self.lines[0].inputs]
         n, _, h, w = self.output.shape
-        z = to.make_field(self.output)
+        z = to.values.make_padded(self.output)
         kernel = add_relu(lanes(to.dtype), self._relu, len(fields) == 2)
-        to.emit(kernel, fields[0].image(), fields[-1].image(), z.image(), n, h, w, z.depth, images=n)
+        to.schedule.emit(kernel, fields[0].image(), fields[-1].image(), z.image(), n, h, w, z.depth, images=n)
 
     def backward(self, to: Lowering) -> None:
         n, _, h, w = self.output.shape
-        dz, z = to.gradient_field(self.output), to.read_field(self.output)
+        dz, z = to.gradients.as_padded(self.output), to.values.read_padded(self.output)
         for x in self.lines[0].inputs:
             if x.gradient:
-                with to.gradient_field_for(x) as (da, add):
+                with to.gradients.into_padded(x) as (da, add):
                     kernel = relu_gradient(lanes(to.dtype), self._relu, add)
-                    to.emit(kernel, dz.image(), z.image(), da.image(), n, h, w, z.depth, images=n)
+                    to.schedule.emit(kernel, dz.image(), z.image(), da.image(), n, h, w, z.depth, images=n)
 
     @property
     def _relu(self) -> bool:

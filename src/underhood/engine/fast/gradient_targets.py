@@ -1,4 +1,4 @@
-"""Where the gradient of a parameter goes.
+"""Gradient targets: where the gradient of a parameter goes, and the update that follows.
 
 Without an optimiser it is left in `.grad`. With SGD and plain momentum it goes straight into the momentum,
 
@@ -10,7 +10,7 @@ own and runs as its page says, compiled.
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -18,6 +18,9 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from underhood.engine import aligned
 from underhood.engine.compile import compiled
 from underhood.engine.fast.kernel import Floats, Kernel, kernel, mine
+from underhood.engine.fast.layout import Layout
+from underhood.engine.fast.memory import Allocator, Contiguous
+from underhood.engine.fast.recording import Value
 from underhood.engine.forms import Array
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.optim.sgd import SGD
@@ -25,12 +28,8 @@ from underhood.engine.tensor import Tensor
 
 _as_tuple: Any = to_fixed_tuple
 
-if TYPE_CHECKING:
-    from underhood.engine.fast.lowering import Flat, Lowering
-    from underhood.engine.fast.recording import Value
 
-
-class Sinks:
+class GradientTargets:
     """The parameters' gradients and their updates, under one optimiser or none."""
 
     def __init__(self, optimizer: Optimizer | None) -> None:
@@ -43,8 +42,8 @@ class Sinks:
         self.kept: list[tuple[Tensor, str, Array]] = []
         self.written: dict[int, tuple[Any, ...]] = {}  # the constants as they stand
 
-    def place(self, parameter: Tensor | None) -> tuple[Array | None, float]:
-        """Memory for a parameter's gradient, None for new memory, and which share of it to keep."""
+    def memory(self, parameter: Tensor | None) -> tuple[Array | None, float]:
+        """Memory for a parameter's gradient, None for new memory, and which fraction of it to keep."""
         assert parameter is not None
         group = self.groups.get(id(parameter))
         if self.optimizer is None or group is None or not _only_momentum(self.optimizer, group):
@@ -93,42 +92,44 @@ class Sinks:
         """Forget the updates of an earlier pass."""
         self.steps: list[tuple[Tensor, dict[str, Any], Array]] = []
 
-    def update_within(self, to: "Lowering", value: "Value") -> "Flat | None":
+    def update_within(self, memory: Allocator, value: Value) -> Contiguous | None:
         """The constant η, for a kernel that does w ← w − η v itself as soon as it has v; None where that is not all."""
         p = value.tensor
         group = self.groups.get(id(p))
         if self.optimizer is None or p is None or group is None or not _only_momentum(self.optimizer, group):
             return None
-        return self._constants(to, p, group)
+        return self._constants(memory, p, group)
 
-    def finish(self, to: "Lowering") -> None:
+    def finish(self, values: Layout, parameters: list[tuple[Value, Contiguous]]) -> None:
         """The updates that are left, after all gradients are there."""
         done = {id(p) for p, _, _ in self.steps}
-        for value, gradient in to.parameters.values():
+        for value, gradient in parameters:
             p = value.tensor
             if p is not None and id(p) in self.groups and id(p) not in done:
-                self._update(to, p, value, gradient)
+                self._update(values, p, value, gradient)
 
-    def _constants(self, to: "Lowering", p: Tensor, group: dict[str, Any]) -> "Flat":
+    def _constants(self, memory: Allocator, p: Tensor, group: dict[str, Any]) -> Contiguous:
         """Memory for what `refresh` writes down before every step."""
         assert self.optimizer is not None
         count = len(self.optimizer.constants(group, {**self.optimizer.state[p], "step": 1}, False))
-        constants = to.held(np.zeros(count, to.dtype))
+        constants = memory.held(np.zeros(count, memory.dtype))
         self.steps.append((p, group, constants.array))
         return constants
 
-    def _update(self, to: "Lowering", p: Tensor, value: "Value", gradient: "Flat") -> None:
+    def _update(self, values: Layout, p: Tensor, value: Value, gradient: Contiguous) -> None:
         assert self.optimizer is not None
-        group = self.groups[id(p)]
+        group, memory, schedule = self.groups[id(p)], values.memory, values.schedule
         rule, _ = self.optimizer.chosen(group)
-        buffers = [to.held(array) for array in self._buffers(p, group)]
-        constants = self._constants(to, p, group)
-        parts = to.threads if p.array.size > 4096 else 1
+        buffers = [memory.held(array) for array in self._buffers(p, group)]
+        constants = self._constants(memory, p, group)
+        parts = memory.threads if p.array.size > 4096 else 1
         if _only_momentum(self.optimizer, group):
-            to.emit(follow_momentum, to.read_flat(value), gradient, constants, p.array.size, parts=parts)
+            schedule.emit(
+                follow_momentum, values.read_contiguous(value), gradient, constants, p.array.size, parts=parts
+            )
             return
-        arguments = (to.read_flat(value), gradient, *buffers, constants, p.array.size)
-        to.emit(update(rule, len(buffers), constants.array.size), *arguments, parts=parts)
+        arguments = (values.read_contiguous(value), gradient, *buffers, constants, p.array.size)
+        schedule.emit(update(rule, len(buffers), constants.array.size), *arguments, parts=parts)
 
     def refresh(self) -> None:
         """Count the step, and write down the numbers that it needs: learning rates, bias corrections."""
@@ -165,7 +166,7 @@ def follow_momentum(w: Floats, v: Floats, constants: Floats, count: int, part: i
 
 @cache
 def update(rule: Callable[..., Any], buffers: int, count: int) -> Kernel:
-    """An optimiser's rule for `buffers` numbers a weight, with `count` constants, as a kernel."""
+    """An optimiser's rule for `buffers` elements a weight, with `count` constants, as a kernel."""
     f: Any = compiled(rule)
 
     def none(w: Floats, g: Floats, constants: Floats, size: int, part: int, parts: int, thread: int) -> None:
