@@ -207,10 +207,12 @@ class Convolve(Stage):
                     V = tile_shape(q.inputs, self.backs // lane)[1]
                     P, _ = tile_shape(q.inputs, self.backs // lane, exact=add, columns=V)
                     target = da.image(p.first, q.first, *self.windows.stride)
-                    to.schedule.emit(convolution(P, V, lane, add), dz.image(p.begin, q.begin), self.turned[p.first, q.first],
-                            self.no_bias, target, n, p.inputs, q.inputs, p.step * dz.row, q.step * dz.depth,
-                            len(p.taps), len(q.taps), p.begin, 1, p.step, dz.height, dz.channels, self.backs,
-                            images=n)  # fmt: skip
+                    kernel, source = convolution(P, V, lane, add), dz.image(p.begin, q.begin)
+                    steps = p.step * dz.row, q.step * dz.depth, len(p.taps), len(q.taps)
+                    rows = p.begin, 1, p.step, dz.height
+                    packed, sizes = self.turned[p.first, q.first], (n, p.inputs, q.inputs)
+                    arguments = source, packed, self.no_bias, target, *sizes, *steps, *rows, dz.channels, self.backs
+                    to.schedule.emit(kernel, *arguments, images=n)
 
     def end(self, to: Lowering) -> None:
         outputs, inputs, ky, kx = self.w.shape
