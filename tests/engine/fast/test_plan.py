@@ -456,3 +456,57 @@ def test_blocks_with_widening_shortcuts() -> None:
         planned, plain, step = together(lambda k=kind: nn.Sequential(conv3(nn, 3, 4), block(nn, 4, 8, k)), (3, 6, 6))
         assert step.reason == ""
         assert gap(planned, plain) < 1e-9
+
+
+NAN_NETS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
+    "linear, ReLU": (lambda lib: lib.Sequential(lib.Linear(6, 5), lib.ReLU(), lib.Linear(5, 4)), (6,)),
+    "BatchNorm, ReLU": (
+        lambda lib: lib.Sequential(
+            lib.Conv2d(2, 5, 3), lib.BatchNorm2d(5), lib.ReLU(), lib.Flatten(), lib.Linear(20, 4)
+        ),
+        (2, 4, 4),
+    ),
+    "ReLU alone": (
+        lambda lib: lib.Sequential(lib.Conv2d(2, 5, 3), lib.ReLU(), lib.Flatten(), lib.Linear(20, 4)),
+        (2, 4, 4),
+    ),
+    "ReLU, max-pool": (
+        lambda lib: lib.Sequential(lib.Conv2d(2, 5, 3), lib.ReLU(), lib.MaxPool2d(2), lib.Flatten(), lib.Linear(5, 4)),
+        (2, 4, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAN_NETS)
+def test_nan_goes_through_relu_backwards_as_in_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    make, shape = NAN_NETS[name]
+    net, reference = make(nn).double(), make(torch.nn).double()
+    with torch.no_grad():
+        reference[0].bias[1] = float("nan")  # one unit is nan in every row, the others are not
+    net.load_state_dict(reference.state_dict())
+    step = underhood.plan(loss_of(net))
+    x, t = batches(1, 3, shape, classes=4)[0]
+    step(x, t)
+    torch.nn.functional.cross_entropy(reference(torch.from_numpy(x.numpy())), torch.from_numpy(t.numpy())).backward()
+    assert step.reason == ""
+    for p, q in zip(net.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_scale_and_shift_of_a_norm_may_have_momenta_of_their_own() -> None:
+    planned, plain = references(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten()))
+
+    def optimizer(net: Any) -> Any:
+        groups = [{"params": [net[1].weight], "momentum": 0.9}, {"params": [net[1].bias], "momentum": 0.5}]
+        return optim.SGD(groups, lr=0.1)
+
+    first, second = optimizer(planned), optimizer(plain)
+    step = underhood.plan(loss_of(planned), first)
+    for x, t in batches(4, 3, (2, 4, 4)):
+        step(x, t)
+        second.zero_grad()
+        loss_of(plain)(x, t).backward()
+        second.step()
+    assert step.reason == ""
+    assert gap(planned, plain) < 1e-9

@@ -131,7 +131,7 @@ def add_relu(lanes: int, relu: bool, second: bool) -> Kernel:
 
 @cache
 def relu_gradient(lanes: int, relu: bool, add: bool) -> Kernel:
-    """da ← δ where z > 0 (everywhere without `relu`), 0 elsewhere; with `add` on top of what da holds."""
+    """da ← δ where z > 0 or nan (everywhere without `relu`), 0 elsewhere; with `add` on top of what da holds."""
 
     @kernel
     def relu_gradient(
@@ -154,7 +154,8 @@ def relu_gradient(lanes: int, relu: bool, add: bool) -> Kernel:
                     for c in range(0, channels, lanes):
                         t = load(blank, dz.data, dt + x * dz.column + c, 0)
                         if relu:
-                            t = select(load(blank, z.data, zt + x * z.column + c, 0) > blank, t, blank)
+                            output = load(blank, z.data, zt + x * z.column + c, 0)
+                            t = select((output > blank) | (output != output), t, blank)
                         if add:
                             t = t + load(blank, da.data, to + x * da.column + c, 0)
                         store(t, da.data, to + x * da.column + c, 0)

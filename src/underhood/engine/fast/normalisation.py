@@ -170,7 +170,8 @@ def batch_norm_gradient_sums(V: int, lanes: int, relu: bool) -> Kernel:
                     for u in range(width):
                         g = load(blank, dy.data, dt + u * dy.column, 0)
                         if relu:
-                            g = select(load(blank, y.data, yt + u * y.column, 0) > blank, g, blank)
+                            output = load(blank, y.data, yt + u * y.column, 0)
+                            g = select((output > blank) | (output != output), g, blank)
                         plain = plain + g
                         weighted = fma(g, load(blank, z.data, zt + u * z.column, 0) - mean, weighted)
                 store(plain, sums, n * 2 * channels + c, 0)
@@ -182,9 +183,10 @@ def batch_norm_gradient_sums(V: int, lanes: int, relu: bool) -> Kernel:
 @kernel
 def batch_norm_parameter_gradients(
     sums: Floats, gamma: Floats, line: Floats, dgamma: Floats, dbeta: Floats, back: Floats, images: int, pixels: int,
-    channels: int, stride: int, affine: bool, training: bool, keep: float, part: int, parts: int, thread: int,
+    channels: int, stride: int, affine: bool, training: bool, keep_gamma: float, keep_beta: float, part: int,
+    parts: int, thread: int,
 ) -> None:  # fmt: skip
-    """∂E/∂γ, ∂E/∂β (added to `keep` of what is there), and back = p, q, s: ∂E/∂z = g·p + z·q + s."""
+    """∂E/∂γ, ∂E/∂β (added to the fraction `keep_…` of what is there), and back = p, q, s: ∂E/∂z = g·p + z·q + s."""
     for c in mine(channels, part, parts):
         plain, weighted = 0.0, 0.0
         for n in range(images):
@@ -193,8 +195,8 @@ def batch_norm_parameter_gradients(
         mean, root = line[2 * stride + c], line[3 * stride + c]
         weighted *= root
         if affine:
-            dgamma[c] = keep * dgamma[c] + weighted if keep != 0 else weighted
-            dbeta[c] = keep * dbeta[c] + plain if keep != 0 else plain
+            dgamma[c] = keep_gamma * dgamma[c] + weighted if keep_gamma != 0 else weighted
+            dbeta[c] = keep_beta * dbeta[c] + plain if keep_beta != 0 else plain
         slope, count = (gamma[c] if affine else 1.0) * root, images * pixels
         stretch = slope * root * weighted / count if training else 0.0
         back[c], back[stride + c] = slope, -stretch
@@ -233,7 +235,8 @@ def batch_norm_gradient(V: int, lanes: int, relu: bool, residual: bool, add: boo
                     for u in range(width):
                         g = load(blank, dy.data, dt + u * dy.column, 0)
                         if relu:
-                            g = select(load(blank, y.data, yt + u * y.column, 0) > blank, g, blank)
+                            output = load(blank, y.data, yt + u * y.column, 0)
+                            g = select((output > blank) | (output != output), g, blank)
                         if residual:
                             old = load(blank, dr.data, rt + u * dr.column, 0) if add else blank
                             store(old + g, dr.data, rt + u * dr.column, 0)

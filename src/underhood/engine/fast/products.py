@@ -98,7 +98,7 @@ def matrix_product(R: int, V: int, lanes: int) -> Kernel:
 
 @cache
 def relu_gradient(lanes: int) -> Kernel:
-    """δ ← 0 where z is not positive, in place."""
+    """δ ← 0 where z ≤ 0, in place; where z is nan it stays, as in PyTorch."""
     width = 4 * lanes
 
     @kernel
@@ -107,7 +107,8 @@ def relu_gradient(lanes: int) -> Kernel:
         for i in columns_of(count, width, part, parts):
             some = count - i
             t = load_first(blank, dz, i, 0, some)
-            store_first(select(load_first(blank, z, i, 0, some) > blank, t, blank), dz, i, 0, some, 0)
+            output = load_first(blank, z, i, 0, some)
+            store_first(select((output > blank) | (output != output), t, blank), dz, i, 0, some, 0)
 
     return relu_gradient
 

@@ -108,7 +108,7 @@ class Norm(Stage):
             images=n,
         )
         targets = [self._target(to, value) for value in (self.gamma, self.beta)]
-        (d_gamma, keep), (d_beta, _) = targets
+        (d_gamma, keep_gamma), (d_beta, keep_beta) = targets
         sizes = n, h * w, c, self.depth, affine, self.settings["training"]
         emit = to.schedule.emit
         emit(
@@ -120,7 +120,8 @@ class Norm(Stage):
             d_beta,
             back,
             *sizes,
-            keep,
+            keep_gamma,
+            keep_beta,
             parts=1,
         )
         with to.gradients.into_new_padded(self.z) as dz:
