@@ -33,6 +33,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from underhood.errors import BadInput, nearest
+from underhood.values import read_value, toml_or_none
 
 S = TypeVar("S", bound="Settings")
 
@@ -117,10 +118,10 @@ class Layer:
     locations: dict[tuple[str, ...], str] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
 
-    def over(self, below: "Layer") -> "Layer":
-        """Both, with `below` giving way where they meet."""
+    def over(self, below: "Layer", models: Sequence[type[BaseModel]] = ()) -> "Layer":
+        """Both, with `below` giving way where they meet; `models` are those that the values are of."""
         return Layer(
-            _merged(below.values, self.values),
+            _merged(below.values, self.values, models),
             below.locations | self.locations,
             below.mistakes + self.mistakes,
         )
@@ -134,16 +135,23 @@ class Layer:
         return next(within, "")
 
 
-def _merged(below: Any, above: Any) -> Any:
+def _merged(below: Any, above: Any, models: Sequence[type[BaseModel]]) -> Any:
     if isinstance(below, dict) and isinstance(above, str):
         above = {"name": above}
     if isinstance(below, str) and isinstance(above, dict):
         below = {"name": below}
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    if below.get("name", above.get("name")) != above.get("name", below.get("name")):
-        return above  # another page is named: the arguments below were the old one's
-    return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+    renamed = below.get("name", above.get("name")) != above.get("name", below.get("name"))
+    if renamed and any(model.model_config.get("extra") == "allow" for model in models):
+        return above  # another entry is named: the arguments below were the old one's
+    return below | {key: _merged(below.get(key), value, _inner(models, key)) for key, value in above.items()}
+
+
+def _inner(models: Sequence[type[BaseModel]], key: str) -> list[type[BaseModel]]:
+    """The models of the setting `key` of any of `models`."""
+    fields = (model.model_fields[key] for model in models if key in model.model_fields)
+    return [inner for field in fields for inner in _models(field.annotation)]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -189,22 +197,15 @@ def _toml_lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
     lines, start = text.split("\n"), 0
     header: tuple[str, ...] = ()
     while start < len(lines):
-        end, statement = start + 1, _toml_or_none(lines[start])
+        end, statement = start + 1, toml_or_none(lines[start])
         while statement is None:
             end += 1
-            statement = _toml_or_none("\n".join(lines[start:end]))
+            statement = toml_or_none("\n".join(lines[start:end]))
         keys = list(_paths(statement))
         if lines[start].lstrip().startswith("["):
             header, keys = keys[-1], [()]
         yield from ((header + key, start + 1) for key in keys)
         start = end
-
-
-def _toml_or_none(text: str) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
 
 
 def _paths(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -226,25 +227,6 @@ def from_words(words: Sequence[str], option: str = "--set") -> Layer:
             layer = Layer(mistakes=(f"{option} {word}: write it as {option} KEY=VALUE",))
         whole = layer.over(whole)
     return whole
-
-
-def read_value(text: str) -> Any:
-    """`0.1`, `true`, `[64, 64]`, `"text"` as in TOML; `.5`, `1.`, `True` as people type them; else text."""
-    text = text.strip()
-    read = _toml_or_none(f"value = {text}")
-    if read is not None and read.keys() == {"value"}:
-        return read["value"]
-    if re.fullmatch(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?", text):
-        return float(text)
-    return {"True": True, "False": False}.get(text, text)
-
-
-def read_values(text: str) -> list[Any]:
-    """The values of `--grid key=a,b,c`, each read as by `read_value`; brackets hold a list together."""
-    read = _toml_or_none(f"value = [{text}]")
-    if read is not None and read.keys() == {"value"}:
-        return list(read["value"])
-    return [read_value(part) for part in text.split(",")]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -270,7 +252,7 @@ def build(model: type[S], layers: Sequence[Layer]) -> S:
     """The settings that `layers`, lowest first, make of `model`; Mistakes when they don't fit it."""
     whole = Layer()
     for layer in layers:
-        whole = layer.over(whole)
+        whole = layer.over(whole, [model])
     try:
         settings = model.model_validate(whole.values)
     except ValidationError as error:
@@ -342,12 +324,7 @@ def _settings_in(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     """The names of the settings at `path`."""
     models = [model]
     for key in path:
-        models = [
-            inner
-            for outer in models
-            if key in outer.model_fields
-            for inner in _models(outer.model_fields[key].annotation)
-        ]
+        models = _inner(models, key)
     return list(dict.fromkeys(name for inner in models for name in inner.model_fields))
 
 
@@ -368,6 +345,14 @@ def settings_fields(model: type[BaseModel], prefix: str = "") -> dict[str, Field
         found[prefix + name] = info
         for inner in _models(info.annotation):
             found |= settings_fields(inner, f"{prefix}{name}.")
+    return found
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested settings by their paths with dots."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return found
 
 

@@ -1,5 +1,7 @@
 """`underhood studies` and `underhood show`."""
 
+import pytest
+
 from underhood.studies import names
 
 
@@ -38,7 +40,16 @@ def test_show_names_what_a_setting_can_be(underhood):
     text = " ".join(underhood("show", "quickstart").out.split())
     assert "backend underhood one of underhood, torch" in text
     assert "network.name mlp one of mlp, " in text
-    assert "optimizer: sgd, lr 0.3; " in text
+    assert "optimizer: {name=sgd,lr=0.3}; " in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_notes_stand_in_a_column_however_long_the_values(underhood, name):
+    lines = underhood("show", name).out.splitlines()
+    listed = lines[lines.index("Settings (--set KEY=VALUE)") + 1 : -2]
+    notes = [line for line in listed if line.startswith(" " * 10)]
+    assert len({len(line) - len(line.lstrip()) for line in notes}) <= 1
+    assert all(len(line.strip()) > 2 and len(line) <= 100 for line in notes)
 
 
 def test_show_for_programs(underhood, study):

@@ -292,9 +292,9 @@ def test_the_command_that_goes_on_with_a_run(tiny, tmp_path):
     )
 
 
-@pytest.mark.parametrize("how", [{"parallel": 0}, {"retry": -1}])
-def test_how_is_checked(how):
-    with pytest.raises(BadInput, match="at least"):
+@pytest.mark.parametrize(("how", "said"), [({"parallel": 0}, "at least one trial"), ({"retry": -1}, "less than 0")])
+def test_how_is_checked(how, said):
+    with pytest.raises(BadInput, match=said):
         How(**how)
 
 

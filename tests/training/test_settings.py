@@ -25,6 +25,24 @@ def test_unknown_arguments_name_the_nearest_one():
     assert 'nesterov has no "momentum"' in refused("optimizer=nesterov", "optimizer.momentum=0.9")
 
 
+def test_a_field_that_all_entries_have_is_named_too():
+    assert 'sgd has no "lrr"; did you mean "lr"?' in refused("optimizer.lrr=0.1")
+    assert 'none has no "decays"; it takes none' in refused("averaging.decays=0.1")
+
+
+def test_another_data_set_keeps_what_is_asked_of_the_data():
+    base = {"data": {"name": "digits", "validation": 0.2}}
+    chosen = load(TrainingSettings, sets=["data.name=mnist"], base=base)
+    assert (chosen.data.name, chosen.data.validation) == ("mnist", 0.2)
+
+
+def test_what_follows_the_data_stays_where_it_repeats_the_default():
+    """A default of 10 classes is not the 100 that the data have: to ask for 10 is to ask for something."""
+    chosen = load(TrainingSettings, sets=["network.classes=10", "network.hidden=[256]"])
+    assert chosen.network.arguments == {"classes": 10}
+    assert non_default(chosen) == {"network": {"classes": 10}}
+
+
 def test_another_page_starts_its_arguments_anew():
     base = {"optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}}
     chosen = load(TrainingSettings, sets=["optimizer=adam"], base=base)

@@ -76,10 +76,6 @@ def run(
         raise BadInput("--keep and --rerun: choose one")
     if tune and dry_run:
         raise BadInput("--tune and --dry-run: what the trials are is known after timing alone; leave one out")
-    if parallel is not None and parallel < 1:
-        raise BadInput(f"--parallel {parallel}: at least one trial must run at once")
-    if retry < 0:
-        raise BadInput(f"--retry {retry}: cannot be less than 0")
     sets = [*(set or ()), *([f"backend={backend}"] if backend else ())]
     what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
     if dry_run:

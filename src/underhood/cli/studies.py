@@ -1,12 +1,13 @@
 """`underhood studies` and `underhood show`: what there is to find out, and what one study is made of."""
 
-from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import Parameter
 
 from underhood.cli.output import Json, print_json
+
+ROOM = 30  # a value that is wider does not push the notes of all others aside
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -80,10 +81,12 @@ def _summary(study: "Study") -> dict[str, Any]:
 
 def _description(study: "Study", word: str) -> str:
     """The study on one screen."""
+    from underhood.values import write_value
+
     lines = [study.title, "", study.question, "", f"Source: {study.source}"]
     if study.axes:
         lines += ["", "Compared"]
-        lines += [f"  {key}: {'; '.join(map(_plain, values))}" for key, values in study.axes.items()]
+        lines += [f"  {key}: {'; '.join(map(write_value, values))}" for key, values in study.axes.items()]
     lines += ["", "Scales (--scale NAME)"]
     lines += [f"  {name:<8}{_comma(scale.summary, scale.time)}" for name, scale in study.scales.items()]
     lines += ["", "Settings (--set KEY=VALUE)", *_settings(study)]
@@ -92,28 +95,27 @@ def _description(study: "Study", word: str) -> str:
 
 def _settings(study: "Study") -> list[str]:
     """A line for each setting: its key, the value it has here, and what it may be."""
-    from underhood.settings import load, settings_fields
+    from underhood.settings import flattened, load, settings_fields
+    from underhood.values import write_value
 
     settings = load(study.settings, base=study.base)
-    values = dict(_flat(settings.model_dump(mode="json")))
+    values = flattened(settings.model_dump(mode="json"))
     fields = settings_fields(study.settings)
-    compared = {key: "compared" for key in values for axis in study.axes if f"{key}.".startswith(f"{axis}.")}
-    shown = {key: compared.get(key, _plain(value)) for key, value in values.items()}
-    width, room = max(map(len, shown)), max(map(len, shown.values()))
+    compared = {key for key in values for axis in study.axes if f"{key}.".startswith(f"{axis}.")}
+    shown = {key: "compared" if key in compared else write_value(value) for key, value in values.items()}
+    width = max(map(len, shown))
+    room = max(len(text) for text in shown.values() if len(text) <= ROOM)
     lines: list[str] = []
     for key, text in shown.items():
-        notes = [fields[key].description if key in fields else "", _choices(settings, fields.get(key), key)]
+        notes = _comma(fields[key].description if key in fields else "", _choices(settings, fields.get(key), key))
+        column = " " * (4 + width + room + 2)
         start = f"  {key:<{width}}  {text:<{room}}  "
-        lines += wrap(start + _comma(*notes), 100, subsequent_indent=" " * len(start), break_on_hyphens=False)
+        if len(start) > len(column):  # a long value has its line to itself
+            lines.append(start.rstrip())
+            start = column
+        if notes or start.strip():
+            lines += wrap(start + notes, 100, subsequent_indent=column, break_on_hyphens=False, drop_whitespace=True)
     return lines
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _choices(settings: "Settings", field: "FieldInfo | None", key: str) -> str:
@@ -132,14 +134,3 @@ def _choices(settings: "Settings", field: "FieldInfo | None", key: str) -> str:
 
 def _comma(*texts: str | None) -> str:
     return ", ".join(filter(None, texts))
-
-
-def _plain(value: Any) -> str:
-    """As one would type it after `--set key=`."""
-    if isinstance(value, Mapping):
-        return ", ".join(_plain(each) if key == "name" else f"{key} {_plain(each)}" for key, each in value.items())
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_plain, value)) + "]"
-    return "none" if value is None else str(value)

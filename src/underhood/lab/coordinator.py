@@ -10,7 +10,7 @@ stop at its next step with a checkpoint; a second one kills.
 import os
 import shlex
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from underhood.lab.executors import Executor
 from underhood.lab.executors.local import IN_WORKER, LocalPool
 from underhood.lab.files import line_of
 from underhood.lab.labels import labels_of
-from underhood.lab.machine import machine, versions
+from underhood.lab.machine import machine, usable_cores, versions
 from underhood.lab.results import Run, open_run
 from underhood.lab.run_events import (
     LabEvent,
@@ -38,22 +38,24 @@ from underhood.lab.run_events import (
 )
 from underhood.lab.signals import Stop, stop_signals
 from underhood.lab.store import RunFolder, runs_folder
-from underhood.lab.study import Study, plan
+from underhood.lab.study import Given, Study, plan
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, now
 from underhood.training.tune import Tuning
+from underhood.values import write_value
 
 
 @dataclass(frozen=True)
 class How:
     """How a study runs: nothing here changes a number.
 
-    `parallel` trials at once; `runs` and `name` say where the run is kept; `data` is the folder of the data sets;
-    a failed trial is tried again up to `retry` times. `changed` says what to do with results of older code:
-    "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there is nobody to ask.
+    `parallel` trials at once, None for as many as the cores bear; `runs` and `name` say where the run is kept; `data`
+    is the folder of the data sets; a failed trial is tried again up to `retry` times. `changed` says what to do with
+    results of older code: "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there
+    is nobody to ask.
     """
 
-    parallel: int = 1
+    parallel: int | None = 1
     runs: Path | None = None
     name: str | None = None
     data: Path | None = None
@@ -65,19 +67,21 @@ class How:
     executor: Callable[[int], Executor] = LocalPool
 
     def __post_init__(self) -> None:
-        if self.parallel < 1 or self.retry < 0:
-            raise BadInput(f"--parallel {self.parallel} --retry {self.retry}: at least 1 and 0")
+        if self.parallel is not None and self.parallel < 1:
+            raise BadInput(f"--parallel {self.parallel}: at least one trial must run at once")
+        if self.retry < 0:
+            raise BadInput(f"--retry {self.retry}: cannot be less than 0")
 
 
 def run_study(
     study: Study,
     scale: str = "quick",
-    sets: Sequence[str] = (),
+    sets: Given = (),
     seeds: int | None = None,
     how: How | None = None,
     *,
     file: Path | None = None,
-    grid: Sequence[str] = (),
+    grid: Given = (),
     tune: bool = False,
 ) -> Run:
     """Run the study's trials that have no result yet, and open the run.
@@ -106,22 +110,37 @@ def run_study(
 def _command(
     study: Study,
     scale: str,
-    sets: Sequence[str],
+    sets: Given,
     seeds: int | None,
     file: Path | None,
-    grid: Sequence[str],
+    grid: Given,
     tune: bool,
     how: How,
 ) -> str:
     """The command that repeats a run, or goes on with it."""
     words = ["underhood", "run", str(study.file or study.name), "--scale", scale]
-    words += [word for each in sets for word in ("--set", each)]
-    words += [word for each in grid for word in ("--grid", each)]
+    words += [word for each in _as_words(sets, write_value) for word in ("--set", each)]
+    words += [word for each in _as_words(grid, _as_axis) for word in ("--grid", each)]
     words += ["--tune"] * tune
     options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
     for option, value in options.items():
         words += [] if value is None else [f"--{option}", str(value)]
     return shlex.join(words)
+
+
+def _as_words(given: Given, write: Callable[[Any], str]) -> list[str]:
+    if isinstance(given, Mapping):
+        return [f"{key}={write(value)}" for key, value in given.items()]
+    return list(given)
+
+
+def _as_axis(values: Sequence[Any]) -> str:
+    return ",".join(map(write_value, values))
+
+
+def _fitting(specs: Sequence[TrialSpec]) -> int:
+    """How many of these trials the cores bear at once, each with its own threads."""
+    return max(1, min(len(specs), usable_cores() // max(spec.threads for spec in specs)))
 
 
 def _check_owner(folder: RunFolder, study: Study) -> None:
@@ -152,6 +171,7 @@ class _Coordinator:
     ) -> None:
         self.study, self.scale, self.specs = study, scale, specs
         self.folder, self.command, self.how = folder, command, how
+        self.parallel = how.parallel or _fitting(specs)
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
         self.warnings: list[str] = []
@@ -166,7 +186,7 @@ class _Coordinator:
         self._write("running")  # the plan stands before the first trial does
         settings = {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs}
         path = self.folder.path
-        self._say(RunStarted(path.name, path, self.labels, tuple(finished), self.how.parallel, settings))
+        self._say(RunStarted(path.name, path, self.labels, tuple(finished), self.parallel, settings))
         for warning in self.warnings:
             self._say(Warned(warning))
         with stop_signals() as stop:
@@ -223,11 +243,11 @@ class _Coordinator:
         if not tasks:
             return
         waiting, running = deque(tasks), dict[str, Task]()
-        executor = self.how.executor(self.how.parallel)
+        executor = self.how.executor(self.parallel)
         obeyed = 0
         try:
             while running or (waiting and not stop.times):
-                while waiting and len(running) < self.how.parallel and not stop.times:
+                while waiting and len(running) < self.parallel and not stop.times:
                     task = waiting.popleft()
                     running[task.trial] = task
                     executor.submit(task)
@@ -304,7 +324,7 @@ class _Coordinator:
                 "began": self.began,
                 "ended": None,
                 **end,
-                "parallel": self.how.parallel,
+                "parallel": self.parallel,
                 "seeds": sorted({spec.seed for spec in self.specs}),
                 "warnings": self.warnings,
                 "machine": machine(),

@@ -1,10 +1,11 @@
 """Names for settings, made of what tells them apart: `adam`, `lr 0.1`, `adam, hidden [64, 64], seed 2`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from underhood.lab.trial import TrialSpec
+from underhood.settings import flattened
 
 
 def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -12,18 +13,10 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     A key that some lack, such as an option only one optimiser has, counts as None there.
     """
-    flat = [dict(_flat(each)) for each in settings]
+    flat = [flattened(each) for each in settings]
     keys = dict.fromkeys(key for each in flat for key in each)
     differing = [key for key in keys if any(each.get(key) != flat[0].get(key) for each in flat)]
     return [{key: each.get(key) for key in differing} for each in flat]
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def labels(values: Sequence[Mapping[str, Any]], alone: str = "all") -> list[str]:

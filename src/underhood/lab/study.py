@@ -24,8 +24,12 @@ from typing import Any
 
 from underhood.errors import BadInput, nearest
 from underhood.lab.trial import TrialSpec, is_importable
-from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words, read_values
+from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words
 from underhood.trials import Trial
+from underhood.values import read_values
+
+# Settings as Python has them, {"optimizer.lr": 0.1}, or as the command line does, ["optimizer.lr=0.1"].
+Given = Mapping[str, Any] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -89,23 +93,24 @@ class Study:
 def plan(
     study: Study,
     scale: str = "quick",
-    sets: Sequence[str] = (),
+    sets: Given = (),
     seeds: int | None = None,
     file: Path | None = None,
     *,
-    grid: Sequence[str] = (),
+    grid: Given = (),
     data: Path | None = None,
 ) -> list[TrialSpec]:
     """The study's trials in the order to run them: every setting with the first seed, then with the next.
 
-    `sets` are words `key=value`, `grid` words `key=a,b,c` that make or replace an axis, `file` is a TOML file of
-    settings. An axis that `sets` or `file` fixes is no axis any more. Raises Mistakes with all that is wrong.
+    `sets` change settings and `grid` makes or replaces axes, as mappings of values or as words `key=value` and
+    `key=a,b,c`; `file` is a TOML file of settings. An axis that `sets` or `file` fixes is no axis any more. Raises
+    Mistakes with all that is wrong.
     """
     chosen = study.scale(scale)
     count = chosen.seeds if seeds is None else seeds
     if count < 1:
         raise BadInput(f"--seeds {count}: a trial needs a seed, so at least 1")
-    settings = _settings(study, chosen, from_file(file) if file else Layer(), from_words(sets), grid)
+    settings = settings_of(study, chosen, sets, file, grid)
     content = {name: _fingerprint(name, data) for name in dict.fromkeys(map(study.data, settings))}
     specs = (
         TrialSpec.of(study.trial, each, seed, content[study.data(each)]) for seed in range(count) for each in settings
@@ -113,33 +118,49 @@ def plan(
     return list({spec.id: spec for spec in specs}.values())
 
 
-def _settings(study: Study, scale: Scale, file: Layer, words: Layer, grid: Sequence[str]) -> list[Settings]:
-    """The settings of the grid, in the order of its axes, the last one turning fastest."""
+def settings_of(
+    study: Study, scale: Scale, sets: Given = (), file: Path | None = None, grid: Given = ()
+) -> list[Settings]:
+    """The settings of the study's grid, in the order of its axes, the last one turning fastest."""
+    words = from_dict(sets, "set ") if isinstance(sets, Mapping) else from_words(sets)
+    layer = from_file(file) if file else Layer()
+    fixed = {".".join(path) for path in _leaves(words.over(layer).values)}
     own = study.axes if scale.axes is None else scale.axes
-    user = words.over(file)
-    fixed = {".".join(path) for path in _leaves(user.values)}
     axes = {key: list(values) for key, values in own.items() if not _is_fixed(key, fixed)}
-    places = dict.fromkeys(axes, f"study {study.name}: axis ")
-    mistakes: list[str] = []
-    for word in grid:
-        key, equals, values = word.partition("=")
-        if not equals or not values:
-            mistakes.append(f"--grid {word}: write it as --grid KEY=A,B,C")
-        elif _is_fixed(key, fixed):
-            mistakes.append(f"--grid {key}: is fixed by --set or the settings file too")
+    locations = dict.fromkeys(axes, f"study {study.name}: axis ")
+    asked, option, mistakes = _axes(grid)
+    for key, values in asked.items():
+        if _is_fixed(key, fixed):
+            mistakes.append(f"{option}{key}: is fixed by --set or the settings file too")
         else:
-            axes[key], places[key] = read_values(values), "--grid "
+            axes[key], locations[key] = values, option
     below = [from_dict(study.base, f"study {study.name}: "), from_dict(scale.set, f"study {study.name}: ")]
     found = []
     for point in product(*axes.values()):
-        axis_layers = [from_dict({key: at}, places[key]) for key, at in zip(axes, point, strict=True)]
+        axis_layers = [from_dict({key: at}, locations[key]) for key, at in zip(axes, point, strict=True)]
         try:
-            found.append(build(study.settings, [*below, *axis_layers, file, words]))
+            found.append(build(study.settings, [*below, *axis_layers, layer, words]))
         except Mistakes as wrong:
             mistakes += wrong.lines
     if mistakes:
         raise Mistakes(mistakes)
     return found
+
+
+def _axes(grid: Given) -> tuple[dict[str, list[Any]], str, list[str]]:
+    """The axes that the user makes, what stands before a mistake in them, and those made in writing them."""
+    if isinstance(grid, Mapping):
+        made = {key: list(values) for key, values in grid.items()}
+        empty = [f"grid {key}: has no values" for key, values in made.items() if not values]
+        return {key: values for key, values in made.items() if values}, "grid ", empty
+    axes, mistakes = {}, []
+    for word in grid:
+        key, equals, values = word.partition("=")
+        if equals and values:
+            axes[key] = read_values(values)
+        else:
+            mistakes.append(f"--grid {word}: write it as --grid KEY=A,B,C")
+    return axes, "--grid ", mistakes
 
 
 def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

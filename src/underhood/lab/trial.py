@@ -12,17 +12,21 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from underhood.errors import BadInput
+from underhood.errors import BadInput, UnderhoodError
 from underhood.settings import Settings, non_default
 
 SCHEMA = "underhood.trial/1"
+
+
+class SettingsChangedError(UnderhoodError):
+    """A trial's settings are not the ones that were stored: their model doesn't take what it gave."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,19 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "TrialSpec":
-        """The trial that `to_json` wrote. Imports the settings' model."""
+        """The trial that `to_json` wrote. Imports the settings' model.
+
+        Raises SettingsChangedError where its settings, or the id that they give, are not those that were written.
+        """
         model: type[Settings] = resolve(stored["model"])
         file = None if stored["file"] is None else Path(stored["file"])
-        settings = model.model_validate(stored["settings"])
-        return cls(stored["function"], settings, stored["seed"], stored["data"], file)
+        spec = cls(stored["function"], model.model_validate(stored["settings"]), stored["seed"], stored["data"], file)
+        read = spec.settings.model_dump(mode="json")
+        changed = [f"{key}: {was} became {now}" for key, was, now in _differing(stored["settings"], read)]
+        if changed or spec.id != stored["id"]:
+            what = "; ".join(changed) or f"its id became {spec.id}"
+            raise SettingsChangedError(f"trial {stored['id']}: its settings changed when they were read again: {what}")
+        return spec
 
     @classmethod
     def of(cls, function: Callable[..., Any], settings: Settings, seed: int, data: str | None = None) -> "TrialSpec":
@@ -97,6 +109,15 @@ class TrialSpec:
         _, _, name = self.function.partition(":")
         function: Callable[..., Any] = resolve(f"{self.file}:{name}" if self.file else self.function)
         return function
+
+
+def _differing(stored: Any, read: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Each stored setting that reads otherwise: its key, what was stored, what was read. One added since is none."""
+    if isinstance(stored, dict) and isinstance(read, dict):
+        for key, value in stored.items():
+            yield from _differing(value, read.get(key), f"{path}.{key}" if path else key)
+    elif canonical(stored) != canonical(read):
+        yield path, canonical(stored), canonical(read)
 
 
 def canonical(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from underhood.lab import tuning
 from underhood.lab.results import Run, StoredTrial
 from underhood.lab.store import RunFolder
+from underhood.settings import flattened
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Facts:
     @classmethod
     def of(cls, run: Run, complete: bool = False) -> "Facts":
         """What the store knows about a run; `complete` as in Scale."""
-        each = [dict(_flat(trial.settings)) for trial in run.trials]
+        each = [flattened(trial.settings) for trial in run.trials]
         keys = list(dict.fromkeys(key for settings in each for key in settings))
         values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
         results = [found for trial in run.trials if (found := trial.stored_result)]
@@ -49,7 +50,7 @@ class Facts:
             seeds=tuple(sorted({trial.seed for trial in run.trials})),
             states=Counter(trial.state for trial in run.trials),
             settings={key: found[0] for key, found in values.items() if len(found) == 1},
-            chosen=frozenset(key for trial in run.trials for key, _ in _flat(trial.spec["non_default"])),
+            chosen=frozenset(key for trial in run.trials for key in flattened(trial.spec["non_default"])),
             varied={key: found for key, found in values.items() if len(found) > 1},
             versions=_merged([result["versions"] for result in results] or [run.facts["versions"]]),
             machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
@@ -136,14 +137,6 @@ def _named(trials: tuple[StoredTrial, ...], run: Run) -> str:
         for trial in trials
     ]
     return "; ".join(names[:6]) + (f"; and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _distinct(values: Any) -> tuple[Any, ...]:

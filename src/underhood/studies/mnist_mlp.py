@@ -13,7 +13,7 @@ Carnegie Mellon University, 2021.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,41 +41,49 @@ def template_mlp(nn: None, hidden: Sequence[int] = (512,), activation: str = "Si
 
 
 class Network(NetworkSettings):
-    """A page of `networks`, or the course template's MLP."""
+    """An entry of `networks`, or the course template's MLP; an `mlp` has 512 hidden units unless told otherwise."""
 
     @classmethod
     def entries(cls) -> dict[str, Callable[..., Any]]:
         return {**super().entries(), "template": template_mlp}
 
+    @classmethod
+    def own_defaults(cls, name: str) -> Mapping[str, Any]:
+        return {"hidden": [512]} if name == "mlp" else {}
 
-FOR_MLP: dict[str, dict[str, Any]] = {
-    "network": {"name": "mlp", "hidden": [512]},
-    "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
-}
-# Standard-normal weights saturate the sigmoids less on pixels in [0, 1]; their small gradients bear a large rate.
-FOR_TEMPLATE: dict[str, dict[str, Any]] = {
-    "network": {"name": "template", "hidden": [512]},
-    "data": {"name": "mnist", "scaling": "unit"},
-    "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9},
-}
 
+class Optimizer(OptimizerSettings):
+    """An entry of `optim`; `sgd` has momentum unless told otherwise."""
+
+    @classmethod
+    def own_defaults(cls, name: str) -> Mapping[str, Any]:
+        return {"momentum": 0.9} if name == "sgd" else {}
+
+
+# What is not given follows the network. Standard-normal weights saturate the sigmoids less on pixels in [0, 1]; their
+# small gradients bear a large rate.
+SGD_RATE = {"mlp": 0.02, "template": 0.3}
 NOT_THE_TEMPLATE_S = ("schedule", "averaging", "penalty", "clip", "label_smoothing", "accumulate", "test_flips")
 
 
 class MnistMlpSettings(TrainingSettings):
     """Training settings whose network may be the template's; what is not given follows the network."""
 
-    network: Network = Field(default_factory=lambda: Network(**FOR_MLP["network"]))
-    optimizer: OptimizerSettings = Field(default_factory=lambda: OptimizerSettings(**FOR_MLP["optimizer"]))
+    network: Network = Field(default_factory=lambda: Network(name="mlp"))
+    optimizer: Optimizer = Field(default_factory=lambda: Optimizer(name="sgd", lr=SGD_RATE["mlp"]))
     epochs: int = Field(default=12, ge=1)
     test_curve: bool = True
 
     @model_validator(mode="before")
     @classmethod
     def _follow_the_network(cls, given: dict[str, Any]) -> dict[str, Any]:
-        tables = {key: {"name": value} if isinstance(value, str) else value for key, value in given.items()}
-        own = FOR_TEMPLATE if dict(tables.get("network", {})).get("name") == "template" else FOR_MLP
-        return {**given, **{key: _completed(table, tables.get(key, {})) for key, table in own.items()}}
+        is_template = _table(given, "network").get("name") == "template"
+        optimizer, data = _table(given, "optimizer"), _table(given, "data")
+        if optimizer.get("name", "sgd") == "sgd":
+            optimizer = {"name": "sgd", "lr": SGD_RATE["template" if is_template else "mlp"]} | optimizer
+        if is_template:
+            data = {"scaling": "unit"} | data
+        return {**given, "optimizer": optimizer, "data": data}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -91,11 +99,10 @@ class MnistMlpSettings(TrainingSettings):
         return self
 
 
-def _completed(own: dict[str, Any], given: Any) -> Any:
-    """`given` over `own`, unless it names something else or is no table at all."""
-    if not isinstance(given, dict) or given.get("name", own["name"]) != own["name"]:
-        return given
-    return own | given
+def _table(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The settings at `key`, where a word alone is a name."""
+    value = given.get(key, {})
+    return {"name": value} if isinstance(value, str) else dict(value)
 
 
 class TemplateLearner(Learner):

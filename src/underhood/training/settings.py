@@ -6,12 +6,12 @@
     schedule = {name = "cosine", warmup = 5}
 
 `network`, `optimizer`, `schedule`, `averaging` and each `augmentation` take, beside their own fields, the arguments
-of the page that they name; what is left out keeps the page's default.
+of the entry that they name; what is left out keeps the entry's default.
 """
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -24,9 +24,16 @@ from underhood.training.selection import Watched
 
 
 class EntrySettings(Settings):
-    """Settings that name a page and hold arguments for it."""
+    """Settings that name an entry of a registry and hold arguments for it.
+
+    An argument that repeats the entry's default names the same trial, so it is dropped, but for two kinds: those that
+    a study has a default of its own for (`own_defaults`), and those that follow something else where they are left
+    out (`follow`). To validate a second time what was validated changes nothing.
+    """
 
     model_config = ConfigDict(extra="allow")
+
+    follow: ClassVar[frozenset[str]] = frozenset()
 
     name: str
 
@@ -35,10 +42,23 @@ class EntrySettings(Settings):
         """The functions that can be named; the first argument of each is not a setting."""
         raise NotImplementedError
 
+    @classmethod
+    def own_defaults(cls, name: str) -> Mapping[str, Any]:
+        """The arguments of the entry `name` that are something else than its defaults where they are left out."""
+        return {}
+
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments given for the page."""
+        """The arguments given for the entry."""
         return dict(self.model_extra or {})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_own_defaults(cls, given: Any) -> Any:
+        given = {"name": given} if isinstance(given, str) else given
+        if not isinstance(given, Mapping):
+            return given
+        return {**cls.own_defaults(str(given.get("name", cls.model_fields["name"].default))), **given}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -47,24 +67,30 @@ class EntrySettings(Settings):
             raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(entries))}')
         parameters = inspect.signature(entries[self.name]).parameters.values()
         known = [p for p in parameters if p.kind is not p.VAR_KEYWORD][1:]
-        names = [p.name for p in known if p.name not in type(self).model_fields]
+        fields = [name for name in type(self).model_fields if name != "name"]
+        names = [*fields, *(p.name for p in known if p.name not in fields and p.name != "name")]
         for given in list(self.arguments):
             if given not in names:
                 there_is = nearest(given, names) if names else "it takes none"
                 raise SettingError(given, f'{self.name} has no "{given}"; {there_is}')
-        extra = self.model_extra or {}
-        for p in known:  # an argument that repeats the default names the same trial
-            if p.name in extra and _plain(p.default) == _plain(extra[p.name]):
-                del extra[p.name]
+        extra, own = self.model_extra or {}, self.own_defaults(self.name)
+        for p in known:
+            if p.name in extra:
+                extra[p.name] = _as_stored(extra[p.name])
+                if extra[p.name] == _as_stored(p.default) and p.name not in own and p.name not in self.follow:
+                    del extra[p.name]
         return self
 
 
-def _plain(value: Any) -> Any:
+def _as_stored(value: Any) -> Any:
+    """JSON knows lists alone."""
     return list(value) if isinstance(value, tuple) else value
 
 
 class NetworkSettings(EntrySettings):
-    """Which page of `networks`, and its arguments."""
+    """Which entry of `networks`, and its arguments; what is left out of inputs, channels and classes, the data give."""
+
+    follow = frozenset({"inputs", "channels", "classes"})
 
     name: str = "mlp"
 
@@ -76,7 +102,7 @@ class NetworkSettings(EntrySettings):
 
 
 class OptimizerSettings(EntrySettings):
-    """Which page of `optim`, its learning rate and its other arguments."""
+    """Which entry of `optim`, its learning rate and its other arguments."""
 
     name: str = "sgd"
     lr: float = Field(default=0.01, ge=0)
@@ -89,7 +115,7 @@ class OptimizerSettings(EntrySettings):
 
 
 class AugmentationSettings(EntrySettings):
-    """Which page of `data/augmentation`, and its arguments."""
+    """Which entry of `data/augmentation`, and its arguments."""
 
     @classmethod
     def entries(cls) -> dict[str, Callable[..., Any]]:
@@ -110,7 +136,7 @@ class AugmentationSettings(EntrySettings):
 
 
 class ScheduleSettings(EntrySettings):
-    """Which page of `schedules`, its arguments, and what all of them share.
+    """Which entry of `schedules`, its arguments, and what all of them share.
 
     The rate climbs to its full height over the first `warmup` epochs, a fraction of one if need be. It changes before
     every step, or with `every = "epoch"` before the first step of an epoch alone.
@@ -149,7 +175,7 @@ def _no_arguments(self: None) -> None:
 
 
 class AveragingSettings(EntrySettings):
-    """Which page of `averaging`, and its arguments; "none" evaluates and saves the weights as they are."""
+    """Which entry of `averaging`, and its arguments; "none" evaluates and saves the weights as they are."""
 
     name: str = "none"
 
@@ -199,7 +225,7 @@ class DataSettings(Settings):
     `validation` is a number of training images or a share of them; `train` and `test` take that many images
     instead of all, the first of a shuffle by the seed. `scaling` says what becomes of a pixel: "unit" brings it to
     [0, 1], "normalised" also subtracts the channel's published mean and divides by its standard deviation.
-    `augmentation` names pages of data/augmentation in their order; only training images pass through them.
+    `augmentation` names entries of data/augmentation in their order; only training images pass through them.
     With `repeats` a batch holds that many instances of each of its images, augmented each in its own way.
     """
 
