@@ -45,8 +45,6 @@ class Extra(NamedTuple):
 # By the module that an extra brings.
 EXTRAS = {
     "torch": Extra("torch", "PyTorch", "torch"),
-    "ray": Extra("ray", "Ray", "ray"),
-    "mlflow": Extra("mlflow", "MLflow", "mlflow-skinny"),
     "typst": Extra("pdf", "Typst", "typst"),
     "PIL": Extra("images", "Pillow", "pillow"),
 }

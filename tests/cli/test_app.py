@@ -37,6 +37,12 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code):
     assert not loaded_by(code) & HEAVY
 
 
+def test_the_package_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "underhood", "show", "nothing"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('unknown study "nothing"')
+
+
 def test_help_names_every_command_with_a_line_about_it(underhood):
     said = underhood("--help")
     assert said.status == 0
