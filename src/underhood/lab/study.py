@@ -58,6 +58,10 @@ class Study:
 
     `report` makes a document of the results; `data` names the data set that settings use, whose content is
     part of the trials' ids; `base` is set below everything the scale and the user set.
+
+    `compares` names the settings whose values one report sets side by side; settings that differ in anything else are
+    reported one by one. None: `report` compares whatever differs. A study that is not `seeded` draws nothing at
+    random, so that more than one seed of it is refused.
     """
 
     name: str
@@ -72,6 +76,8 @@ class Study:
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
     data: Callable[[Any], str | None] = _no_data
+    compares: tuple[str, ...] | None = None
+    seeded: bool = True
 
     @property
     def file(self) -> Path | None:
@@ -110,6 +116,8 @@ def plan(
     count = chosen.seeds if seeds is None else seeds
     if count < 1:
         raise BadInput(f"--seeds {count}: a trial needs a seed, so at least 1")
+    if count > 1 and not study.seeded:
+        raise BadInput(f"--seeds {count}: {study.name} draws nothing at random, so one seed says all; leave it out")
     settings = settings_of(study, chosen, sets, file, grid)
     content = {name: _fingerprint(name, data) for name in dict.fromkeys(map(study.data, settings))}
     specs = (

@@ -11,8 +11,9 @@ Texts are prose in the sense of `prose.py`. A document knows nothing of paper: t
 are written from the same one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from underhood.figures import Figure
 from underhood.tables import Table
@@ -40,12 +41,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """`question` and `answer` stand first; `answer` has the numbers in it."""
+    """`question` and `answer` stand first; `answer` has the numbers in it.
+
+    `headline` holds the answer's numbers by their names, as cells of a table: where a run has several settings that
+    are reported one by one, these stand side by side.
+    """
 
     title: str
     question: str
     answer: str
     sections: list[Section] = field(default_factory=list)
+    headline: Mapping[str, Any] = field(default_factory=dict)
 
     def names(self) -> dict[int, str]:
         """A file name for every table and figure by its `id()`: its own, made unique, or `table-2`, `figure-1`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from underhood.errors import BadInput, nearest
 from underhood.lab.results import Run
 from underhood.lab.study import Study
+from underhood.report import several
 from underhood.report.document import Document
 from underhood.report.facts import Facts
 from underhood.studies import find, in_file
@@ -26,8 +27,7 @@ def can_be_reported(run: Run) -> bool:
 
 def document_of(run: Run, study: Study | None = None) -> Document:
     """What the study tells of the run's results."""
-    document: Document = (study or study_of(run)).report(run.results)
-    return document
+    return several.document_of(study or study_of(run), run.results)
 
 
 def facts_of(run: Run, study: Study | None = None) -> Facts:

@@ -45,8 +45,6 @@ def trial(settings: AlexNetSettings, seed: int, context: Context) -> Iterator[Ev
 def report(results: Results) -> Document:
     """Every layer's sum, the total, and how the three networks of that name differ."""
     costs = {name: result["cost"] for name, result in told(results, "network").items()}
-    if not costs:
-        return Document("AlexNet's parameters", ENTRY.question, "No trial finished, so nothing was counted.")
     first = next(iter(costs))
     sections = [
         Section("Layer by layer", [EQUATION, SUMS, layer_table(first, costs[first])]),
@@ -56,7 +54,7 @@ def report(results: Results) -> Document:
         sections.append(Section("Three networks of one name", [GROUPS, side_by_side(costs), *_reconciled(costs)]))
     checks = [{**one, "what": f"{name}: {one['what']}"} for name, found in costs.items() for one in found["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("AlexNet's parameters", ENTRY.question, _answer(costs), sections)
+    return Document("AlexNet's parameters", ENTRY.question, _answer(costs), sections, _headline(costs))
 
 
 EQUATION = Equation(
@@ -178,6 +176,14 @@ def _reconciled(costs: dict[str, dict[str, Any]]) -> Iterator[str]:
         )
 
 
+def _headline(costs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    several = len(costs) > 1
+    return {
+        f"parameters{f', {TITLES.get(name, name)}' if several else ''}": found["totals"]["parameters"]
+        for name, found in costs.items()
+    }
+
+
 def _answer(costs: dict[str, dict[str, Any]]) -> str:
     name, found = next(iter(costs.items()))
     totals = found["totals"]
@@ -198,6 +204,8 @@ ENTRY = Study(
     settings=AlexNetSettings,
     trial=trial,
     axes={"network": list(TITLES)},
+    compares=("network",),
+    seeded=False,
     scales={
         "smoke": Scale("the published network", seeds=1, axes={"network": ["alexnet"]}, time="5 s", complete=True),
         "quick": Scale("all three networks of the name", seeds=1, time="10 s"),

@@ -156,23 +156,17 @@ QUESTION = "What are ∂E/∂f₂ and ∂E/∂x of a sigmoid–softmax network w
 
 def report(results: Results) -> Document:
     """The derivation step by step, each step with its numbers."""
-    groups = [group for group in results.groups if group.counted]
-    if not groups:
-        return Document(TITLE, QUESTION, "No trial finished.", [])
-    several = len(groups) > 1
-    sections, answers = [], []
-    for group in groups:
-        found, label = group.counted[0].result, f"{group.label}: " if several else ""
-        values, gradients = found["values"], found["gradients"]
-        sections += [
-            Section(f"{label}Forward", list(_forward(values))),
-            Section(f"{label}a) Back through cross-entropy and softmax: ∂E/∂f₂", list(_to_f2(found))),
-            Section(f"{label}b) On to the input: ∂E/∂x", list(_to_x(values, gradients))),
-            Section(f"{label}The weights, on the way", list(_weights(values, gradients))),
-            Section(f"{label}Checks", [checks_table(list(_checks(found["gaps"])))]),
-        ]
-        answers.append(f"{label}{_answer(values, gradients, found['gaps'])}")
-    return Document(TITLE, QUESTION, "\n\n".join(answers), sections)
+    found = results.groups[0].counted[0].result
+    values, gradients = found["values"], found["gradients"]
+    sections = [
+        Section("Forward", list(_forward(values))),
+        Section("a) Back through cross-entropy and softmax: ∂E/∂f₂", list(_to_f2(found))),
+        Section("b) On to the input: ∂E/∂x", list(_to_x(values, gradients))),
+        Section("The weights, on the way", list(_weights(values, gradients))),
+        Section("Checks", [checks_table(list(_checks(found["gaps"])))]),
+    ]
+    headline = {"E": values["E"][0][0], "∂E/∂f₂": _row(gradients["f2"]), "∂E/∂x": _row(gradients["x"])}
+    return Document(TITLE, QUESTION, _answer(values, gradients, found["gaps"]), sections, headline)
 
 
 def _forward(v: dict[str, Matrix]) -> Iterator[Any]:
@@ -378,6 +372,8 @@ ENTRY = Study(
     source="course 24-789, CMU 2021; Rumelhart, Hinton & Williams 1986",
     settings=BackpropByHandSettings,
     trial=trial,
+    compares=(),
+    seeded=False,
     scales={
         "smoke": Scale("a 3-2-3 network", seeds=1, time="5 s", complete=True),
         "quick": Scale("a 3-2-3 network, or numbers of your own", seeds=1, time="8 s"),

@@ -116,25 +116,20 @@ SIZE = Equation(
 
 def report(results: Results) -> Document:
     """The sheet's four questions, a to d."""
-    groups = [group for group in results.groups if group.counted]
-    if not groups:
-        return Document(TITLE, QUESTION, "No trial finished.", [])
-    several = len(groups) > 1
-    sections = [Section("How large the result is", [SIZE])]
-    answers: list[str] = []
-    checks: list[dict[str, Any]] = []
-    for group in groups:
-        settings, found, label = group.settings, group.counted[0].result, f"{group.label}: " if several else ""
-        sections += [
-            Section(f"{label}a) Filter1, size kept at stride 1", list(_first(settings, found["first"]))),
-            Section(f"{label}b) Filter2 with padding {settings['padding']}", list(_second(settings, found["second"]))),
-            Section(f"{label}c) Average pooling", list(_pooled(settings, found))),
-            Section(f"{label}d) The same as a convolution", list(_as_convolution(settings, found["pooled"]))),
-        ]
-        checks += _checks(found, label)
-        answers.append(_answer(settings, found, label))
-    sections.append(Section("Checks", [checks_table(checks)]))
-    return Document(TITLE, QUESTION, "\n\n".join(answers), sections)
+    settings, found = results.groups[0].settings, results.groups[0].counted[0].result
+    sections = [
+        Section("How large the result is", [SIZE]),
+        Section("a) Filter1, size kept at stride 1", list(_first(settings, found["first"]))),
+        Section(f"b) Filter2 with padding {settings['padding']}", list(_second(settings, found["second"]))),
+        Section("c) Average pooling", list(_pooled(settings, found))),
+        Section("d) The same as a convolution", list(_as_convolution(settings, found["pooled"]))),
+        Section("Checks", [checks_table(list(_checks(found)))]),
+    ]
+    headline = {
+        "padding that keeps the size": _pads(found["first"]["pads"]),
+        "Filter2: stride that keeps it": str(found["second"].get("stride", "none")),
+    }
+    return Document(TITLE, QUESTION, _answer(settings, found), sections, headline)
 
 
 def _first(settings: dict[str, Any], first: dict[str, Any]) -> Iterator[Any]:
@@ -272,22 +267,22 @@ def _as_convolution(settings: dict[str, Any], pooled: dict[str, Any]) -> Iterato
     )
 
 
-def _checks(found: dict[str, Any], label: str) -> Iterator[dict[str, Any]]:
+def _checks(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     maps = {"F′ of Filter1": found["first"]} | (
         {"the map of Filter2": found["second"]} if "map" in found["second"] else {}
     )
     for name, each in maps.items():
         if "map" not in each:
             continue
-        yield check(f"{label}{name}", "PyTorch", each["torch"])
-        yield check(f"{label}{name}", "SciPy's correlate2d", each["scipy"])
+        yield check(name, "PyTorch", each["torch"])
+        yield check(name, "SciPy's correlate2d", each["scipy"])
         written = max(abs(sum_["value"] - np.array(each["map"])[sum_["row"], sum_["column"]]) for sum_ in each["sums"])
-        yield check(f"{label}{name}", "the sums as written", float(written))
-    yield check(f"{label}average pool", "PyTorch", found["pooled"]["torch"])
-    yield check(f"{label}average pool", "the convolution of d)", found["pooled"]["apart"])
+        yield check(name, "the sums as written", float(written))
+    yield check("average pool", "PyTorch", found["pooled"]["torch"])
+    yield check("average pool", "the convolution of d)", found["pooled"]["apart"])
 
 
-def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
+def _answer(settings: dict[str, Any], found: dict[str, Any]) -> str:
     first, second, pooled = found["first"], found["second"], found["pooled"]
     if not _symmetric(first["pads"]):
         a = f"no equal padding keeps the size; unequal, {_pads(first['pads'])}, does"
@@ -303,7 +298,6 @@ def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
     size = settings["pool"]
     return "\n".join(
         [
-            f"{label}\n" if label else "",
             f"- **a)** Filter1 ({_size(settings['filter1'])}): {a}. F′ = {_written(first['map'])}.",
             f"- **b)** Filter2 ({_size(settings['filter2'])}) with padding {settings['padding']}: {b}",
             f"- **c)** Average pooling {size}×{size}, stride {settings['pool_stride']}, of F′: "
@@ -311,7 +305,7 @@ def _answer(settings: dict[str, Any], found: dict[str, Any], label: str) -> str:
             f"- **d)** As a convolution: a {size}×{size} filter of {written(1 / size**2)} everywhere, stride "
             f"{settings['pool_stride']}, padding 0; the results differ by {pooled['apart']:.1g}.",
         ]
-    ).strip()
+    )
 
 
 # -- small words --
@@ -379,6 +373,8 @@ ENTRY = Study(
     source="course 24-789, CMU 2021; Dumoulin & Visin 2016",
     settings=ConvArithmeticSettings,
     trial=trial,
+    compares=(),
+    seeded=False,
     scales={
         "smoke": Scale("the worked example", seeds=1, time="5 s", complete=True),
         "quick": Scale("the worked example, or maps and filters of your own", seeds=1, time="8 s"),

@@ -213,6 +213,7 @@ ENTRY = Study(
     source="DeVries & Taylor 2017; course homework on batch augmentation, NYU 2022",
     settings=CutoutSettings,
     trial=trial,
+    compares=(),
     scales={
         "smoke": Scale(
             "drawn pictures, 1,000 squares", seeds=1, set={"data": DRAWN, "draws": 1000, "guessed": 20}, time="3 s"

@@ -118,26 +118,19 @@ def trial(settings: GeluDescentSettings, seed: int, context: Context) -> Iterato
 
 def report(results: Results) -> Document:
     """The answer to the sheet's two questions, every number on the way, the paths on the curve."""
-    groups = [group for group in results.groups if group.counted]
-    several = len(groups) > 1
-    told = [(group.settings, group.counted[0].result, f"{group.label}: " if several else "") for group in groups]
-    if not told:
-        return Document(TITLE, QUESTION, "No descent finished.", [])
-    sections = [
-        Section("The curve and its slope", [block for settings, _, _ in told for block in _slope(settings["function"])])
-    ]
-    for settings, found, label in told:
-        sections += _sections(settings, found, label)
+    settings, found = results.groups[0].settings, results.groups[0].counted[0].result
     gaps = [
-        check(f"{label}path from {digits(each['x0'])}, {each['title']}", _judge(each["rule"]["name"]), each["gap"])
-        for _, found, label in told
+        check(f"path from {digits(each['x0'])}, {each['title']}", _judge(each["rule"]["name"]), each["gap"])
         for each in found["descents"]
     ]
-    slopes = [
-        check(f"{label}the slopes of the tape", "central differences", found["slope_gap"]) for _, found, label in told
+    slopes = [check("the slopes of the tape", "central differences", found["slope_gap"])]
+    sections = [
+        Section("The curve and its slope", list(_slope(settings["function"]))),
+        *_sections(found),
+        Section("Checks", [checks_table(gaps, title="The paths checked"), checks_table(slopes, 1e-7, "The slopes")]),
     ]
-    sections.append(Section("Checks", [checks_table(gaps), checks_table(slopes, 1e-7)]))
-    return Document(TITLE, QUESTION, "\n\n".join(label + _answer(s, found) for s, found, label in told), sections)
+    headline = {f"end from {digits(e['x0'])}, {e['title']}": e["path"][-1]["x"] for e in found["descents"]}
+    return Document(TITLE, QUESTION, _answer(settings, found), sections, headline)
 
 
 TITLE = "Down a curve, step by step"
@@ -175,16 +168,16 @@ def _slope(function: str) -> Iterator[str | Equation]:
     )
 
 
-def _sections(settings: dict[str, Any], found: dict[str, Any], label: str) -> Iterator[Section]:
+def _sections(found: dict[str, Any]) -> Iterator[Section]:
     descents = found["descents"]
     if any(each["rule"]["name"] == "gd" for each in descents):
-        yield Section(f"{label}The rules", [GD, *_rules(descents)])
+        yield Section("The rules", [GD, *_rules(descents)])
     else:
-        yield Section(f"{label}The rules", list(_rules(descents)))
-    yield Section(f"{label}The paths on the curve", [*path_figures(found), *_bottom(found)])
-    yield Section(f"{label}After the last step", [_ends(descents, found["bottom"])])
+        yield Section("The rules", list(_rules(descents)))
+    yield Section("The paths on the curve", [*path_figures(found), *_bottom(found)])
+    yield Section("After the last step", [_ends(descents, found["bottom"])])
     for each in descents:
-        title = f"{label}From {digits(each['x0'])} by {each['title']}"
+        title = f"From {digits(each['x0'])} by {each['title']}"
         yield Section(title, [*_substituted(each), _steps(each)])
 
 
@@ -403,6 +396,8 @@ ENTRY = Study(
     source="course 24-789, CMU 2021; Hendrycks & Gimpel 2016",
     settings=GeluDescentSettings,
     trial=trial,
+    compares=(),
+    seeded=False,
     scales={
         "smoke": Scale("three steps of each descent", seeds=1, time="5 s", complete=True),
         "quick": Scale("three steps of each descent, as the sheet asks", seeds=1, time="8 s"),

@@ -55,8 +55,6 @@ def trial(settings: InceptionSettings, seed: int, context: Context) -> Iterator[
 def report(results: Results) -> Document:
     """The idea, the output sizes, the operations of both forms, and what is saved."""
     costs = {form: result["cost"] for form, result in told(results, "form").items()}
-    if not costs:
-        return Document("Inception modules", ENTRY.question, "No trial finished, so nothing was counted.")
     settings = InceptionSettings.model_validate(results.groups[0].settings)
     sections = [
         Section("The idea", [IDEA]),
@@ -68,7 +66,7 @@ def report(results: Results) -> Document:
         sections.append(Section("What is wrong with the naive form", [*_problem(settings, costs)]))
     checks = [{**one, "what": f"{form}: {one['what']}"} for form, f in costs.items() for one in f["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("Inception modules", ENTRY.question, _answer(costs), sections)
+    return Document("Inception modules", ENTRY.question, _answer(costs), sections, _headline(costs))
 
 
 IDEA = """
@@ -228,6 +226,18 @@ def stacked_module(settings: InceptionSettings, form: str, channels: int) -> tup
     return terms * places, s.one + s.three + s.five + s.projection
 
 
+def _headline(costs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Output and operations of each form, and how many times fewer."""
+    heads: dict[str, Any] = {}
+    for form, found in costs.items():
+        side = found["layers"][-1]["outputs"][0][2]
+        heads[f"{form}: output"] = f"{side}×{side}×{_channels(found)}"
+        heads[f"{form}: multiply–adds"] = found["totals"]["macs"]
+    if len(costs) == 2:
+        heads["naive / reduced"] = costs["naive"]["totals"]["macs"] / costs["reduced"]["totals"]["macs"]
+    return heads
+
+
 def _answer(costs: dict[str, dict[str, Any]]) -> str:
     parts = []
     for form, found in costs.items():
@@ -250,6 +260,8 @@ ENTRY = Study(
     settings=InceptionSettings,
     trial=trial,
     axes={"form": ["naive", "reduced"]},
+    compares=("form",),
+    seeded=False,
     scales={
         "smoke": Scale("both forms on 8×8×32", seeds=1, set={"size": 8, "channels": 32}, time="5 s"),
         "quick": Scale("both forms on 32×32×256", seeds=1, time="10 s"),

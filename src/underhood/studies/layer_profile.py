@@ -106,17 +106,13 @@ def _plain(found: Any) -> dict[str, Any]:
 
 def report(results: Results) -> Document:
     """The sheet's table filled in, the rules with their numbers, what threads do."""
-    trials = [trial for group in results.groups for trial in group.counted]
-    title = "Shape and time of every layer"
-    question = "What shape has each layer's output, how long does each layer take, and what do threads change?"
-    if not trials:
-        return Document(title, question, "No trial finished, so there is nothing to tell.")
+    trials = results.groups[0].counted
     settings, found = trials[0].settings, [trial.result for trial in trials]
     counts = list(found[0]["cpu"])
     blocks: list[Block] = [_table(settings, found), _reading(settings, found)]
     return Document(
-        title,
-        question,
+        ENTRY.title,
+        ENTRY.question,
         _answer(found),
         [
             Section("The table", blocks),
@@ -342,6 +338,7 @@ ENTRY = Study(
     source="on-edge training, homework 1, question 1",
     settings=ProfileSettings,
     trial=measure,
+    compares=(),
     scales={
         "smoke": Scale(
             "1 thread, half a second", seeds=1, set={"seconds": 0.5, "thread_counts": [1], "repeats": 20}, time="10 s"

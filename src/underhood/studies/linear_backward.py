@@ -195,20 +195,19 @@ FORMULAS = (
 
 def report(results: Results) -> Document:
     """The derivation, the loops, the products, the numbers, the checks."""
-    groups = [group for group in results.groups if group.counted]
-    if not groups:
-        return Document(TITLE, QUESTION, "No trial finished.", [])
-    sections = [Section("The formulas, from the chain rule", list(_derivation())), Section("As loops", list(_loops()))]
-    several = len(groups) > 1
-    answers = []
-    for group in groups:
-        found, label = group.counted[0].result, f"{group.label}: " if several else ""
-        sections.append(Section(f"{label}As matrix products", list(_products(found))))
-        if found["arrays"]:
-            sections.append(Section(f"{label}With the numbers put in", list(_numbers(found["arrays"]))))
-        sections.append(Section(f"{label}Checks", [checks_table(list(_checks(group.counted)), 1e-12)]))
-        answers.append(label + _answer(found))
-    return Document(TITLE, QUESTION, "\n\n".join(answers), sections)
+    trials = results.groups[0].counted
+    found = trials[0].result
+    sections = [
+        Section("The formulas, from the chain rule", list(_derivation())),
+        Section("As loops", list(_loops())),
+        Section("As matrix products", list(_products(found))),
+    ]
+    if found["arrays"]:
+        sections.append(Section("With the numbers put in", list(_numbers(found["arrays"]))))
+    sections.append(Section("Checks", [checks_table(list(_checks(trials)), 1e-12)]))
+    s = found["sizes"]
+    headline = {"X": f"{s['N']}×{s['T']}×{s['C']}", "F": s["F"], "largest difference": _worst(trials)}
+    return Document(TITLE, QUESTION, _answer(trials), sections, headline)
 
 
 def _derivation() -> Iterator[str | Equation]:
@@ -351,12 +350,20 @@ def _checks(trials: Any) -> Iterator[dict[str, Any]]:
         yield check("∂L/∂X, ∂L/∂W and ∂L/∂b of the loops", by, worst)
 
 
-def _answer(found: dict[str, Any]) -> str:
-    known = {who: max(each.values()) for who, each in found["gaps"].items() if each is not None}
+def _worst(trials: Any) -> float:
+    """The largest difference of any way from the loops, over all seeds."""
+    return max(max(each.values()) for t in trials for each in t.result["gaps"].values() if each is not None)
+
+
+def _answer(trials: Any) -> str:
+    found = trials[0].result
     s = found["sizes"]
-    judges = "PyTorch's autograd too" if "PyTorch" in known else "the engine's tape too; PyTorch is not installed"
-    worst = max(known.values())
+    asked = all(trial.result["gaps"]["PyTorch"] is not None for trial in trials)
+    judges = "PyTorch's autograd too" if asked else "the engine's tape too; PyTorch is not installed"
+    worst = _worst(trials)
     far = f"to **{worst:.1g}** of the largest number" if worst else "**exactly**"
+    if len(trials) > 1:
+        far += f" over {len(trials)} seeds"
     said = (
         "- $\\partial L/\\partial X[n,t,c] = \\sum_f \\delta[n,t,f]\\; W[c,f]$, as matrices $\\delta W^\\top$\n"
         "- $\\partial L/\\partial W[c,f] = \\sum_n \\sum_t \\delta[n,t,f]\\; X[n,t,c]$, as matrices $X^\\top \\delta$\n"
@@ -389,6 +396,7 @@ ENTRY = Study(
     source="homework “On-edge training”, question 2; Rumelhart, Hinton & Williams 1986",
     settings=LinearBackwardSettings,
     trial=trial,
+    compares=(),
     scales={
         "smoke": Scale("2×2×3 numbers, F = 2", seeds=1, time="5 s", complete=True),
         "quick": Scale("2×2×3 numbers, F = 2, or numbers of your own", seeds=1, time="8 s"),

@@ -93,8 +93,6 @@ def report(results: Results) -> Document:
     """The proof, the stack measured, and the networks."""
     found = told(results, "network")
     stack = found.pop(STACK, None)
-    if not found and stack is None:
-        return Document("Receptive fields", ENTRY.question, "No trial finished, so nothing was followed.")
     sections = []
     if stack is not None:
         settings = next(g.settings for g in results.groups if g.settings["network"] == STACK)
@@ -278,6 +276,8 @@ ENTRY = Study(
     source="Simonyan & Zisserman 2015; Araujo, Norris & Sim 2019",
     settings=FieldSettings,
     trial=trial,
+    compares=("network",),
+    seeded=False,
     axes={"network": [STACK, "vgg16", "alexnet", "resnet20", "resnet50", "googlenet"]},
     scales={
         "smoke": Scale(

@@ -388,6 +388,7 @@ ENTRY = Study(
     source="Girshick 2015; Ren, He, Girshick & Sun 2015; course homework, NYU 2022",
     settings=RegionProposalsSettings,
     trial=trial,
+    compares=(),
     scales={
         "smoke": Scale(
             "20 training steps, 2 test scenes", seeds=1, set={"steps": 20, "batch": 2, "test_scenes": 2}, time="10 s"

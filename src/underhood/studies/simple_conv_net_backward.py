@@ -201,6 +201,7 @@ ENTRY = Study(
     source="Chernodub, homework for the deep learning class, 2019",
     settings=ByHandSettings,
     trial=trial,
+    compares=(),
     scales={
         "smoke": Scale("1 digit", seeds=1, set={"images": 1}, time="5 s", complete=True),
         "quick": Scale("2 digits", seeds=1, time="5 s"),

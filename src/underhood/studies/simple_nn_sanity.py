@@ -77,8 +77,6 @@ def passed(settings: SanitySettings, seed: int, arguments: dict[str, Any]) -> tu
 def report(results: Results) -> Document:
     """Shapes, weights, checks."""
     found = told(results, "backend")
-    if not found:
-        return Document("SimpleNN, checked before training", ENTRY.question, "No trial finished.")
     result = next(iter(found.values()))
     cost = result["cost"]
     checks = [{**c, "what": f"{name}: {c['what']}"} for name, one in found.items() for c in one["cost"]["checks"]]
@@ -229,6 +227,7 @@ ENTRY = Study(
     settings=SanitySettings,
     trial=trial,
     axes={"backend": ["torch", "underhood"]},
+    compares=("backend",),
     scales={
         "smoke": Scale(
             "two images on PyTorch", seeds=1, set={"images": 2, "backend": "torch"}, axes={}, time="5 s", complete=True

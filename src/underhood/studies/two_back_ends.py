@@ -140,6 +140,7 @@ ENTRY = Study(
         "batch_size": 128,
     },
     axes={"backend": ["underhood", "torch"]},
+    compares=("backend",),
     scales={
         "smoke": Scale(
             "digits, an MLP, 2 epochs, 2 seeds",

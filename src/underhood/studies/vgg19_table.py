@@ -45,8 +45,6 @@ def trial(settings: VggSettings, seed: int, context: Context) -> Iterator[Event]
 def report(results: Results) -> Document:
     """The sheet's table with every cell filled, twice, and which of the two is the network."""
     costs = {name: result["cost"] for name, result in told(results, "network").items()}
-    if not costs:
-        return Document("VGG19, cell by cell", ENTRY.question, "No trial finished, so nothing was counted.")
     sections = [
         Section(f"{TITLES[name][0].upper()}{TITLES[name][1:]}", [*_said(name, found), memory_table(name, found)])
         for name, found in costs.items()
@@ -57,7 +55,8 @@ def report(results: Results) -> Document:
         sections.append(Section("Which one is the network?", [which(costs)]))
     checks = [{**one, "what": f"{TITLES[name]}: {one['what']}"} for name, f in costs.items() for one in f["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
-    return Document("VGG19, cell by cell", ENTRY.question, _answer(costs), sections)
+    headline = {f"weights, {TITLES[name]}": found["totals"]["weights"] for name, found in costs.items()}
+    return Document("VGG19, cell by cell", ENTRY.question, _answer(costs), sections, headline)
 
 
 EQUATION = Equation(
@@ -196,6 +195,8 @@ ENTRY = Study(
     settings=VggSettings,
     trial=trial,
     axes={"network": list(STAGES)},
+    compares=("network",),
+    seeded=False,
     scales={
         "smoke": Scale("VGG19 alone", seeds=1, axes={"network": ["vgg19"]}, time="5 s", complete=True),
         "quick": Scale("VGG19 and the table as printed", seeds=1, time="10 s"),

@@ -68,7 +68,7 @@ def check(what: str, by: str, gap: float | None) -> Row:
     return {"what": what, "by": by, "gap": gap}
 
 
-def checks_table(rows: list[Row], tolerance: float = 1e-9) -> Table:
+def checks_table(rows: list[Row], tolerance: float = 1e-9, title: str = "Checks") -> Table:
     """Every check with its largest difference and what to think of it."""
     columns = [
         Column("what", "What", align="left"),
@@ -79,7 +79,7 @@ def checks_table(rows: list[Row], tolerance: float = 1e-9) -> Table:
     told = [{**row, "verdict": _verdict(row["gap"], tolerance)} for row in rows]
     absent = any(row["gap"] is None and row["by"] == "PyTorch" for row in rows)
     foot = ["PyTorch is not installed, so what it would check stands without it."] if absent else []
-    return Table("Checks", columns, told, foot, name="checks")
+    return Table(title, columns, told, foot, name="checks")
 
 
 def _verdict(gap: float | None, tolerance: float) -> str:
