@@ -54,14 +54,27 @@ _FACE = {
 
 # Functions that torch has at its top, so that `torch.cat` becomes `underhood.cat`.
 _OF_TORCH = {
-    "underhood.engine": "autograd enable_grad is_grad_enabled manual_seed set_grad_enabled",
+    "underhood.engine": """
+        Generator Size autograd device enable_grad inference_mode is_grad_enabled manual_seed random set_grad_enabled
+        """,
     "underhood.engine.dtypes": """
-        bool double float float32 float64 int int16 int32 int64 int8 long result_type short uint8
+        bool double float float32 float64 get_default_dtype int int16 int32 int64 int8 long result_type
+        set_default_dtype short uint8
         """,
     "underhood.engine.creation": """
-        arange as_tensor empty empty_like eye full full_like linspace ones ones_like rand rand_like randint
-        randn randn_like randperm zeros zeros_like
+        arange as_tensor asarray empty empty_like eye full full_like linspace logspace ones ones_like scalar_tensor
+        zeros zeros_like
         """,
+    "underhood.engine.draws": "bernoulli normal rand rand_like randint randint_like randn randn_like randperm",
+    "underhood.engine.environment": """
+        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision get_num_threads
+        is_complex is_floating_point is_tensor numel set_default_device set_float32_matmul_precision set_num_threads
+        use_deterministic_algorithms
+        """,
+    "underhood.engine.legacy": """
+        BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor IntTensor LongTensor ShortTensor
+        """,
+    "underhood.engine.random": "get_rng_state initial_seed seed set_rng_state",
     "underhood.engine.functional": """
         abs add all allclose amax amin any argmax argmin argsort bmm broadcast_to cat ceil chunk clamp clone cos
         count_nonzero cumsum div dot eq equal erf exp expm1 flatten floor floor_divide gather ge gt index_put
@@ -73,6 +86,7 @@ _OF_TORCH = {
         """,
 }
 _FACE |= {name: home for home, names in _OF_TORCH.items() for name in names.split()}
+_FACE |= {name: f"underhood.{name}" for name in ("accelerator", "amp", "backends", "cuda", "utils")}
 
 __all__ = [
     "Tensor",

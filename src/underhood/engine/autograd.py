@@ -1,12 +1,15 @@
-"""Gradients asked for by name: torch.autograd's `grad` and `backward`."""
+"""Gradients on request: torch.autograd's `grad` and `backward`, and `Variable`, which once wrapped tensors."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from underhood.engine import tape
+from underhood.engine.tape import enable_grad, inference_mode, no_grad, set_grad_enabled
 from underhood.engine.tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
+
+__all__ = ["Variable", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
 
 
 def grad(
@@ -50,3 +53,19 @@ def several(tensors: Tensors) -> list[Tensor]:
 def _roots(outputs: list[Tensor], weights: Any) -> list[Any]:
     weights = [None] * len(outputs) if weights is None else several(weights)
     return [z.root(g) for z, g in zip(outputs, weights, strict=True)]
+
+
+class _OfTensors(type):
+    """`isinstance(x, Variable)` holds for every tensor."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_OfTensors):
+    """`Variable(x, requires_grad)` is x without a history: a tensor, as since PyTorch 0.4."""
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # type: ignore[misc]
+        if volatile:
+            raise ValueError("Variable(volatile=True) is gone; use `with no_grad():`")
+        return data.detach().requires_grad_(requires_grad)

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
 from underhood.engine.forms import form
 from underhood.engine.ops.conv2d import conv2d_by_channel
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 
 def conv2d_scalar(x_in: Any, conv_weight: Any, conv_bias: Any = None, device: Any = None) -> Any:

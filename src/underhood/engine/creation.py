@@ -1,19 +1,22 @@
-"""New tensors: from numbers, filled, counted, or drawn. float32 unless the numbers or `dtype` say otherwise."""
+"""New tensors: from numbers, filled, or counted; of the default dtype unless the numbers or `dtype` say otherwise.
+
+`device` may be the CPU. torch's `pin_memory`, `layout` and `memory_format` change no number here and are taken.
+Those that are drawn at random stand in `draws.py`.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from underhood.engine.dtypes import DType, float32, float64, int64
+from underhood.engine.device import check_device
+from underhood.engine.dtypes import DType, float64, get_default_dtype, int64
 from underhood.engine.forms import Array
-from underhood.engine.random import stream
-from underhood.engine.tensor import Tensor, check_device
-
-Generator = np.random.Generator | None
+from underhood.engine.tensor import Tensor
 
 __all__ = [
     "arange",
     "as_tensor",
+    "asarray",
     "empty",
     "empty_like",
     "eye",
@@ -21,44 +24,61 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "ones",
     "ones_like",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randn_like",
-    "randperm",
+    "scalar_tensor",
     "tensor",
     "zeros",
     "zeros_like",
 ]
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """A new tensor from numbers, lists or an array (copied). Python's floats become float32, its ints int64."""
+def tensor(
+    data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None, pin_memory: bool = False
+) -> Tensor:
+    """A new tensor from numbers, lists or an array (copied). Python's floats become the default dtype, ints int64."""
     check_device(device)
     array = _numbers(data)
     if dtype is None and array.dtype == float64 and not isinstance(data, np.ndarray | np.generic | Tensor):
-        dtype = float32
+        dtype = get_default_dtype()
     return Tensor(array if dtype is None else array.astype(dtype), requires_grad)
 
 
 def _numbers(data: Any) -> Array:
     if isinstance(data, Tensor):
         return data.array.copy()
-    if isinstance(data, list | tuple):  # which may hold tensors
-        data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
-    return np.array(data)
+    return np.array(_plain(data))
+
+
+def _plain(data: Any) -> Any:
+    """Lists of lists of numbers, where tensors stood among them."""
+    if isinstance(data, list | tuple) and any(isinstance(x, list | tuple | Tensor) for x in data):
+        return [_plain(x) for x in data]
+    return data.tolist() if isinstance(data, Tensor) else data
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, on its own memory where that is possible."""
+    check_device(device)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
     if isinstance(data, np.ndarray) and dtype in (None, data.dtype):
         return from_numpy(data)
-    return tensor(data, dtype, device=device)
+    return tensor(data, dtype)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """`as_tensor`, with a copy on request."""
+    made = tensor(obj, dtype, device=device) if copy else as_tensor(obj, dtype, device)
+    return made.requires_grad_() if requires_grad else made
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A number as a tensor without axes, of the default dtype."""
+    return new(np.array(s), dtype, requires_grad, device)
 
 
 def from_numpy(array: Array) -> Tensor:
@@ -68,59 +88,105 @@ def from_numpy(array: Array) -> Tensor:
     return Tensor(array)
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    """(2, 3) from f(2, 3) and from f((2, 3))."""
-    return tuple(int(n) for n in (size[0] if len(size) == 1 and not np.isscalar(size[0]) else size))
+def shape_of(lengths: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """(2, 3) from f(2, 3), f((2, 3)) and f(size=(2, 3))."""
+    if size is not None:
+        lengths = (size,)
+    if len(lengths) == 1 and np.ndim(getattr(lengths[0], "array", lengths[0])) == 1:
+        lengths = lengths[0]
+    return tuple(int(n) for n in lengths)
 
 
-def _new(array: Array, dtype: Any, requires_grad: bool, device: Any) -> Tensor:
+def new(array: Array, dtype: Any, requires_grad: bool, device: Any) -> Tensor:
+    """The array as a tensor of `dtype`, by default the default one."""
     check_device(device)
-    return Tensor(array.astype(float32 if dtype is None else dtype, copy=False), requires_grad)
+    return Tensor(array.astype(get_default_dtype() if dtype is None else dtype, copy=False), requires_grad)
+
+
+def check_hints(hints: dict[str, Any]) -> None:
+    """Take what says how memory lies, and nothing else."""
+    for name in hints:
+        if name == "out":
+            raise TypeError("underhood has no out= arguments: assign the result, or copy_ it")
+        if name not in ("pin_memory", "layout", "memory_format"):
+            raise TypeError(f"unexpected keyword argument {name!r}")
 
 
 # -- filled --
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def empty(
+    *lengths: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
     """Whatever was in memory."""
-    return _new(np.empty(_shape(size), dtype or float32), dtype, requires_grad, device)
+    check_hints(hints)
+    return new(np.empty(shape_of(lengths, size), dtype or get_default_dtype()), dtype, requires_grad, device)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return _new(np.zeros(_shape(size), dtype or float32), dtype, requires_grad, device)
+def zeros(
+    *lengths: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
+    check_hints(hints)
+    return new(np.zeros(shape_of(lengths, size), dtype or get_default_dtype()), dtype, requires_grad, device)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return _new(np.ones(_shape(size), dtype or float32), dtype, requires_grad, device)
+def ones(
+    *lengths: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
+    check_hints(hints)
+    return new(np.ones(shape_of(lengths, size), dtype or get_default_dtype()), dtype, requires_grad, device)
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
+) -> Tensor:
     """`fill_value` everywhere; its type gives the dtype."""
+    check_hints(hints)
     dtype = tensor(fill_value).dtype if dtype is None else dtype
-    return _new(np.full(_shape((size,)), fill_value), dtype, requires_grad, device)
+    return new(np.full(shape_of((size,)), _plain(fill_value), dtype), dtype, requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
     """Ones on the diagonal of an n × m matrix, zeros elsewhere."""
-    return _new(np.eye(n, m), dtype, requires_grad, device)
+    check_hints(hints)
+    return new(np.eye(n, m), dtype, requires_grad, device)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return _new(np.empty_like(input.array), dtype or input.dtype, requires_grad, device)
+def empty_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
+    check_hints(hints)
+    return new(np.empty_like(input.array, dtype), dtype or input.dtype, requires_grad, device)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return _new(np.zeros_like(input.array), dtype or input.dtype, requires_grad, device)
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
+    check_hints(hints)
+    return new(np.zeros_like(input.array, dtype), dtype or input.dtype, requires_grad, device)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return _new(np.ones_like(input.array), dtype or input.dtype, requires_grad, device)
+def ones_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
+) -> Tensor:
+    check_hints(hints)
+    return new(np.ones_like(input.array, dtype), dtype or input.dtype, requires_grad, device)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **hints: Any
 ) -> Tensor:
-    return _new(np.full_like(input.array, fill_value), dtype or input.dtype, requires_grad, device)
+    """`fill_value`, in `dtype` or the input's, everywhere."""
+    check_hints(hints)
+    return new(np.full_like(input.array, _plain(fill_value), dtype), dtype or input.dtype, requires_grad, device)
 
 
 # -- counted --
@@ -134,80 +200,60 @@ def arange(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """start, start + step, … below `end`; `arange(n)` counts from 0. Whole numbers give int64."""
+    check_hints(hints)
     start, end = (0, start) if end is None else (start, end)
-    whole = all(isinstance(x, int) for x in (start, end, step))
-    return _new(np.arange(start, end, step), dtype or (int64 if whole else float32), requires_grad, device)
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    whole = all(isinstance(x, int | np.integer) for x in (start, end, step))
+    return new(np.arange(start, end, step), dtype or (int64 if whole else None), requires_grad, device)
 
 
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
-    return _new(np.linspace(start, end, steps), dtype, requires_grad, device)
+    return new(np.linspace(start, end, steps), dtype, requires_grad, device)
 
 
-# -- drawn, from the engine's stream or a `generator` of NumPy's --
-
-
-def rand(
-    *size: Any, generator: Generator = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
-    """U(0, 1)."""
-    return _new(stream(generator).random(_shape(size)), dtype, requires_grad, device)
-
-
-def randn(
-    *size: Any, generator: Generator = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
-) -> Tensor:
-    """N(0, 1)."""
-    return _new(stream(generator).standard_normal(_shape(size)), dtype, requires_grad, device)
-
-
-def randint(
-    low: int, high: Any, size: Any = None, *, generator: Generator = None, dtype: Any = None, device: Any = None
-) -> Tensor:
-    """Integers from `low` to `high` − 1; `randint(high, size)` counts from 0."""
-    low, high, size = (0, low, high) if size is None else (low, high, size)
-    return _new(stream(generator).integers(low, high, _shape((size,))), dtype or int64, False, device)
-
-
-def randperm(n: int, *, generator: Generator = None, dtype: Any = None, device: Any = None) -> Tensor:
-    """0 … n − 1 in random order."""
-    return _new(stream(generator).permutation(n), dtype or int64, False, device)
-
-
-def _like(dtype: Any, input: Tensor) -> DType:
-    return input.dtype if dtype is None else np.dtype(dtype)
-
-
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return rand(input.shape, dtype=_like(dtype, input), requires_grad=requires_grad, device=device)
-
-
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    return randn(input.shape, dtype=_like(dtype, input), requires_grad=requires_grad, device=device)
+    """`base` to the powers that `linspace` gives."""
+    return new(np.logspace(start, end, steps, base=base), dtype, requires_grad, device)
 
 
 # -- methods: more tensors of the same dtype --
 
 
-def new_tensor(input: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    return tensor(data, _like(dtype, input), requires_grad)
+def like(dtype: Any, input: Tensor) -> DType:
+    """`dtype`, by default the input's."""
+    return input.dtype if dtype is None else np.dtype(dtype)
 
 
-def new_zeros(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    return zeros(*size, dtype=_like(dtype, input), requires_grad=requires_grad)
+def new_tensor(input: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    return tensor(data, like(dtype, input), requires_grad, device)
 
 
-def new_ones(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    return ones(*size, dtype=_like(dtype, input), requires_grad=requires_grad)
+def new_zeros(input: Tensor, *lengths: Any, dtype: Any = None, **options: Any) -> Tensor:
+    return zeros(*lengths, dtype=like(dtype, input), **options)
 
 
-def new_full(input: Tensor, size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    return full(size, fill_value, dtype=_like(dtype, input), requires_grad=requires_grad)
+def new_ones(input: Tensor, *lengths: Any, dtype: Any = None, **options: Any) -> Tensor:
+    return ones(*lengths, dtype=like(dtype, input), **options)
 
 
-def new_empty(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    return empty(*size, dtype=_like(dtype, input), requires_grad=requires_grad)
+def new_empty(input: Tensor, *lengths: Any, dtype: Any = None, **options: Any) -> Tensor:
+    return empty(*lengths, dtype=like(dtype, input), **options)
+
+
+def new_full(input: Tensor, size: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Tensor:
+    return full(size, fill_value, dtype=like(dtype, input), **options)

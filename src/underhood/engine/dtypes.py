@@ -18,6 +18,22 @@ int8, int16, int32, int64 = np.dtype("int8"), np.dtype("int16"), np.dtype("int32
 uint8, bool_ = np.dtype("uint8"), np.dtype("bool")
 DTYPES = (float32, float64, int64, int32, int16, int8, uint8, bool_)
 
+_default = float32
+
+
+def get_default_dtype() -> DType:
+    """The dtype of tensors made from Python's floats, of layers, and of integers that have to become floats."""
+    return _default
+
+
+def set_default_dtype(d: Any) -> None:
+    """Change it, to float32 or float64."""
+    global _default
+    if np.dtype(d) not in (float32, float64):
+        raise TypeError(f"only floating-point types are supported as the default type: float32 or float64, not {d}")
+    _default = np.dtype(d)
+
+
 CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 
@@ -56,7 +72,7 @@ def result_type(*operands: Any) -> DType:
 def _of_number(x: builtins.bool | builtins.int | builtins.float) -> DType:
     if isinstance(x, builtins.bool):
         return bool_
-    return int64 if isinstance(x, builtins.int) else float32
+    return int64 if isinstance(x, builtins.int) else _default
 
 
 # torch's second names; they hide Python's from here on, which is why they stand last

@@ -21,7 +21,7 @@ import numpy as np
 from numba.extending import overload
 
 from underhood.engine.compile import compiled
-from underhood.engine.dtypes import DType, float32, result_type
+from underhood.engine.dtypes import DType, get_default_dtype, result_type
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import maybe_in_place
 from underhood.engine.ops.cast import cast
@@ -80,8 +80,8 @@ def elementwise(
 
     `of="z"` says that `slope` takes the output, `of=""` that it is the same everywhere: then x need not be kept.
     `one_pass` makes the compiled loop the fast form; without `loops` there is the vector form alone. `integers` says
-    that whole numbers stay whole; otherwise they become float32 first. The samples come with the default settings,
-    once with others if `settings` gives them, and at the `kinks`.
+    that whole numbers stay whole; otherwise they become floats of the default dtype first. The samples come with the
+    default settings, once with others if `settings` gives them, and at the `kinks`.
     """
     definition = unary_loops(f, slope, of) if loops else None
     operation = Operation(
@@ -117,7 +117,7 @@ def _function(f: Callable[..., Number], name: str, inplace: bool, integers: bool
                 signature.bind(input, *args, **options)  # which says what is wrong
             in_place = given.pop("inplace", False)
             constants = {p.name: float(given.get(p.name, p.default)) for p in settings}
-        x = input if integers or input.array.dtype.kind == "f" else cast(input, float32)
+        x = input if integers or input.array.dtype.kind == "f" else cast(input, get_default_dtype())
         return maybe_in_place(function.operation, in_place, x, **constants)  # type: ignore[attr-defined]
 
     function.__name__ = function.__qualname__ = name
@@ -214,7 +214,7 @@ def binary(
     """The operation z = f(x, y) with broadcasting; `back_x(dz, x, y)` is the gradient that reaches x.
 
     The gradient of an input that was broadcast is the sum over its copies. `floats` says that whole numbers become
-    float32 first.
+    floats of the default dtype first.
     """
 
     def call(input: Any, other: Any) -> Tensor:
@@ -290,7 +290,7 @@ def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
     """Two operands, one of them perhaps a Python number, as tensors of the dtype that torch gives both together."""
     dtype = _common(x, y)
     if floats and dtype.kind != "f":
-        dtype = float32
+        dtype = get_default_dtype()
     x, y = (cast(v, dtype) if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype)) for v in (x, y))
     if x.array.shape != y.array.shape:
         try:

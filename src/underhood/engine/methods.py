@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine import creation
+from underhood.engine import creation, draws, legacy, random
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
 from underhood.engine.forms import OPERATIONS
 from underhood.engine.inplace import apply_
 from underhood.engine.lift import together
 from underhood.engine.ops import assign, cast, clone, expand, permute, reshape, where
-from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
 
 Method = Callable[..., Any]
@@ -47,12 +47,12 @@ def clamp_(self: Tensor, min: float | None = None, max: float | None = None) -> 
 
 def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
     """x ← N(mean, std²)"""
-    return assign.copy_(self, stream(generator).normal(mean, std, self.shape))
+    return assign.copy_(self, Tensor(random.normal(self.shape, self.dtype, mean, std, generator)))
 
 
 def uniform_(self: Tensor, from_: float = 0, to: float = 1, *, generator: Any = None) -> Tensor:
     """x ← U(from, to)"""
-    return assign.copy_(self, stream(generator).uniform(from_, to, self.shape))
+    return assign.copy_(self, Tensor(random.uniform(self.shape, self.dtype, from_, to, generator)))
 
 
 def _comparison(function: Method) -> Method:
@@ -69,6 +69,37 @@ def _comparison(function: Method) -> Method:
 def _bits(name: str) -> Method:
     """A bitwise operator of bools and integers."""
     return lambda self, *other: Tensor(getattr(np, name)(self.array, *(getattr(y, "array", y) for y in other)))
+
+
+def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None) -> Tensor:
+    """x ← whole numbers from `from_` to `to` − 1, or below `from_` if it stands alone; all are equally likely."""
+    low, high = (0, from_) if to is None else (from_, to)
+    if to is None and not from_:  # as many as the dtype has
+        kind = self.dtype.kind
+        high = 2 if kind == "b" else 2 ** (np.finfo(self.dtype).nmant + 1) + 1 if kind == "f" else 0
+        high = high or int(np.iinfo(self.dtype).max) + 1
+    return assign.copy_(self, Tensor(random.stream(generator).integers(low, high, self.shape)))
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """x ← 1 with chance p, else 0."""
+    chance = p if isinstance(p, Tensor) else creation.full(self.shape, float(p))
+    return assign.copy_(self, draws.bernoulli(chance.expand(*self.shape), generator=generator))
+
+
+def type_(self: Tensor, dtype: Any = None) -> Any:
+    """The name of its old constructor, or itself in another dtype, by whatever name that goes."""
+    if dtype is None:
+        return next(f"underhood.{name}" for name, of in legacy.NAMES.items() if of == self.dtype)
+    if isinstance(dtype, str):
+        dtype = legacy.NAMES.get(dtype.rpartition(".")[2], dtype)
+    return cast.cast(self, getattr(dtype, "dtype", dtype))
+
+
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """There is no GPU for it."""
+    check_device("cuda" if device is None else f"cuda:{device}")
+    return self
 
 
 METHODS: dict[str, Any] = {
@@ -91,17 +122,23 @@ METHODS: dict[str, Any] = {
     "view": reshape.view, "view_as": reshape.view_as, "reshape_as": reshape.reshape_as,
     "contiguous": clone.contiguous, "T": property(permute.reverse), "mT": property(permute.matrix_transpose),
     # dtypes
-    "to": cast.to, "type_as": cast.type_as, "type": cast.cast, "double": cast.double, "float": cast.to_float,
+    "to": cast.to, "type_as": cast.type_as, "type": type_, "double": cast.double, "float": cast.to_float,
     "long": cast.long, "int": cast.to_int, "bool": cast.to_bool,
     # more of the same dtype
     **{name: getattr(creation, name) for name in ("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")},
+    # where it is
+    "cuda": cuda, "is_cuda": property(lambda self: False), "get_device": lambda self: -1,
+    "pin_memory": lambda self: self, "is_pinned": lambda self: False, "is_complex": lambda self: False,
+    "nelement": Tensor.numel, "ndimension": Tensor.dim,
+    "itemsize": property(Tensor.element_size), "nbytes": property(lambda self: self.array.nbytes),
     # in place
     **{f"{name}_": _in_place(name) for name in (
         "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal",
         "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
     )},
     **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "div", "pow", "remainder")},
-    "clamp_": clamp_, "normal_": normal_, "uniform_": uniform_, "masked_fill_": where.masked_fill_,
+    "clamp_": clamp_, "normal_": normal_, "uniform_": uniform_, "random_": random_, "bernoulli_": bernoulli_,
+    "bernoulli": draws.bernoulli, "masked_fill_": where.masked_fill_,
     "copy_": assign.copy_, "fill_": assign.fill_, "zero_": assign.zero_, "index_put_": assign.index_put_,
     "scatter_": assign.scatter_, "scatter_add_": assign.scatter_add_, "__setitem__": assign.setitem,
     # operators

@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -304,12 +304,43 @@ class set_grad_enabled(ContextDecorator):
 
 
 class no_grad(ContextDecorator):
-    """Nothing inside is written on the tape: for evaluation, and for changing parameters."""
+    """Nothing inside is written on the tape: for evaluation, and for changing parameters.
+
+    As a decorator, `@no_grad()` or `@no_grad`, it holds for every call, and around each step of a generator.
+    """
 
     mode = False
 
-    def __init__(self) -> None:
+    def __new__(cls, function: Any = None) -> Any:
+        return super().__new__(cls) if function is None or isinstance(function, bool) else cls()(function)
+
+    def __init__(self, function: Any = None) -> None:
         self.before: list[bool] = []
+
+    def __call__(self, function: Any) -> Any:
+        if not inspect.isgeneratorfunction(function):
+            return super().__call__(function)
+
+        @wraps(function)
+        def steps(*args: Any, **options: Any) -> Iterator[Any]:
+            generator = function(*args, **options)
+            send, value = generator.send, None
+            while True:
+                with type(self)():
+                    try:
+                        found = send(value)
+                    except StopIteration as end:
+                        return end.value
+                try:
+                    send, value = generator.send, (yield found)
+                except GeneratorExit:
+                    with type(self)():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    send, value = generator.throw, error
+
+        return steps
 
     def __enter__(self) -> None:
         self.before.append(_recording.get())
@@ -323,6 +354,21 @@ class enable_grad(no_grad):
     """The tape on again, inside a `no_grad`."""
 
     mode = True
+
+
+class inference_mode(no_grad):
+    """`no_grad` under its newer name; `inference_mode(False)` leaves the tape as it is.
+
+    PyTorch's also forbids what was made inside to the tape for good; here that may be used like anything else.
+    """
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.mode = not mode if isinstance(mode, bool) else False
+
+    def __enter__(self) -> None:
+        self.before.append(_recording.get())
+        _recording.set(self.mode and _recording.get())
 
 
 def walk(source: Source | None) -> Iterator[Node]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from underhood.engine import tape
-from underhood.engine.dtypes import DTYPES, DType, bool_, float32, int64
+from underhood.engine.device import CPU, device
+from underhood.engine.dtypes import DTYPES, DType, bool_, get_default_dtype, int64
 from underhood.engine.forms import Array, Operation, current_form
 from underhood.engine.tape import Node, Source
 
@@ -28,7 +29,9 @@ class Tensor:
 
     __array_ufunc__ = None  # so that numpy_array * tensor comes here
 
-    def __init__(self, array: Array, requires_grad: bool = False) -> None:
+    def __init__(self, array: Any = (), requires_grad: bool = False, *sizes: int) -> None:
+        if type(array) is not np.ndarray:
+            array, requires_grad = _by_hand(array, requires_grad, sizes)
         if array.dtype not in DTYPES:
             raise TypeError(f"underhood has no dtype {array.dtype}; it has {', '.join(map(str, DTYPES))}")
         self.array = array
@@ -59,8 +62,8 @@ class Tensor:
         return self.array.ndim
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> device:
+        return CPU
 
     @property
     def data(self) -> Tensor:
@@ -124,7 +127,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         values = np.array2string(self.array, separator=", ", precision=4, prefix="tensor(")
-        dtype = "" if self.dtype in (float32, int64, bool_) else f", dtype={self.dtype}"
+        dtype = "" if self.dtype in (get_default_dtype(), int64, bool_) else f", dtype={self.dtype}"
         made = f", grad_fn=<{self.node.operation.name}>" if self.node else ""
         wants = ", requires_grad=True" if self._wanted and not self.node else ""
         return f"tensor({values}{dtype}{made or wants})"
@@ -305,13 +308,38 @@ class Tensor:
 
 
 class Size(tuple[int, ...]):
-    """A shape, printed and counted as torch does."""
+    """A shape, printed and counted as torch does; a part of a shape is one too."""
 
     def numel(self) -> int:
         return int(np.prod(self, dtype=np.int64))
 
+    def __getitem__(self, index: Any) -> Any:
+        part = super().__getitem__(index)
+        return Size(part) if isinstance(index, slice) else part
+
+    def __add__(self, other: Any) -> Size:
+        return Size(super().__add__(tuple(other)))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size((*other, *self))
+
     def __repr__(self) -> str:
         return f"Size({list(self)})"
+
+
+def _by_hand(data: Any, second: Any, sizes: tuple[int, ...]) -> tuple[Array, bool]:
+    """What users write: `Tensor(2, 3)`, memory of that shape that nobody has set; `Tensor([1, 2])`, those values."""
+    dtype = get_default_dtype()
+    if isinstance(data, Size):
+        return np.empty(data, dtype), bool(second)
+    if isinstance(data, int | np.integer):
+        lengths = (data, *sizes) if isinstance(second, bool) else (data, second, *sizes)
+        return np.empty(tuple(int(n) for n in lengths), dtype), False
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data), bool(second)
+    if isinstance(data, Tensor):
+        return data.array.astype(dtype), bool(second)
+    return np.array([x.tolist() if isinstance(x, Tensor) else x for x in data], dtype), bool(second)
 
 
 class Handle:
@@ -366,9 +394,3 @@ def wants_gradient(operation: Operation, inputs: Iterable[Any]) -> bool:
     if operation.vector.backward is None or not tape.is_grad_enabled():
         return False
     return any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-
-
-def check_device(device: Any) -> None:
-    """The engine computes on the CPU; anything else is an error that says so."""
-    if device is not None and str(device) != "cpu":
-        raise RuntimeError(f"device {str(device)!r}: underhood's engine runs on the CPU; use torch's back end there")

@@ -14,7 +14,7 @@ import torch
 import underhood
 from underhood.engine import form, tensor
 from underhood.engine.optim import OPTIMIZERS
-from underhood.training.backends.torch import PageOptimizer
+from underhood.training.backends.torch import EntryOptimizer
 
 VALUES = {
     "alpha": 0.9,
@@ -104,7 +104,7 @@ def test_the_torch_back_end_has_the_same_weights(name, settings):
     """The page's rule on PyTorch's tensors, and PyTorch's own optimiser where there is one."""
     entry = OPTIMIZERS[name]
     ours = path(lambda params: entry.optimizer(params, **settings))
-    on_torch = path(lambda params: PageOptimizer(params, entry, settings), as_tensor=lambda x: torch.tensor(x))
+    on_torch = path(lambda params: EntryOptimizer(params, entry, settings), as_tensor=lambda x: torch.tensor(x))
     np.testing.assert_allclose(on_torch, ours, rtol=1e-12, atol=1e-14)
     if entry.reference:
         module, _, cls = entry.reference.rpartition(".")

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
+from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.nn.module import Module, Parameter
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 
 class Activation(Module):
@@ -177,7 +179,7 @@ class PReLU(Module):
         super().__init__()
         check_device(device)
         self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(Tensor(np.full(num_parameters, init, dtype or np.float32)))
+        self.weight = Parameter(Tensor(np.full(num_parameters, init, dtype or get_default_dtype())))
 
     def reset_parameters(self) -> None:
         self.weight.array[...] = self.init

@@ -6,10 +6,12 @@ import numpy as np
 
 from underhood.engine import functional as F
 from underhood.engine import tape
+from underhood.engine.device import check_device
+from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.nn import init
 from underhood.engine.nn.linear import empty
 from underhood.engine.nn.module import Module
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 
 class RunningNorm(Module):
@@ -36,7 +38,7 @@ class RunningNorm(Module):
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
             self.register_parameter(name, empty(num_features, dtype=dtype) if wanted else None)
         for name in ("running_mean", "running_var"):
-            kept = Tensor(np.zeros(num_features, dtype or np.float32)) if track_running_stats else None
+            kept = Tensor(np.zeros(num_features, dtype or get_default_dtype())) if track_running_stats else None
             self.register_buffer(name, kept)
         self.register_buffer("num_batches_tracked", Tensor(np.array(0)) if track_running_stats else None)
         self.reset_parameters()

@@ -7,11 +7,12 @@ import math
 from typing import Any, ClassVar
 
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
 from underhood.engine.nn import init
 from underhood.engine.nn.linear import empty
 from underhood.engine.nn.module import Module
 from underhood.engine.ops.windows import margins, numbers
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 

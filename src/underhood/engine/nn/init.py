@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import random
 from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
 
@@ -73,12 +74,12 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> Tensor:
     """U(a, b)."""
-    return fill(tensor, stream(generator).uniform(a, b, tensor.shape))
+    return fill(tensor, random.uniform(tensor.shape, tensor.dtype, a, b, generator))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> Tensor:
     """N(mean, std²)."""
-    return fill(tensor, stream(generator).normal(mean, std, tensor.shape))
+    return fill(tensor, random.normal(tensor.shape, tensor.dtype, mean, std, generator))
 
 
 def trunc_normal_(

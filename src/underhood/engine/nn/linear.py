@@ -3,18 +3,18 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from underhood.engine import aligned
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
+from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.nn import init
 from underhood.engine.nn.module import Module, Parameter
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 
 def empty(*shape: int, dtype: Any = None) -> Parameter:
-    """A parameter yet to be initialised, float32 unless told otherwise."""
-    return Parameter(Tensor(aligned.zeros(shape, dtype or np.float32)))
+    """A parameter yet to be initialised, of the default dtype unless told otherwise."""
+    return Parameter(Tensor(aligned.zeros(shape, dtype or get_default_dtype())))
 
 
 class Linear(Module):

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from underhood.engine.device import check_device, is_device
 from underhood.engine.nn.hooks import Hooks, register
 from underhood.engine.tape import listener, no_grad
-from underhood.engine.tensor import Handle, Tensor, check_device
+from underhood.engine.tensor import Handle, Tensor
 
 
 class Parameter(Tensor):
@@ -228,7 +229,7 @@ class Module:
     def to(self, *args: Any, dtype: Any = None, device: Any = None, **options: Any) -> Self:
         """`to(dtype)`: floating-point parameters and buffers become `dtype`, in place. The device is the CPU."""
         for argument in args:
-            if isinstance(argument, str):
+            if is_device(argument):
                 device = argument
             else:
                 dtype = argument.dtype if isinstance(argument, Tensor) else argument

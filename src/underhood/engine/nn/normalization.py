@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from underhood.engine import functional as F
+from underhood.engine.device import check_device
 from underhood.engine.nn import init
 from underhood.engine.nn.linear import empty
 from underhood.engine.nn.module import Module
-from underhood.engine.tensor import Tensor, check_device
+from underhood.engine.tensor import Tensor
 
 
 class Scaled(Module):

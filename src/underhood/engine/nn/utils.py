@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.forms import Array
 from underhood.engine.tensor import Tensor
 
@@ -43,7 +44,7 @@ def clip_grad_norm_(
     if not factor >= 1:  # nan scales too, as in torch
         for g in gradients:
             g *= g.dtype.type(factor)
-    return Tensor(np.asarray(total, gradients[0].dtype if gradients else np.float32))
+    return Tensor(np.asarray(total, gradients[0].dtype if gradients else get_default_dtype()))
 
 
 def clip_grad_value_(parameters: Parameters, clip_value: float, foreach: bool | None = None) -> None:

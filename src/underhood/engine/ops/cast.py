@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine.device import check_device, is_device
 from underhood.engine.dtypes import DType, bool_, float32, float64, int32, int64
 from underhood.engine.forms import Array, Form, Operation, Sample
-from underhood.engine.tensor import Tensor, apply, check_device
+from underhood.engine.tensor import Tensor, apply
 
 
 def cast(input: Tensor, dtype: Any) -> Tensor:
@@ -27,12 +28,20 @@ def cast(input: Tensor, dtype: Any) -> Tensor:
     return apply(ENTRY, input, dtype=dtype)
 
 
-def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **options: Any) -> Tensor:
-    """`to(dtype)`, `to(other)`, `to("cpu")`: another dtype; the device is always the CPU."""
+def to(
+    input: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """`to(dtype)`, `to(other)`, `to("cpu")`: another dtype; the device is always the CPU, and nothing has to wait."""
     for argument in args:
         if isinstance(argument, Tensor):
             dtype = argument.dtype
-        elif isinstance(argument, str) and argument.split(":")[0] in ("cpu", "cuda", "mps", "meta"):
+        elif is_device(argument):
             device = argument
         elif not isinstance(argument, bool):
             dtype = argument

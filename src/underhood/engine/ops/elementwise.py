@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from underhood.engine.dtypes import category
+from underhood.engine.dtypes import category, get_default_dtype
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, elementwise, where
 from underhood.engine.ops.arithmetic import maximum, minimum
@@ -254,7 +254,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         return above if max is None else minimum(above, max)
     for bound in (min, max):
         if isinstance(bound, float) and category(input.dtype) < 2:
-            input = cast(input, np.float32)
+            input = cast(input, get_default_dtype())
     low, high = (-math.inf if min is None else min), (math.inf if max is None else max)
     return _clamped(input, low, high)
 

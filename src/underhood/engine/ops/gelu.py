@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine.dtypes import float32
+from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.lift import Number, unary_arrays, unary_loops, unary_samples
 from underhood.engine.ops.activations import sigma
@@ -31,7 +31,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x Φ(x); `approximate` is "none", "tanh" or "sigmoid"."""
     if approximate not in CURVES:
         raise RuntimeError(f"approximate argument must be one of {', '.join(CURVES)}, not {approximate!r}")
-    return apply(ENTRY, cast(input, float32) if not input.is_floating_point() else input, approximate=approximate)
+    x = input if input.is_floating_point() else cast(input, get_default_dtype())
+    return apply(ENTRY, x, approximate=approximate)
 
 
 def _exact(x: Number) -> Number:
