@@ -169,6 +169,12 @@ class Tensor:
     def cpu(self) -> Tensor:
         return self
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickled are the values, and whether a leaf wants gradients; the tape stays in its process."""
+        if not self.is_leaf:
+            raise RuntimeError("a tensor on the tape cannot go to another process; use detach()")
+        return type(self), (Tensor(self.array) if type(self) is not Tensor else self.array, self._wanted)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("only leaf Tensors support the deepcopy protocol; use detach() or clone()")
