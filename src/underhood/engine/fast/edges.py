@@ -114,3 +114,93 @@ def prefetch(typingctx: Any, like: Any, array: Any, index: Any, step: Any) -> An
         return context.get_dummy_value()
 
     return types.void(like, array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def load_part(typingctx: Any, like: Any, array: Any, index: Any, step: Any, rows: Any, count: Any) -> Any:
+    """`load` of the first `count` elements of the first `rows` rows, zeros elsewhere; nothing beyond them is read."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = ArrayMemory(context, builder, array, args[1])
+        starts, vector = row_starts(builder, like, args[2], args[3]), vector_of(like)
+        found = cgutils.alloca_once(builder, context.get_value_type(like))
+        all_rows = builder.icmp_signed(">=", args[4], INDEX(like.rows))
+        with builder.if_else(builder.and_(all_rows, _whole(builder, like, args[5]))) as (whole, part):
+            with whole:
+                plain = made(context, builder, like, lambda r, v: memory.load(starts[r], v * like.lanes, vector))
+                builder.store(plain, found)
+            with part:
+
+                def make(r: int, v: int) -> Any:
+                    mask = _part_of_row(builder, args[4], args[5], r, v * like.lanes, like.lanes)
+                    given = [memory.pointer(starts[r], v * like.lanes, vector)]
+                    return _masked(builder, "load", vector, given, mask, memory.size, [ir.Constant(vector, None)])
+
+                builder.store(made(context, builder, like, make), found)
+        return builder.load(found)
+
+    return like(like, array, types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def store_part(typingctx: Any, t: Any, array: Any, index: Any, step: Any, rows: Any, count: Any) -> Any:
+    """`store` of the first `count` elements of the first `rows` rows."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = ArrayMemory(context, builder, array, args[1])
+        starts = row_starts(builder, t, args[2], args[3])
+        values = {position: builder.extract_value(args[0], position) for position in positions(t)}
+        all_rows = builder.icmp_signed(">=", args[4], INDEX(t.rows))
+        with builder.if_else(builder.and_(all_rows, _whole(builder, t, args[5]))) as (whole, part):
+            with whole:
+                for (r, v), value in values.items():
+                    memory.store(value, starts[r], v * t.lanes)
+            with part:
+                for (r, v), value in values.items():
+                    mask = _part_of_row(builder, args[4], args[5], r, v * t.lanes, t.lanes)
+                    pointer = memory.pointer(starts[r], v * t.lanes, value.type)
+                    _masked(builder, "store", value.type, [value, pointer], mask, memory.size, [])
+        return context.get_dummy_value()
+
+    return types.void(t, array, types.int64, types.int64, types.int64, types.int64), codegen
+
+
+def _part_of_row(builder: Any, rows: Any, count: Any, r: int, before: int, lanes: int) -> Any:
+    """True in the lanes of row r that are among the first `count` of the first `rows` rows."""
+    here = builder.icmp_signed(">", rows, INDEX(r))
+    return _first_lanes(builder, builder.select(here, count, INDEX(0)), before, lanes)
+
+
+@intrinsic
+def load_at(typingctx: Any, like: Any, array: Any, base: Any, offsets: Any, at: Any, count: Any) -> Any:
+    """A tile whose row r lies at array[base + offsets[at + r]], for the first `count` rows; zeros behind them."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory, where = ArrayMemory(context, builder, array, args[1]), ArrayMemory(context, builder, offsets, args[3])
+        vector = vector_of(like)
+        found = cgutils.alloca_once_value(builder, ir.Constant(context.get_value_type(like), None))
+        for r in range(like.rows):
+            with builder.if_then(builder.icmp_signed(">", args[5], INDEX(r))):
+                start = builder.add(args[2], builder.load(where.pointer(args[4], r)))
+                for v in range(like.columns):
+                    value = memory.load(start, v * like.lanes, vector)
+                    builder.store(builder.insert_value(builder.load(found), value, (r, v)), found)
+        return builder.load(found)
+
+    return like(like, array, types.int64, offsets, types.int64, types.int64), codegen
+
+
+@intrinsic
+def store_at(typingctx: Any, t: Any, array: Any, base: Any, offsets: Any, at: Any, count: Any) -> Any:
+    """Row r of the tile to array[base + offsets[at + r]], for the first `count` rows."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory, where = ArrayMemory(context, builder, array, args[1]), ArrayMemory(context, builder, offsets, args[3])
+        for r in range(t.rows):
+            with builder.if_then(builder.icmp_signed(">", args[5], INDEX(r))):
+                start = builder.add(args[2], builder.load(where.pointer(args[4], r)))
+                for v in range(t.columns):
+                    memory.store(builder.extract_value(args[0], (r, v)), start, v * t.lanes)
+        return context.get_dummy_value()
+
+    return types.void(t, array, types.int64, offsets, types.int64, types.int64), codegen

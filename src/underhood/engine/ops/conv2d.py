@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.compile import compiled
+from underhood.engine.fast import conv2d as tiles
 from underhood.engine.forms import Array, Operation, Sample
 from underhood.engine.ops.batch import batched
 from underhood.engine.ops.convolutions import Sums, as_form, check, quietly, sliding
@@ -220,76 +221,20 @@ def _by_channel(columns: Array, w: Array, groups: int) -> tuple[Array, Array]:
     return columns.reshape(len(columns), groups, w.shape[1], taps, columns.shape[-1]), filters
 
 
-# -- fast: image by image, so that one set of columns stays in the processor's cache --
+# -- fast: in register tiles, an image at a time (engine/fast/conv2d.py) --
 
 
 def fast(a: Array, w: Array, b: Array | None, place: Windows, groups: int) -> Array:
-    padded, filters = place.pad(a), as_matrices(w, groups)
-    columns, matrices = _one_image(a, place, groups)
-    z = np.empty((len(a), len(w), *place.out), a.dtype)
-    for image, output in zip(padded, in_groups(z, groups), strict=True):
-        _fill(image, columns, place.stride, place.dilation)
-        np.matmul(filters, matrices, out=output)
-    if b is not None:
-        z += b[:, None, None]
-    return z
+    return (tiles.output if tiles.offered(place, a, w) else vector)(a, w, b, place, groups)
 
 
 def fast_to_input(dz: Array, w: Array, place: Windows, groups: int) -> Array:
-    da = np.zeros((len(dz), w.shape[1] * groups, *place.padded), dz.dtype)
-    filters = as_matrices(w, groups).swapaxes(1, 2)
-    columns, matrices = _one_image(da, place, groups)
-    for image, delta in zip(da, in_groups(dz, groups), strict=True):
-        np.matmul(filters, delta, out=matrices)
-        _add(columns, image, place.stride, place.dilation)
-    return np.ascontiguousarray(place.crop(da))
+    return (tiles.input_gradient if tiles.offered(place, dz, w) else vector_to_input)(dz, w, place, groups)
 
 
 def fast_to_weight(dz: Array, a: Array, shape: tuple[int, ...], place: Windows, groups: int) -> Array:
-    dw = np.zeros((groups, shape[0] // groups, int(np.prod(shape[1:]))), dz.dtype)
-    columns, matrices = _one_image(a, place, groups)
-    for image, delta in zip(place.pad(a), in_groups(dz, groups), strict=True):
-        _fill(image, columns, place.stride, place.dilation)
-        dw += delta @ matrices.swapaxes(1, 2)
-    return dw.reshape(shape)
-
-
-def _one_image(a: Array, place: Windows, groups: int) -> tuple[Array, Array]:
-    """Room for the columns of one image, as (C, K, K, H', W') and as G matrices, in the same memory."""
-    columns = np.empty((a.shape[1], *place.kernel, *place.out), a.dtype)
-    return columns, columns.reshape(groups, -1, place.out[0] * place.out[1])
-
-
-@compiled
-def _fill(a: Array, columns: Array, stride: Any, dilation: Any) -> None:
-    (sy, sx), (dy, dx) = stride, dilation
-    for c in range(columns.shape[0]):
-        for i in range(columns.shape[1]):
-            for j in range(columns.shape[2]):
-                for y in range(columns.shape[3]):
-                    v = sy * y + dy * i
-                    if sx == 1:  # said apart, it becomes one copy of a stretch of memory
-                        for x in range(columns.shape[4]):
-                            columns[c, i, j, y, x] = a[c, v, x + dx * j]
-                    else:
-                        for x in range(columns.shape[4]):
-                            columns[c, i, j, y, x] = a[c, v, sx * x + dx * j]
-
-
-@compiled
-def _add(columns: Array, da: Array, stride: Any, dilation: Any) -> None:
-    (sy, sx), (dy, dx) = stride, dilation
-    for c in range(columns.shape[0]):
-        for i in range(columns.shape[1]):
-            for j in range(columns.shape[2]):
-                for y in range(columns.shape[3]):
-                    v = sy * y + dy * i
-                    if sx == 1:
-                        for x in range(columns.shape[4]):
-                            da[c, v, x + dx * j] += columns[c, i, j, y, x]
-                    else:
-                        for x in range(columns.shape[4]):
-                            da[c, v, sx * x + dx * j] += columns[c, i, j, y, x]
+    sums = tiles.weight_gradient if tiles.offered(place, dz, a) else vector_to_weight
+    return sums(dz, a, shape, place, groups)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:
