@@ -18,9 +18,10 @@ import numpy as np
 from numba import get_num_threads
 
 from underhood.engine import aligned
+from underhood.engine.compile import compiled
 from underhood.engine.fast.kernel import Image, Kernel, Program
 from underhood.engine.fast.memory import Contiguous, Memory, Padded
-from underhood.engine.fast.vectors import lanes
+from underhood.engine.fast.vectors import lanes, word_at
 from underhood.engine.forms import Array
 
 WORTH = 1 << 16  # elements (or products of eight) that one thread does before another can have begun
@@ -97,13 +98,21 @@ class Call:
     def sealed(self) -> "Call":
         """Nothing is emitted any more."""
         self.program.seal()
+        self._where = np.array(self._slots, np.int64).reshape(-1, 2)
         return self
 
     def __call__(self, *arrays: Array) -> None:
         """Run it on contiguous arrays of the call's dtype."""
-        addresses = [array.ctypes.data for array in arrays]
         with _one_at_a_time:
-            table = self.program.table
-            for i, slot in self._slots:
-                table[slot] = addresses[i]
+            _write_addresses(self.program.table, self._where, tuple(map(id, arrays)))
             self.program.run(self.threads)
+
+
+HEAD = object.__basicsize__  # of every object; NumPy's arrays have the address of their elements behind it
+
+
+@compiled
+def _write_addresses(table: Array, slots: Array, objects: tuple[int, ...]) -> None:
+    """Into each slot, the address of the elements of one of the arrays, which are given by their ids."""
+    for i in range(len(slots)):
+        table[slots[i, 1]] = word_at(objects[slots[i, 0]] + HEAD)

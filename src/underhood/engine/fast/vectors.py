@@ -243,6 +243,16 @@ def row(typingctx: Any, t: Any, r: Any) -> Any:
     return kind(t, r), codegen
 
 
+@intrinsic
+def word_at(typingctx: Any, address: Any) -> Any:
+    """The 64 bits that stand at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], INDEX.as_pointer()))
+
+    return types.int64(types.int64), codegen
+
+
 # -- computing --
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.compile import compiled
+from underhood.engine.fast import linear as tiles
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
@@ -86,6 +87,28 @@ def vector_backward(
     return da, dw, db
 
 
+# -- fast: in register tiles (engine/fast/linear.py) --
+
+
+def fast(a: Array, w: Array, b: Array | None) -> Array:
+    matrix = rows(a)
+    if not tiles.offered(matrix, w):
+        return vector(a, w, b)
+    return tiles.output(matrix, w, b).reshape(*a.shape[:-1], len(w))
+
+
+def fast_backward(
+    dz: Array, z: Array, a: Array, w: Array, b: Array | None, needs: tuple[bool, ...] = (True, True, True)
+) -> Any:
+    delta, matrix = rows(dz), rows(a)
+    if not tiles.offered(delta, matrix):
+        return vector_backward(dz, z, a, w, b, needs=needs)
+    da = tiles.input_gradient(delta, w).reshape(a.shape) if needs[0] else None
+    dw = tiles.weight_gradient(delta, matrix) if needs[1] else None
+    db = delta.sum(0) if needs[2] and b is not None else None
+    return da, dw, db
+
+
 def rows(a: Array) -> Array:
     """(…, D) as a matrix (N, D): every axis but the last is a batch."""
     return a.reshape(-1, a.shape[-1]) if a.size else a.reshape(int(np.prod(a.shape[:-1])), a.shape[-1])
@@ -109,6 +132,7 @@ ENTRY = Operation(
     linear,
     definition=Form(definition, definition_backward),
     vector=Form(vector, vector_backward),
+    fast=Form(fast, fast_backward),
     reference="torch.nn.functional.linear",
     saves={"a": ("w",), "w": ("a",), "b": ()},
     samples=samples,
