@@ -31,6 +31,7 @@ from underhood.engine.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from underhood.engine.nn.attention import MultiheadAttention
 from underhood.engine.nn.batch_norm import BatchNorm1d, BatchNorm2d
 from underhood.engine.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from underhood.engine.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
@@ -38,7 +39,7 @@ from underhood.engine.nn.dropout import Dropout, Dropout1d, Dropout2d
 from underhood.engine.nn.embedding import Embedding
 from underhood.engine.nn.fold import Fold, Unfold
 from underhood.engine.nn.instance_norm import InstanceNorm1d, InstanceNorm2d
-from underhood.engine.nn.linear import Bilinear, Flatten, Identity, Linear
+from underhood.engine.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from underhood.engine.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -81,12 +82,24 @@ from underhood.engine.nn.pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from underhood.engine.nn.rnn import GRU, LSTM, RNN, RNNBase
+from underhood.engine.nn.rnn_cells import GRUCell, LSTMCell, RNNCell
+from underhood.engine.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -115,6 +128,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -127,6 +141,7 @@ __all__ = [
     "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -142,6 +157,7 @@ __all__ = [
     "ModuleDict",
     "ModuleList",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "Parameter",
@@ -149,6 +165,8 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
@@ -169,7 +187,13 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
+    "Unflatten",
     "Unfold",
     "ZeroPad1d",
     "ZeroPad2d",

@@ -115,6 +115,21 @@ class Sequential(Numbered):
 class ModuleList(Numbered):
     """A list of modules that the owner calls as it likes."""
 
+    def __repr__(self) -> str:
+        """As PyTorch prints it: equal neighbours once, with how many there are."""
+        runs: list[tuple[int, int, str]] = []
+        for i, module in enumerate(self):
+            said = repr(module)
+            if runs and runs[-1][2] == said:
+                runs[-1] = (runs[-1][0], i, said)
+            else:
+                runs.append((i, i, said))
+        lines = [
+            (f"({a}): {said}" if a == b else f"({a}-{b}): {b - a + 1} x {said}").replace("\n", "\n  ")
+            for a, b, said in runs
+        ]
+        return "ModuleList(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
+
 
 class ParameterList(Numbered):
     """A list of parameters; a tensor becomes one."""

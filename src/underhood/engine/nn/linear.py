@@ -1,4 +1,4 @@
-"""Linear, Bilinear, Flatten and Identity: the modules of a fully connected network."""
+"""Linear, Bilinear, Flatten, Unflatten and Identity: the modules of a fully connected network."""
 
 import math
 from typing import Any
@@ -96,6 +96,24 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The axis `dim` as several, of lengths `unflattened_size`: (N, C·H·W) becomes (N, C, H, W)."""
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            raise TypeError("unflattened_size takes lengths along an axis given by number: axes have no names here")
+        if not isinstance(unflattened_size, tuple | list):
+            raise TypeError(f"unflattened_size must be tuple of ints, not {type(unflattened_size).__name__}")
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.unflatten(input, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Identity(Module):
