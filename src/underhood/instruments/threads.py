@@ -14,11 +14,12 @@ def threads(count: int | None) -> Iterator[int]:
         if count is not None:
             from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+            if torch is not None:  # first, and so restored last: numba's threads, once started, change torch's number
+                stack.callback(torch.set_num_threads, torch.get_num_threads())
             if numba is not None:
                 stack.callback(numba.set_num_threads, numba.get_num_threads())
                 numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
             if torch is not None:
-                stack.callback(torch.set_num_threads, torch.get_num_threads())
                 torch.set_num_threads(count)
             stack.enter_context(threadpool_limits(count))
         yield count or _current(torch)
