@@ -62,12 +62,38 @@ class Operation:
         return name if library == "aten" else f"{library}::{name}"
 
     @property
+    def base(self) -> str:
+        """The operation that this is the in-place form of, if it is one: `as_strided` of `as_strided_`."""
+        return self.name.removesuffix("_") or self.name
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it gives its input another shape and computes nothing, in place or not."""
+        return any(overload.is_view for overload in self._overloads())
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each element of the output comes from one element of each input."""
+        pointwise = load_torch().Tag.pointwise
+        return self.base in UNTAGGED or any(pointwise in overload.tags for overload in self._overloads())
+
+    def _overloads(self) -> Iterator[Any]:
+        """Its overload, and those of the operation that it is the in-place form of."""
+        yield self.overload
+        if self.overload.namespace == "aten" and (packet := getattr(load_torch().ops.aten, self.base, None)):
+            yield from (getattr(packet, key) for key in packet.overloads())
+
+    @property
     def inputs(self) -> list[Value]:
         return values((self.args, self.kwargs))
 
     @property
     def outputs(self) -> list[Value]:
         return values(self.out)
+
+
+# elementwise, though torch does not mark them so
+UNTAGGED = frozenset(("hardswish", "floor_divide", "heaviside"))
 
 
 @dataclass

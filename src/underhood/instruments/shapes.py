@@ -99,9 +99,13 @@ def pool_arguments(args: Sequence[Any], average: bool) -> list[tuple[int, int, i
 
 def by_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The operation's output on meta, or None where torch shall decide."""
-    if func.namespace != "aten" or kwargs:
+    if func.namespace != "aten":
         return None
     name = func.overloadpacket.__name__
+    if name == "_grouped_mm":
+        return _grouped(args[0], args[1], kwargs.get("out_dtype"))
+    if kwargs:
+        return None
     if name in IN_PLACE:
         return args[0] if _fits(args) else None
     if name in LIKE_INPUT:
@@ -177,6 +181,13 @@ def _matmul(a: Any, b: Any) -> Any:
     if a.dtype != b.dtype or a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
         return None
     return _new(a, (*a.shape[:-1], b.shape[-1]))
+
+
+def _grouped(a: Any, b: Any, dtype: Any) -> Any:
+    """Rows dealt out to several matrices; torch's own rule for meta takes bfloat16 alone, its kernels float32 too."""
+    if a.dim() != 2 or b.dim() != 3 or a.shape[1] != b.shape[1]:
+        return None
+    return load_torch().empty(a.shape[0], b.shape[2], dtype=dtype or a.dtype, device="meta")
 
 
 def _mean(x: Any, dims: Sequence[int] | None, keep: bool = False) -> Any:

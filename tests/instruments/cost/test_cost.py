@@ -67,7 +67,7 @@ def test_conventions_and_keras_count():
     assert parameters.parameters - weights.parameters == 54_120
     assert buffers.parameters - parameters.parameters == 53_120
     assert buffers.parameters + buffers.unbiased == 25_636_712
-    assert "25,636,712 (Keras's count)" in parameters.layers.foot[0]
+    assert "25,636,712." in parameters.layers.foot[0]
     assert weights.layers.rows[-1]["parameters"] == 25_502_912
 
 
@@ -250,6 +250,122 @@ def test_real_tensors_count_attention_and_lstm_too():
     found = cost(Both, (2, 7, 16))
     assert "Run on real tensors" in found.notes[0]
     assert found.macs == cost(mine.FusedAttention, (2, 7, 16)).macs + 2 * 7 * 4 * 5 * (16 + 5)
+
+
+# What others' networks do
+
+
+def test_an_empty_cache_is_no_obstacle():
+    class Cached(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.key = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return torch.cat([torch.tensor([]), self.key(x)], dim=-2)
+
+    found = cost(Cached, (2, 3, 4))
+    assert found.macs == 2 * 3 * 16
+    assert found["cat"].texts["output"] == "3"
+
+
+def test_a_sum_that_cannot_be_written_never_stops_a_count(monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("underhood.instruments.cost.arithmetic.output", fails)
+    found = cost(lambda: nn.Linear(3, 5), (2, 3))
+    assert found.macs == 30
+    assert found["Linear"].texts["output"] == "not written out: ZeroDivisionError"
+
+
+class Tokens(nn.Module):
+    """A class token that is used as a view, a mask token that this pass does not use, each owned by an inner module."""
+
+    class Embeddings(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cls_token, self.mask_token = nn.Parameter(torch.zeros(1, 1, 6)), nn.Parameter(torch.zeros(1, 6))
+            self.register_buffer("positions", torch.arange(9))
+            self.place = nn.Embedding(9, 6)
+            self.project = nn.Linear(4, 6)
+
+        def forward(self, x):
+            x = torch.cat([self.cls_token.expand(len(x), -1, -1), self.project(x)], dim=1)
+            return x + self.place(self.positions[: x.shape[1]])
+
+    def __init__(self):
+        super().__init__()
+        self.embeddings = self.Embeddings()
+        self.aux = nn.Linear(6, 2)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.head(self.embeddings(x)[:, 0])
+
+
+def test_every_parameter_is_counted_and_said_of_truly():
+    found = cost(Tokens, (2, 5, 4))
+    assert found.parameters == sum(p.numel() for p in Tokens().parameters())
+    assert found["embeddings.cat"].counts.learnt == 6
+    assert found["embeddings.mask_token"].idle == "not used in this pass"
+    assert found["embeddings"].counts.learnt == 6 + 6 + 9 * 6 + 4 * 6 + 6
+    assert found.notes == (
+        "Not used in this pass, counted among the parameters: embeddings.mask_token.",
+        "Did not run in this pass, counted among the parameters: aux.",
+    )
+    assert [row.macs for row in found.rows if row.name == "embeddings"] == [2 * 5 * 24]
+
+
+def test_in_place_forms_have_no_products_either():
+    class Twins(nn.Module):
+        def forward(self, x):
+            y = nn.functional.hardswish(x, inplace=True) // 2
+            y = nn.functional.adaptive_avg_pool1d(y, 1).squeeze_(-1).clamp_(0).floor_divide_(3)
+            return nn.functional.hardswish(y).logical_and_(y)
+
+    found = cost(Twins, (2, 4, 8))
+    assert found.complete
+    assert found.unknown() == {}
+
+
+def test_products_that_torch_does_not_count():
+    class Outer(nn.Module):
+        def forward(self, x):
+            return torch.addr(torch.zeros(4, 4), x, x)
+
+    found = cost(Outer, (4,))
+    assert found.macs == 16
+    assert found.differing == {"addr": (16, 0)}
+
+
+@pytest.mark.parametrize(
+    ("module", "shapes", "macs"),
+    [
+        (lambda: nn.RNN(8, 16, 2), (5, 2, 8), 10 * 16 * ((8 + 16) + (16 + 16))),
+        (lambda: nn.GRU(8, 16, bidirectional=True), (5, 2, 8), 2 * 10 * 3 * 16 * (8 + 16)),
+        (lambda: nn.LSTM(8, 16, proj_size=4), (5, 2, 8), 10 * (4 * 16 * (8 + 4) + 16 * 4)),
+        (lambda: nn.LSTMCell(8, 16), (2, 8), 2 * 4 * 16 * (8 + 16)),
+        (lambda: nn.GRUCell(8, 16), (2, 8), 2 * 3 * 16 * (8 + 16)),
+        # four projections, and the scores and sums of 4 heads of 4
+        (lambda: nn.MultiheadAttention(16, 4), [(5, 2, 16)] * 3, 10 * 4 * 256 + 2 * 2 * 25 * 16),
+        (
+            lambda: nn.TransformerEncoderLayer(16, 4, 32, batch_first=True),
+            (2, 5, 16),
+            10 * (4 * 256 + 2 * 512) + 2 * 2 * 25 * 16,
+        ),
+        (
+            lambda: nn.TransformerDecoderLayer(16, 4, 32, batch_first=True),
+            [(2, 5, 16), (2, 7, 16)],
+            10 * (4 * 256 + 2 * 256 + 2 * 512) + 14 * 2 * 256 + 2 * 2 * 25 * 16 + 2 * 2 * 35 * 16,
+        ),
+    ],
+)
+def test_recurrent_and_transformer_modules_by_hand(module, shapes, macs):
+    found = cost(module, shapes)
+    assert found.macs == macs
+    assert found.complete
+    assert found.parameters == sum(p.numel() for p in module().parameters())
 
 
 # The network never notices

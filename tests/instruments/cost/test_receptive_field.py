@@ -1,9 +1,11 @@
 """Receptive fields: the published ones, the algebra, and odd networks against the gradient's bounding box."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import instruments_networks as mine
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -268,6 +270,62 @@ def test_an_unknown_operation_loses_the_field_and_is_named():
     assert any("Field not followed through: sort" in line for line in found.layers.foot)
 
 
+class ChannelsLast(nn.Module):
+    """A Linear on (B, H, W, C) between two convolutions, as ConvNeXt has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 2, 3, stride=2)
+        self.mix = nn.Linear(6, 6)
+
+    def forward(self, x):
+        x = self.before(x).permute(0, 2, 3, 1)
+        return self.after(self.mix(x).permute(0, 3, 1, 2))
+
+
+def test_a_linear_on_the_last_axis_keeps_the_field():
+    found = cost(ChannelsLast, (2, 3, 9, 11))
+    assert (field_of(found, "mix"), field_of(found, "after")) == (3, 5)
+    assert found.lost == ()
+    checked = boxes(found)
+    assert {box.layer for box in checked} >= {"after"}
+    assert all(box.agrees for box in checked), boxes_table("channels last", checked)
+
+
+def test_attention_over_patches_sees_the_whole_image():
+    class Patches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cut = nn.Conv2d(3, 8, 4, stride=4)
+            self.token = nn.Parameter(torch.zeros(1, 1, 8))
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x):
+            x = self.cut(x).flatten(2).transpose(1, 2)
+            x = torch.cat([self.token.expand(len(x), -1, -1), x], dim=1)
+            x = x + self.attention(x, x, x)[0]
+            return self.head(x[:, 0])
+
+    found = cost(Patches, (2, 3, 16, 16))
+    assert (field_of(found, "cut"), field_of(found, "head")) == (4, "all")
+    assert found.lost == ()
+
+
+def test_the_operation_that_lost_the_order_is_blamed_not_the_next_convolution():
+    class Rolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.after = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 1, 3)
+
+        def forward(self, x):
+            return self.after(torch.roll(self.before(x), 1, dims=-1))
+
+    found = cost(Rolled, (1, 1, 8, 8))
+    assert found.lost == ("roll",)
+    assert [seen.size for seen in found["after"].seen] == [5, None]
+
+
 def test_writing_through_a_view_is_not_guessed():
     class Written(nn.Module):
         def __init__(self):
@@ -310,6 +368,16 @@ def test_random_chains_against_the_gradient(chain):
             layers.append(nn.ConvTranspose2d(1, 1, kernel + stride, stride, padding))
         else:
             layers.append(nn.Upsample(scale_factor=stride, mode="nearest"))
-    found = cost(nn.Sequential(*layers), (1, 1, 40, 40))
+    found = cost(nn.Sequential(*layers), (1, 1, 120, 120))  # four kernels of 4 under strides of 2 see 46
     checked = boxes(found)
     assert all(box.agrees for box in checked), boxes_table("chain", checked)
+
+
+def test_padding_on_the_way_may_hide_pixels_at_the_border():
+    kernels = ((1, 0), (3, 0), (3, 1), (3, 0))
+    chain = nn.Sequential(*(nn.Conv2d(1, 1, kernel, 2, padding) for kernel, padding in kernels))
+    last = boxes(cost(chain, (1, 1, 40, 40)))[-1]
+    assert (last.expected[0], last.found[0]) == ((12, 39), (12, 36))
+    assert last.agrees
+    assert not replace(last, found=((13, 36), (12, 36))).agrees
+    assert not replace(last, beyond=()).agrees

@@ -44,3 +44,8 @@ def test_flop_counter_in_its_own_pass():
     for name in ("multi_head", "recurrent", "lazy"):
         found = cost(*mine.COUNTED[name])
         assert flop_counter_macs(found) == found.macs
+
+
+def test_totals_of_a_network_that_asks_for_numbers():
+    found = cost(mine.NeedsNumbers, (2, 6))
+    assert flop_counter_macs(found) == found.macs == 3 * 2 * 36

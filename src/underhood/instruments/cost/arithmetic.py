@@ -1,8 +1,9 @@
 """The sums behind a row, written out with their numbers: `(3·3·64)·64 = 36,864`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 from underhood.instruments.cost.products import Product
 from underhood.instruments.cost.receptive_field import Fields
@@ -14,8 +15,12 @@ from underhood.instruments.shapes import pool_arguments, spread, transposed_text
 LONG = 6  # a sum of more different terms than this is cut short
 
 
-def product(shape: Sequence[int]) -> int:
-    return prod(shape)
+def written_out(write: Callable[..., str], *of: Any) -> str:
+    """What `write` says of these; a sum that can't be written out says so, and never stops a count."""
+    try:
+        return write(*of)
+    except Exception as error:
+        return f"not written out: {type(error).__name__}"
 
 
 def equals(text: str, value: int) -> str:
@@ -81,7 +86,7 @@ def output(call: Call) -> str:
         return f"{call.inputs[0].shape[-1]} → {call.outputs[0].shape[-1]}"
     if "cat" in names:
         return _cat(next(operation for operation in operations if operation.name == "cat"))
-    if operations and all(operation.overload.is_view for operation in operations):
+    if operations and all(operation.is_view for operation in operations):
         return _merged(call)
     if names & {"mean", "_adaptive_avg_pool2d"}:
         return _mean(call)
@@ -123,8 +128,10 @@ def _axes(texts: list[str]) -> str:
 
 
 def _cat(operation: Operation) -> str:
-    dim = (operation.args[1] if len(operation.args) > 1 else 0) % len(operation.outputs[0].shape)
-    sizes = [value.shape[dim] for value in operation.args[0]]
+    rank = len(operation.outputs[0].shape)
+    dim = (operation.args[1] if len(operation.args) > 1 else 0) % rank
+    # torch lets an empty vector, such as a cache before its first entry, stand among tensors of any rank
+    sizes = [value.shape[dim] for value in operation.args[0] if len(value.shape) == rank]
     return equals(" + ".join(map(str, sizes)), sum(sizes))
 
 

@@ -13,21 +13,21 @@ One forward pass of the network's replica on the meta device: shapes without num
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from underhood.errors import BadInput, nearest
 from underhood.instruments.cost import receptive_field
+from underhood.instruments.cost.forward import Forward, forward
 from underhood.instruments.cost.layers import layers
 from underhood.instruments.cost.products import product_of, torch_macs
 from underhood.instruments.cost.result import CostResult, Counts
 from underhood.instruments.cost.tables import arithmetic_table, as_json, layer_table, share_figure, totals_table
-from underhood.instruments.inputs import Inputs, as_inputs, make_for
+from underhood.instruments.inputs import Inputs, as_inputs
 from underhood.instruments.page import Presented, page
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.record import PassError, Record, record
-from underhood.instruments.replica import replica
-from underhood.instruments.target import Target, build, resolve, short
+from underhood.instruments.record import Record, record
+from underhood.instruments.target import Target, resolve
 from underhood.tables import Table
 
 if TYPE_CHECKING:
@@ -95,70 +95,14 @@ def cost(
     target = resolve(network, arguments)
     inputs = as_inputs(input, target.input)
     with load_torch("cost").random.fork_rng(devices=[]):
-        module, found, notes = _pass(target, inputs, training)
-    return replace(_read(target, inputs, module, found, notes), convention=convention, training=training, depth=depth)
+        found = forward(target, inputs, training, record)
+    return replace(_read(target, inputs, found), convention=convention, training=training, depth=depth)
 
 
-@dataclass
-class _Attempt:
-    """Building and running, first on meta and then, where that won't do, on real tensors."""
-
-    target: Target
-    inputs: Inputs
-    training: bool
-    notes: list[str] = field(default_factory=list)
-
-    def build(self, meta: bool) -> Any:
-        module, reason = build(self.target, meta)
-        if reason:
-            self.notes.append(f"Built with real tensors: {reason}.")
-        return module
-
-    def run(self, module: Any, meta: bool) -> tuple[Any, Record]:
-        other = replica(module, meta).train(self.training)
-        device = "meta" if meta else next((p.device for p in other.parameters()), "cpu")
-        positional, named = make_for(other, self.inputs, device)
-        return other, record(other, positional, named)
-
-
-def _pass(target: Target, inputs: Inputs, training: bool) -> tuple[Any, Record, list[str]]:
-    attempt = _Attempt(target, inputs, training)
-    module = attempt.build(meta=True)
-    try:
-        return *attempt.run(module, meta=True), attempt.notes
-    except PassError as error:
-        if isinstance(error.error, BadInput):
-            raise BadInput(f"{target.name}: {error.path}: {error.error}") from error
-        reason = error
-    module = attempt.build(meta=False)
-    try:
-        with _plain_kernels():
-            found = attempt.run(module, meta=False)
-    except PassError as error:
-        raise BadInput(f"{target.name}, input {inputs}: {error}") from error
-    attempt.notes.append(f"Run on real tensors, random input: on meta {reason.path} raised {short(reason.error)}.")
-    return *found, attempt.notes
-
-
-def _plain_kernels() -> Any:
-    """On real tensors: attention, LSTM and encoders as the products they are made of, not as one fused kernel."""
-    from contextlib import ExitStack
-
-    torch = load_torch()
-    stack = ExitStack()
-    # not backends.mkldnn.flags, which warns of Intel's GPUs on every machine without one
-    stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
-    torch._C._set_mkldnn_enabled(False)
-    stack.enter_context(torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH))
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
-    return stack
-
-
-def _read(target: Target, inputs: Inputs, module: Any, found: Record, notes: list[str]) -> Cost:
+def _read(target: Target, inputs: Inputs, run: Forward) -> Cost:
+    found: Record = run.result
     fields = receptive_field.follow(found)
-    rows = layers(found, fields, module)
+    rows = layers(found, fields, run.module)
     leaves = [row for row in rows if not row.group]
     ours: Counter[str] = Counter()
     torchs: Counter[str] = Counter()
@@ -166,9 +110,12 @@ def _read(target: Target, inputs: Inputs, module: Any, found: Record, notes: lis
         product, theirs = product_of(operation), torch_macs(operation)
         ours[operation.name] += product.macs if product else 0
         torchs[operation.name] += theirs or 0
-    idle = [row.name for row in leaves if row.texts.get("macs") == "did not run in this pass"]
-    if idle:
-        notes = [*notes, f"Did not run in this pass, counted among the parameters: {', '.join(idle)}."]
+    idle: dict[str, list[str]] = {}
+    for row in leaves:
+        if row.idle and row.counts.learnt:
+            idle.setdefault(row.idle, []).append(row.name)
+    notes = [*run.notes]
+    notes += [f"{why.capitalize()}, counted among the parameters: {', '.join(names)}." for why, names in idle.items()]
     return Cost(
         name=target.name,
         target=target,

@@ -43,7 +43,14 @@ zeros_like new_zeros ones ones_like new_ones full full_like new_full scalar_tens
 triu tril_ triu_ fill fill_ zero_ lift_fresh lift_fresh_copy _unsafe_view reshape contiguous resize_ set_
 glu binary_cross_entropy nll_loss_forward nll_loss2d_forward mse_loss smooth_l1_loss huber_loss
 rsub log_sigmoid_forward _weight_norm_interface _thnn_fused_lstm_cell _thnn_fused_gru_cell _assert_async
-_local_scalar_dense equal is_nonzero _prelu_kernel isin squeeze_ unsqueeze_ transpose_ t_ diagonal_copy
+_local_scalar_dense equal is_nonzero _prelu_kernel isin softmax log_softmax
+_masked_softmax _fused_dropout rrelu_with_noise complex polar aminmax cummax cummin logcumsumexp nansum
+nanmedian kthvalue mode renorm embedding_renorm multinomial exponential geometric cauchy log_normal normal
+poisson uniform logspace range hann_window hamming_window blackman_window bartlett_window kaiser_window
+tril_indices triu_indices diag_embed block_diag put index_reduce _unsafe_index _unsafe_index_put
+slice_scatter select_scatter diagonal_scatter as_strided_scatter _stack _chunk_cat unique_consecutive
+unique_dim unique_dim_consecutive nonzero_static max_unpool2d max_unpool3d fractional_max_pool3d
+adaptive_avg_pool3d _upsample_nearest_exact3d _pack_padded_sequence is_same_size dequantize
 """
 WITHOUT = frozenset(_WITHOUT.split())
 
@@ -58,12 +65,12 @@ class Product:
 
 def product_of(operation: Operation) -> Product | None:
     """The operation's multiply–adds by its formula, or None where it has none or none is known."""
-    formula = FORMULAS.get(operation.name)
+    formula = FORMULAS.get(operation.name) or FORMULAS.get(operation.base)
     return formula(operation) if formula else None
 
 
 def torch_macs(operation: Operation) -> int | None:
-    """The same by torch's own formula (those of FlopCounterMode, halved), or None where torch has none."""
+    """The same by torch's own formula (those of FlopCounterMode, halved), or None where torch has none that works."""
     torch = load_torch()
     from torch.utils.flop_counter import flop_registry
 
@@ -71,15 +78,17 @@ def torch_macs(operation: Operation) -> int | None:
     if formula is None:
         return None
     args, kwargs, out = _as_meta(torch, (operation.args, operation.kwargs, operation.out))
-    return int(formula(*args, **kwargs, out_val=out)) // 2
+    try:
+        return int(formula(*args, **kwargs, out_val=out)) // 2
+    except Exception:  # it is held against ours, which stands without it
+        return None
 
 
 def is_without(operation: Operation) -> bool:
     """Whether the operation is known to have no dot products: elementwise, a view, or of the list above."""
-    overload = operation.overload
-    if operation.name in WITHOUT:
+    if operation.name in WITHOUT or operation.base in WITHOUT:
         return True
-    return overload.namespace == "aten" and (overload.is_view or load_torch().Tag.pointwise in overload.tags)
+    return operation.overload.namespace == "aten" and (operation.is_view or operation.is_elementwise)
 
 
 def times(*factors: int) -> str:
@@ -124,6 +133,20 @@ def _batched(batch: int, text: str) -> str:
     return text if batch == 1 else f"{batch}·{text}"
 
 
+def _grouped(operation: Operation) -> Product | None:
+    """The rows of one matrix dealt out to several others: each row meets one of them."""
+    a, b = operation.args[:2]
+    if len(a.shape) != 2 or len(b.shape) != 3:
+        return None
+    (rows, inner), columns = a.shape, b.shape[2]
+    return Product(rows * inner * columns, f"{rows}·({inner}·{columns})")
+
+
+def _outer(operation: Operation) -> Product:
+    a, b = operation.args[-2:]
+    return Product(a.elements * b.elements, f"{a.elements}·{b.elements}")
+
+
 def _vectors(operation: Operation) -> Product:
     size = operation.args[0].elements
     return Product(size, str(size))
@@ -134,13 +157,16 @@ def _matrix_vector(operation: Operation) -> Product:
     return Product(matrix.elements, times(*matrix.shape))
 
 
-FORMULAS: dict[str, Callable[[Operation], Product]] = {
+FORMULAS: dict[str, Callable[[Operation], Product | None]] = {
     "convolution": _convolution,
     "_convolution": _convolution,
     "mm": _matrix,
     "addmm": _matrix,
     "bmm": _batched_matrix,
     "baddbmm": _batched_matrix,
+    "addbmm": _batched_matrix,
+    "addr": _outer,
+    "_grouped_mm": _grouped,
     "mv": _matrix_vector,
     "addmv": _matrix_vector,
     "dot": _vectors,

@@ -44,7 +44,8 @@ class Layer:
     """One row. `macs` is None where nothing is known to be counted: the operations of `unknown` are why.
 
     `group` marks the header of rows beneath it, which holds their sums. `seen` is the view of the output's
-    elements along each axis of the image, `whole` says for each axis whether it is all of it.
+    elements along each axis of the image, `whole` says for each axis whether it is all of it. `idle` says that the
+    pass did not come here.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Layer:
     seen: tuple[Seen, ...] | None = None
     whole: tuple[bool, ...] = ()
     value: int = 0
+    idle: str = ""
     texts: dict[str, str] = field(default_factory=dict)
 
 

@@ -128,7 +128,7 @@ def _rules(used: list[str]) -> str:
         "output": "output ⌊(H + 2·p − K)/s⌋ + 1, with d·(K − 1) + 1 for K under dilation d",
         "parameters": "filters (K·K·C/g)·O + O",
         "macs": "convolution (K·K·C/g)·O·(H'·W'), linear (in·out), times the batch",
-        "bytes": "activations C·H'·W'·bytes of a number",
+        "bytes": "activations C·H'·W'·bytes of an element",
         "field": "field r + (K − 1)·d·j, stride j·s, offset o − p·j",
     }
     return "Rules: " + "; ".join(rules[key] for key in used) + "."
@@ -149,7 +149,7 @@ def totals_table(cost: CostResult) -> Table:
     rows += [
         ("multiply–adds (MACs)", cost.macs, f"convolutions and matrix products, biases not counted{done}"),
         ("FLOPs", 2 * cost.macs, f"2·{cost.macs:,}"),
-        ("activations", cost.elements, "numbers that the layers newly write"),
+        ("activations", cost.elements, "elements that the layers newly write"),
         ("with the input", cost.elements + cost.input_elements, f"{cost.elements:,} + {cost.input_elements:,}"),
         ("parameters in bytes of fp32", 4 * counts.learnt, f"4·{counts.learnt:,}"),
         ("activations in bytes", cost.bytes + cost.input_bytes, "with the input"),
@@ -181,8 +181,8 @@ def reconciliation(cost: CostResult) -> str:
     if counts.buffers:
         text += f" + {counts.buffers:,} running statistics (buffers) = {counts.by('buffers'):,}"
         if cost.unbiased:
-            keras = counts.by("buffers") + cost.unbiased
-            text += f"; + {cost.unbiased:,} biases, had the convolutions theirs, = {keras:,} (Keras's count)"
+            biased = counts.by("buffers") + cost.unbiased
+            text += f"; + {cost.unbiased:,} biases, had all convolutions theirs, = {biased:,}"
         text += "."
     return text
 
@@ -243,7 +243,7 @@ def share_figure(cost: CostResult) -> "Figure":
         series="of",
         y_format=".0%",
         x_title="layer",
-        y_title="share of the whole",
+        y_title="fraction of the whole",
         caption=caption,
         name="shares",
     )

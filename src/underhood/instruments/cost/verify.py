@@ -9,12 +9,14 @@ Source: the oracle of Luo et al. 2016, "Understanding the effective receptive fi
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from underhood.instruments.cost.forward import forward
 from underhood.instruments.cost.receptive_field import Along
 from underhood.instruments.cost.result import CostResult, Layer
-from underhood.instruments.inputs import make, make_for
+from underhood.instruments.inputs import make
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.replica import replica
 from underhood.instruments.target import build
@@ -23,16 +25,30 @@ from underhood.tables import Column, Table
 
 @dataclass(frozen=True)
 class Box:
-    """One unit of a layer: the pixels that it sees along each axis, as worked out and as the gradient says."""
+    """One unit of a layer: the pixels that it sees along each axis, as worked out and as the gradient says.
+
+    Where the field reaches beyond the image's border (`beyond`, before and after), the padding of a layer on the way
+    may take the place of the outermost pixels: there the gradient's box may end earlier.
+    """
 
     layer: str
     unit: tuple[int, ...]
     expected: tuple[tuple[int, int], ...]
     found: tuple[tuple[int, int] | None, ...]
+    beyond: tuple[tuple[bool, bool], ...] = ()
 
     @property
     def agrees(self) -> bool:
-        return self.expected == self.found
+        beyond = self.beyond or ((False, False),) * len(self.expected)
+        return all(map(_within, self.expected, self.found, beyond))
+
+
+def _within(expected: tuple[int, int], found: tuple[int, int] | None, beyond: tuple[bool, bool]) -> bool:
+    if found is None:
+        return False
+    low = found[0] == expected[0] or (beyond[0] and found[0] > expected[0])
+    high = found[1] == expected[1] or (beyond[1] and found[1] < expected[1])
+    return low and high
 
 
 def boxes(cost: CostResult) -> list[Box]:
@@ -140,11 +156,12 @@ def _box(row: Layer, image: Any, output: Any, extent: tuple[int, ...]) -> Box:
     (gradient,) = torch.autograd.grad(output[tuple(place)].sum(), image, retain_graph=True)
     touched = gradient.abs().sum(dim=(0, 1)) > 0
     found = tuple(_bounds(touched, axis) for axis in range(len(extent)))
-    expected = []
+    expected, beyond = [], []
     for (_, along), position, size in zip(alongs, unit, extent, strict=True):
         low, high = along.at(position)
         expected.append((max(low, 0), min(high, size - 1)))
-    return Box(row.name, unit, tuple(expected), found)
+        beyond.append((low < 0, high >= size))
+    return Box(row.name, unit, tuple(expected), found, tuple(beyond))
 
 
 def _telling(along: Along, units: int, pixels: int) -> int:
@@ -191,13 +208,18 @@ def _pixels(box: Any) -> str:
 
 
 def flop_counter_macs(cost: CostResult) -> int:
-    """Multiply–adds by torch's FlopCounterMode itself, on meta, in a pass of its own."""
+    """Multiply–adds by torch's FlopCounterMode itself, in a pass of its own."""
     torch = load_torch()
     from torch.utils.flop_counter import FlopCounterMode
 
-    other = replica(build(cost.target, meta=True)[0]).train(cost.training)
-    positional, named = make_for(other, cost.inputs, "meta")
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), torch.device("meta"), counter:
-        other(*positional, **named)
-    return int(counter.get_total_flops()) // 2
+    def count(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> int:
+        for parameter in module.parameters():
+            if not torch.nn.parameter.is_lazy(parameter):
+                parameter.requires_grad_(False)  # the counter's hooks want a graph of what asks for a gradient
+        on_meta = any(tensor.device.type == "meta" for tensor in (*module.parameters(), *module.buffers()))
+        counter = FlopCounterMode(display=False)
+        with torch.no_grad(), torch.device("meta") if on_meta else nullcontext(), counter:
+            module(*positional, **named)
+        return int(counter.get_total_flops()) // 2
+
+    return int(forward(cost.target, cost.inputs, cost.training, count).result)

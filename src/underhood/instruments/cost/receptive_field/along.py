@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
+MOST_PARTS = 8  # of a union that is still followed
+
 
 def stacked(layers: int, kernel: int) -> int:
     """The field of `layers` convolutions of kernel `kernel` and stride 1: N(F − 1) + 1 = NF − N + 1."""
@@ -48,8 +50,8 @@ class Along:
 
     def at(self, position: int) -> tuple[int, int]:
         """First and last pixel that the position sees."""
-        repeat, place = divmod(position, len(self.low))
-        return self.low[place] + repeat * self.shift, self.high[place] + repeat * self.shift
+        repeat, index = divmod(position, len(self.low))
+        return self.low[index] + repeat * self.shift, self.high[index] + repeat * self.shift
 
     def window(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> "Along":
         """Behind a convolution or a pool: position o sees inputs o·s − p + k·d, k = 0 … K − 1."""
@@ -66,7 +68,7 @@ class Along:
 
         def seen(position: int) -> Iterable[int]:
             reached = [position + padding - k * dilation for k in range(kernel)]
-            return [place // stride for place in reached if place % stride == 0]
+            return [index // stride for index in reached if index % stride == 0]
 
         period = len(self.low) * stride
         if not all(seen(position) for position in range(stride)):
@@ -107,6 +109,18 @@ class Along:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """An axis of the image within a larger axis of the tensor, as in (B·H·W, C): index (b·length + h)·inner + w.
+
+    `along` is None where the order was lost before.
+    """
+
+    along: Along | None
+    length: int
+    inner: int
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a tensor's elements see of one axis of the input.
 
@@ -114,6 +128,8 @@ class Seen:
     `along`  how it moves, while one axis of the tensor still is that axis of the image
     `size`   the field in pixels; None when it is not known
     `low`, `high`   the first and last pixel that any of the elements sees
+    `folded` how it moves where the image's axis is one factor of a tensor's axis: a later view may unfold it
+    `parts`  where elements depend on views that move along different axes (the scores of an attention), these
 
     Flattened, an element still sees its `size` pixels, but no rule says where: `dims` without `along`. What
     mixes all those elements (a linear layer) sees from `low` to `high`.
@@ -124,22 +140,30 @@ class Seen:
     size: int | None
     low: int
     high: int
+    folded: Folded | None = None
+    parts: tuple["Seen", ...] = ()
+
+    @property
+    def in_order(self) -> bool:
+        """Whether it is known how the view moves; a view that does not move is in order."""
+        return not self.dims or bool(self.along or self.parts or (self.folded and self.folded.along))
 
     def moved(self, dims: tuple[int, ...]) -> "Seen":
         """The same view at other axes of a tensor; no longer in order when it lies along several."""
-        return Seen(dims, self.along if len(dims) == 1 else None, self.size, self.low, self.high)
+        along, folded = (self.along, self.folded) if len(dims) == 1 else (None, None)
+        return Seen(dims, along, self.size, self.low, self.high, folded)
+
+    def disordered(self) -> "Seen":
+        """The same pixels in an order that no rule follows."""
+        return Seen(self.dims, None, self.size, self.low, self.high)
 
     def mixed(self) -> "Seen":
         """Every element sees what all saw together."""
         return Seen((), None, self.high - self.low + 1, self.low, self.high)
 
     def fixed(self) -> "Seen":
-        """One place is chosen: the view no longer moves."""
+        """One position is chosen: the view no longer moves."""
         return Seen((), None, self.size, self.low, self.high)
-
-    def lost(self) -> "Seen":
-        """An operation without a rule: all that is sure is the outermost."""
-        return Seen(self.dims, None, None, self.low, self.high)
 
 
 def ordered(dim: int, along: Along, length: int) -> Seen:
@@ -163,5 +187,8 @@ def union(one: Seen, other: Seen, length: Callable[[int], int]) -> Seen:
     for wide, narrow in ((one, other), (other, one)):
         if wide.size is not None and not wide.dims and wide.low <= narrow.low and wide.high >= narrow.high:
             return wide  # it sees all that the other sees, wherever that looks
-    same = one.dims == other.dims and one.size == other.size
-    return Seen(dims, None, one.size if same else None, low, high)
+    if one.dims == other.dims and one.folded == other.folded and not one.along and not other.along:
+        alike = one.size == other.size and not (one.parts or other.parts)
+        return Seen(dims, None, one.size if alike else None, low, high, one.folded)
+    parts = tuple(dict.fromkeys((*(one.parts or (one,)), *(other.parts or (other,)))))
+    return Seen(dims, None, None, low, high, parts=parts if len(parts) <= MOST_PARTS else ())

@@ -7,7 +7,6 @@ view and is named; from there on the field reads "–", never a guess.
 from underhood.instruments.cost.receptive_field import mixing, moves, windows
 from underhood.instruments.cost.receptive_field.along import Along, Seen, ordered
 from underhood.instruments.cost.receptive_field.step import Fields, Rule, Step
-from underhood.instruments.pytorch import load_torch
 from underhood.instruments.record import Operation, Record
 
 RULES: dict[str, Rule] = {**windows.RULES, **mixing.RULES, **moves.RULES}
@@ -42,23 +41,52 @@ def _advance(fields: Fields, operation: Operation, spoilt: set[int]) -> None:
             fields.views.pop(value.number, None)
         return
     for axis in range(len(fields.extent)):
-        if any(value.storage in spoilt for value in inputs):
-            new: Seen | None = None
-        else:
-            new = _rule(operation)(Step(fields, operation, axis))
+        spoiled = any(value.storage in spoilt for value in inputs)
+        old = {value.number: view[axis] for value in inputs if (view := fields.of(value))}
+        new = None if spoiled else _followed(fields, operation, axis)
         if new is None:
-            fields.lost.add(operation.name)
-            old = [view[axis] for value in inputs if (view := fields.of(value))]
-            new = Seen((), None, None, min(s.low for s in old), max(s.high for s in old))
+            since = [fields.disordered[n, axis] for n in old if (n, axis) in fields.disordered]
+            fields.lost.add(since[0] if since else operation.name)
+            new = Seen((), None, None, min(s.low for s in old.values()), max(s.high for s in old.values()))
+        elif not new.in_order:
+            since = [fields.disordered[n, axis] for n, seen in old.items() if not seen.in_order]
+            for value in outputs:
+                fields.disordered[value.number, axis] = since[0] if since else operation.name
         for value in outputs:
             rest = fields.views.get(value.number, ())
             fields.views[value.number] = (*rest[:axis], new, *rest[axis + 1 :])
 
 
+def _followed(fields: Fields, operation: Operation, axis: int) -> Seen | None:
+    """What the output sees, by the operation's rule; None where there is none, or it can't say."""
+    step = Step(fields, operation, axis)
+    tracked = list(step.tracked())
+    if not any(seen.parts for _, seen in tracked):
+        return _by_rule(step)
+    # what depends on several views sees what it would see by each of them
+    found = [
+        _by_rule(Step(fields, operation, axis, (value, part)))
+        for value, seen in tracked
+        for part in seen.parts or (seen,)
+    ]
+    return None if None in found else step.joined([seen for seen in found if seen])
+
+
+def _by_rule(step: Step) -> Seen | None:
+    try:
+        new = _rule(step.operation)(step)
+    except Exception:  # an argument that the rule was not made for: the view is lost, the count goes on
+        new = None
+    if new is None:
+        tracked = [seen for _, seen in step.tracked()]
+        if all(not seen.dims and seen.size is not None for seen in tracked):
+            return step.joined(tracked)  # all elements see the same, and so do all that are made of them
+    return new
+
+
 def _rule(operation: Operation) -> Rule:
     """The operation's rule by its name, in place or not; elementwise functions share one."""
-    named = RULES.get(operation.name) or RULES.get(operation.name.removesuffix("_"))
+    named = RULES.get(operation.name) or RULES.get(operation.base)
     if named:
         return named
-    pointwise = load_torch().Tag.pointwise in operation.overload.tags
-    return moves.pointwise if pointwise else lambda step: None
+    return moves.pointwise if operation.is_elementwise else lambda step: None

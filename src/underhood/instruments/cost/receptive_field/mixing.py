@@ -1,11 +1,11 @@
-"""Operations that mix all places along some axes: means, products of matrices, softmax, normalisation."""
+"""Operations that mix all positions along some axes: means, products of matrices, softmax, normalisation."""
 
 from underhood.instruments.cost.receptive_field.along import Seen
 from underhood.instruments.cost.receptive_field.step import Rule, Step
 
 
 def mixing(seen: Seen, dims: set[int], keep: bool = True) -> Seen | None:
-    """All places along `dims` are summed; without `keep` those axes go."""
+    """All positions along `dims` are summed; without `keep` those axes go."""
     if {*seen.dims} <= dims and seen.dims:
         return seen.mixed()
     if {*seen.dims} & dims:
@@ -18,7 +18,8 @@ def _reduction(step: Step) -> Seen | None:
     seen = step.seen(x)
     if seen is None:
         return None
-    given = step.args[1] if len(step.args) > 1 else None
+    position = 2 if "norm" in step.operation.name else 1  # after the norm's order
+    given = step.args[position] if len(step.args) > position else None
     if given is None or given == []:
         return seen.mixed()
     dims = {d % len(x.shape) for d in (given if isinstance(given, list | tuple) else [given])}

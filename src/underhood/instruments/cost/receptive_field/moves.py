@@ -1,9 +1,10 @@
 """Operations that move data or treat each place alone: elementwise functions, views, slices, concatenation."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
-from underhood.instruments.cost.receptive_field.along import Seen, ordered
+from underhood.instruments.cost.receptive_field.along import Folded, Seen, ordered
 from underhood.instruments.cost.receptive_field.mixing import mixing
 from underhood.instruments.cost.receptive_field.step import Rule, Step
 
@@ -43,8 +44,10 @@ def _stack(step: Step) -> Seen | None:
 def _slice(step: Step) -> Seen | None:
     x, dim, start, _, by = (*step.args, *(0, 0, None, 1)[len(step.args) - 1 :])[:5]
     seen = step.seen(x)
-    if seen is None or seen.along is None or seen.dims != (dim % len(x.shape),):
+    if seen is None or dim % len(x.shape) not in seen.dims or x.shape[dim] == step.out.shape[dim]:
         return seen
+    if seen.along is None:
+        return seen.disordered()
     start = start or 0
     first = min(start + x.shape[dim] if start < 0 else start, x.shape[dim])
     return ordered(seen.dims[0], seen.along.sliced(first, by or 1), step.length(seen.dims[0]))
@@ -71,9 +74,14 @@ def _unbind(step: Step) -> Seen | None:
 def _split(step: Step) -> Seen | None:
     x = step.args[0]
     seen, dim = step.seen(x), (step.args[2] if len(step.args) > 2 else 0) % len(x.shape)
-    if seen is None or dim not in seen.dims:
-        return seen
-    return Seen(seen.dims, None, seen.size, seen.low, seen.high)
+    return seen.disordered() if seen and dim in seen.dims else seen
+
+
+def _glu(step: Step) -> Seen | None:
+    """Halves of an axis multiplied: the other axes stay as they are."""
+    x = step.args[0]
+    seen, dim = step.seen(x), (step.args[1] if len(step.args) > 1 else -1) % len(x.shape)
+    return seen.disordered() if seen and dim in seen.dims else seen
 
 
 def _pad(step: Step) -> Seen | None:
@@ -83,7 +91,7 @@ def _pad(step: Step) -> Seen | None:
         return seen
     before = {len(x.shape) - 1 - i // 2: amounts[i] for i in range(0, len(amounts), 2)}
     if seen.along is None:
-        return seen
+        return seen.disordered()
     dim = seen.dims[0]
     return ordered(dim, seen.along.sliced(-before.get(dim, 0)), step.length(dim))
 
@@ -91,8 +99,8 @@ def _pad(step: Step) -> Seen | None:
 def _permute(step: Step) -> Seen | None:
     x, order = step.args
     seen = step.seen(x)
-    places = [d % len(x.shape) for d in order]
-    return seen.moved(tuple(places.index(d) for d in seen.dims)) if seen else None
+    sources = [d % len(x.shape) for d in order]
+    return seen.moved(tuple(sources.index(d) for d in seen.dims)) if seen else None
 
 
 def _transpose(step: Step) -> Seen | None:
@@ -109,6 +117,8 @@ def _view(step: Step) -> Seen | None:
     seen = step.seen(x)
     if seen is None:
         return None
+    if len(seen.dims) == 1 and x.shape[seen.dims[0]] > 1:
+        return _refolded(seen, x.shape, step.out.shape)
     dims: set[int] = set()
     cut = False
     for old, new in groups(x.shape, step.out.shape):
@@ -120,6 +130,31 @@ def _view(step: Step) -> Seen | None:
         return seen.fixed()
     moved = seen.moved(tuple(sorted(dims)))
     return Seen(moved.dims, None if cut else moved.along, seen.size, seen.low, seen.high)
+
+
+def _refolded(seen: Seen, old: tuple[int, ...], new: tuple[int, ...]) -> Seen:
+    """The image's axis as a factor of an axis before and after: `length` positions that lie `inner` apart."""
+    dim = seen.dims[0]
+    folded = seen.folded or Folded(seen.along, old[dim], 1)
+    before, after = next(group for group in groups(old, new) if dim in group[0])
+    inner = folded.inner * prod(old[d] for d in before if d > dim)
+    cut = []
+    for d in after:
+        right = prod(new[k] for k in after if k > d)
+        if inner % right == 0 and (right * new[d]) % (inner * folded.length) == 0:
+            inner //= right
+            whole = inner == 1 and new[d] == folded.length
+            return Seen(
+                (d,),
+                folded.along if whole else None,
+                seen.size,
+                seen.low,
+                seen.high,
+                None if whole else replace(folded, inner=inner),
+            )
+        if right < inner * folded.length and right * new[d] > inner:
+            cut.append(d)
+    return Seen(tuple(cut), None, seen.size, seen.low, seen.high)
 
 
 def groups(old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[tuple[list[int], list[int]]]:
@@ -148,7 +183,24 @@ def _flip(step: Step) -> Seen | None:
     seen = step.seen(step.args[0])
     if seen is None or not {d % len(step.out.shape) for d in step.args[1]} & {*seen.dims}:
         return seen
-    return Seen(seen.dims, None, seen.size, seen.low, seen.high)
+    return seen.disordered()
+
+
+def _roll(step: Step) -> Seen | None:
+    seen, dims = step.seen(step.args[0]), step.args[2] if len(step.args) > 2 else None
+    if seen is None or (dims and not {d % len(step.out.shape) for d in dims} & {*seen.dims}):
+        return seen
+    return seen.disordered()
+
+
+def _repeat(step: Step) -> Seen | None:
+    x, times = step.args[:2]
+    seen = step.seen(x)
+    if seen is None:
+        return None
+    offset = len(times) - len(x.shape)
+    moved = seen.moved(tuple(d + offset for d in seen.dims))
+    return moved if all(times[d] == 1 for d in moved.dims) else moved.disordered()
 
 
 def _copy(step: Step) -> Seen | None:
@@ -179,6 +231,9 @@ RULES: dict[str, Rule] = {
     "permute": _permute,
     "expand": pointwise,
     "flip": _flip,
+    "roll": _roll,
+    "repeat": _repeat,
+    "glu": _glu,
     "copy_": _copy,
 }
 _FORGETFUL = """empty_like zeros_like ones_like full_like rand_like randn_like new_empty new_zeros new_ones new_full

@@ -14,13 +14,15 @@ View = tuple[Seen, ...]  # one Seen for each axis of the image
 class Fields:
     """The views of a pass by value number, and the operations that lost one for want of a rule.
 
-    `extent` is the image's size along each axis; `texts` the arithmetic of windows by value number and axis.
+    `extent` is the image's size along each axis; `texts` the arithmetic of windows by value number and axis;
+    `disordered` the operation since which a view's order is not known, by the same.
     """
 
     extent: tuple[int, ...]
     views: dict[int, View] = field(default_factory=dict)
     texts: dict[tuple[int, int], str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    disordered: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def of(self, value: Value) -> View | None:
         return self.views.get(value.number)
@@ -32,11 +34,12 @@ class Fields:
 
 @dataclass
 class Step:
-    """One operation along one axis of the image."""
+    """One operation along one axis of the image; `only` is the one part of one input's view to be followed."""
 
     fields: Fields
     operation: Operation
     axis: int
+    only: tuple[Value, Seen] | None = None
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -47,6 +50,8 @@ class Step:
         return self.operation.outputs[0]
 
     def seen(self, value: Any) -> Seen | None:
+        if self.only is not None:
+            return self.only[1] if isinstance(value, Value) and value.number == self.only[0].number else None
         view = self.fields.of(value) if isinstance(value, Value) else None
         return view[self.axis] if view else None
 
