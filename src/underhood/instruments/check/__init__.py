@@ -12,6 +12,7 @@ Outputs and every gradient are compared under random cotangents, in float64 and 
 the modules of `faults` know what one finds when a sum is taken for a mean, a filter is flipped, a gradient overwritten.
 """
 
+import importlib.util
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,12 +24,15 @@ from underhood.instruments.check import own as owns
 from underhood.instruments.check.findings import Findings
 from underhood.instruments.check.gap import Array
 from underhood.instruments.check.networks import check_network, inputs_for
-from underhood.instruments.check.one_by_one import check_itself, check_pair
+from underhood.instruments.check.one_by_one import check_itself
 from underhood.instruments.check.operations import check_all, check_operation, operation_named
 from underhood.instruments.check.optimizers import check_optimizer, entry_named, is_optimizer, meant
+from underhood.instruments.check.pairs import check_pair
+from underhood.instruments.check.recording import Arguments, is_array, mapped
 from underhood.instruments.check.trainings import Training, check_trainings
 from underhood.instruments.inputs import Inputs, Spec, as_inputs, parse_inputs
-from underhood.instruments.target import Target, is_place, locate, resolve
+from underhood.instruments.pytorch import load_torch
+from underhood.instruments.target import Target, build, is_place, locate, resolve
 from underhood.networks import NETWORKS
 
 __all__ = ["Findings", "Training", "check"]
@@ -63,6 +67,7 @@ def check(
     name, home = getattr(thing, "__name__", type(thing).__name__), None
     if isinstance(thing, str) and thing not in NETWORKS:
         thing, name, home = locate(thing)
+    thing = _made(thing, name, dict(arguments or {}))
     if _is_training(thing):
         if against is None:
             raise BadInput(f"{name}: say which training it is to be held against: --against mine.py:other")
@@ -77,6 +82,23 @@ def check(
     return _function(thing, name, home, against, input, oracle)
 
 
+def _made(thing: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """What a function makes that can be called as it is: a network, a training. Everything else stays."""
+    if not inspect.isfunction(thing) or _is_network(thing) or inspect.isgeneratorfunction(thing):
+        return thing
+    parameters = inspect.signature(thing).parameters.values()
+    wanted = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if any(p.name not in arguments for p in wanted) or (any(True for _ in parameters) and owns.backward_of(thing)):
+        return thing
+    try:
+        made = thing(**arguments)
+    except Exception as error:
+        if any(True for _ in parameters) and not arguments:
+            return thing
+        raise BadInput(f"{name}: {type(error).__name__}: {error}") from error
+    return made if _is_network(made) or _is_training(made) else thing
+
+
 # -- networks --
 
 
@@ -85,7 +107,7 @@ def _is_network(thing: Any) -> bool:
     if isinstance(thing, Target):
         return True
     cls = thing if inspect.isclass(thing) else type(thing)
-    if any(base.__module__.startswith(("torch.nn", "underhood.engine.nn")) for base in cls.__mro__):
+    if any(base.__module__.startswith(("torch.nn.modules", "underhood.engine.nn")) for base in cls.__mro__):
         return True
     return inspect.isfunction(thing) and next(iter(inspect.signature(thing).parameters), "") == "nn"
 
@@ -96,14 +118,24 @@ def _network(
     target = _target(thing, name, arguments)
     other = None
     if against is not None:
-        other = _target(against, getattr(against, "__name__", type(against).__name__), {})
-    shape = target.input or (other.input if other else None)
-    x = _input(inputs, shape, target.name)
+        other = _reference(against)
+    x = _arguments(inputs, target.input or (other.input if other else None), target.name)
+    single = len(x[0]) == 1 and not x[1] and is_array(x[0][0])
     if other is not None:
         return check_pair(_built(target), _built(other), target.name, other.name, x)
+    if target.pages and single:
+        return check_network(target.build, target.name, x[0][0], oracle)
     if target.pages:
-        return check_network(target.build, target.name, x, oracle)
+        return check_pair(target.build(engine.nn), _built(target), f"{target.name} on the engine", target.name, x)
     return check_itself(_built(target), target.name, x)
+
+
+def _reference(against: Any) -> Target:
+    """The network that another is meant to be."""
+    name = getattr(against, "__name__", type(against).__name__)
+    if isinstance(against, str) and against not in NETWORKS and is_place(against):
+        against, name, _ = locate(against)
+    return _target(_made(against, name, {}), name, {})
 
 
 def _target(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
@@ -112,40 +144,52 @@ def _target(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
         thing = thing(**arguments)
     if isinstance(thing, engine.nn.Module):
         return Target(name, lambda _: thing, built=thing)
+    if not isinstance(thing, str) and not inspect.isclass(thing) and not inspect.isfunction(thing) and arguments:
+        arguments = {}  # a function has used them
     target = resolve(thing, arguments)
-    return target if isinstance(thing, str | Target) else Target(name, target.build, target.input, target.pages)
+    return (
+        target
+        if isinstance(thing, str | Target)
+        else Target(name, target.build, target.input, target.pages, target.built)
+    )
 
 
 def _built(target: Target) -> Any:
-    """A network; PyTorch's where it may be either's and PyTorch is there."""
-    if not target.pages:
-        return target.build(None if target.built is not None else _torch_nn())
-    return target.build(engine.nn)
+    """A network, the same every time: PyTorch's where PyTorch is there, for its functions can be watched."""
+    if isinstance(target.built, engine.nn.Module):
+        return target.built
+    if target.pages and not importlib.util.find_spec("torch"):
+        return target.build(engine.nn)
+    torch = load_torch("a network of PyTorch's")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(target)[0]
 
 
-def _torch_nn() -> Any:
-    from underhood.instruments.pytorch import load_torch
-
-    return load_torch("a network of PyTorch's").nn
-
-
-def _input(given: Any, image: tuple[int, ...] | None, name: str) -> Array:
-    """Random numbers for the network; two examples, where the shape of one is known."""
+def _arguments(given: Any, image: tuple[int, ...] | None, name: str) -> Arguments:
+    """Random numbers for everything that a network is called with; two examples, where the shape of one is known."""
     if given is None and image is not None:
-        return inputs_for((2, *image))
+        return (inputs_for((2, *image)),), {}
     if given is None:
         raise BadInput(f"{name}: say the shape of its input with its batch, as --input 2,1,28,28")
-    spec = _specs(given, image)[0]
-    return inputs_for(spec.shape, spec.dtype)
+    inputs = _inputs(given, image)
+    count = iter(range(1000))
+
+    def numbers(spec: Spec) -> Array:
+        return inputs_for(spec.shape, spec.dtype, next(count))
+
+    return mapped((inputs.positional, dict(inputs.named or {})), numbers, lambda x: isinstance(x, Spec))
 
 
-def _specs(given: Any, image: tuple[int, ...] | None = None) -> list[Spec]:
+def _inputs(given: Any, image: tuple[int, ...] | None = None) -> Inputs:
     """The shapes that `--input` or the argument `input` gives."""
     if isinstance(given, Sequence) and given and all(isinstance(text, str) for text in given):
-        found: Inputs = parse_inputs([given] if isinstance(given, str) else given, image)
-    else:
-        found = as_inputs(given, image)
-    return [spec for spec in found.positional if isinstance(spec, Spec)]
+        return parse_inputs([given] if isinstance(given, str) else given, image)
+    return as_inputs(given, image)
+
+
+def _specs(given: Any) -> list[Spec]:
+    return [spec for spec in _inputs(given).positional if isinstance(spec, Spec)]
 
 
 # -- functions, trainings --
@@ -164,10 +208,12 @@ def _function(thing: Any, name: str, home: Any, against: Any, inputs: Any, oracl
 
 
 def _is_training(thing: Any) -> bool:
-    """A Training, its loop, or a function without arguments that makes one."""
+    """A Training, its loop, the four things that make one, or a generator function of steps."""
     if isinstance(thing, Training) or inspect.isgenerator(thing):
         return True
-    return inspect.isfunction(thing) and not inspect.signature(thing).parameters
+    if inspect.isgeneratorfunction(thing):
+        return not inspect.signature(thing).parameters
+    return isinstance(thing, tuple) and len(thing) == 4 and callable(getattr(thing[1], "step", None))
 
 
 def _training(thing: Any) -> Any:

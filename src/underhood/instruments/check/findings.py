@@ -15,9 +15,10 @@ DIFFERENCES = 1e-6  # the same where numerical differentiation is what one is he
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with which part; nothing when the answers agree."""
+    """What is wrong with which part; nothing when the answers agree. `note` says why nothing was judged."""
 
     problems: dict[str, Diagnosis] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -28,7 +29,7 @@ class Verdict:
         together: dict[str, list[str]] = {}
         for part, diagnosis in self.problems.items():
             together.setdefault(diagnosis.name, []).append(part)
-        return "; ".join(f"{', '.join(parts)}: {name}" for name, parts in together.items()) or AGREES
+        return "; ".join(f"{', '.join(parts)}: {name}" for name, parts in together.items()) or self.note or AGREES
 
 
 def explained(verdicts: Iterable[Verdict]) -> list[str]:

@@ -15,6 +15,7 @@ from underhood.engine.forms import OPERATIONS
 from underhood.instruments.check.gap import Array
 from underhood.instruments.check.question import Answerer, Question, by_form, by_tensors
 
+LIBRARIES = ("torch.nn", "underhood.engine.nn")  # where layers are what their names say
 WINDOW = ("stride", "padding", "dilation", "groups")
 
 # class → operation, the weights that are its inputs, the attributes that are its settings
@@ -51,7 +52,7 @@ def as_array(tensor: Any) -> Array:
 def as_question(layer: Any, x: Array, delta: Array | None = None) -> LayerQuestion | None:
     """The question that a layer answers for input x and cotangent δ; None for a layer that is no one operation."""
     kind = KINDS.get(type(layer).__name__)
-    if kind is None:
+    if kind is None or not type(layer).__module__.startswith(LIBRARIES) or _is_special(layer):
         return None
     operation, weights, arguments = kind
     settings = {name: getattr(layer, name) for name in arguments}
@@ -62,7 +63,24 @@ def as_question(layer: Any, x: Array, delta: Array | None = None) -> LayerQuesti
         return _batch_norm(layer, inputs, settings, delta)
     call = getattr(F, operation)
     question = Question(inputs, settings, names, delta=delta)
+    if operation in ("layer_norm", "group_norm"):  # the argument between the input and the weights is a setting
+        first = arguments[0]
+        return LayerQuestion(
+            operation, question, by_tensors(lambda x, w, b, **s: call(x, s[first], w, b, eps=s["eps"]))
+        )
     return LayerQuestion(operation, question, by_tensors(lambda *a, **s: call(*a, **s)))
+
+
+def _is_special(layer: Any) -> bool:
+    """Whether a layer has an option of which the operation knows nothing."""
+    return (
+        getattr(layer, "padding_mode", "zeros") != "zeros"
+        or bool(getattr(layer, "return_indices", False))
+        or getattr(layer, "divisor_override", None) is not None
+        or (hasattr(layer, "momentum") and layer.momentum is None)
+        or (hasattr(layer, "dim") and layer.dim is None)
+        or hasattr(layer, "parametrizations")
+    )
 
 
 def _batch_norm(layer: Any, inputs: tuple[Any, ...], settings: dict[str, Any], delta: Array | None) -> LayerQuestion:

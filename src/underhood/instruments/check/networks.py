@@ -12,6 +12,7 @@ import numpy as np
 
 from underhood import engine
 from underhood.engine.forms import NAMES
+from underhood.errors import BadInput
 from underhood.instruments.check.faults import Diagnosis
 from underhood.instruments.check.findings import (
     DOUBLE,
@@ -28,7 +29,7 @@ from underhood.instruments.check.gap import Array, Gap, gap, worst
 from underhood.instruments.check.layers import as_array
 from underhood.instruments.check.operations import which
 from underhood.instruments.check.question import OUTPUT
-from underhood.instruments.check.recording import Call, Recording, no_inplace, record, tensor_for
+from underhood.instruments.check.recording import Call, Recording, is_ours, record, tensor_for
 from underhood.instruments.pytorch import load_torch
 
 DELTA = "δ"
@@ -43,20 +44,25 @@ COLUMNS = [
 ]
 
 
-def prepared(net: Any) -> Any:
-    """A copy to be recorded: in float64, nothing in place, no dropout (its masks would differ)."""
-    net = deepcopy(net).double()
-    no_inplace(net)
-    for module in net.modules():
-        if "Dropout" in type(module).__name__:
-            module.eval()
-    return net
+def prepared(net: Any, precision: str = "float64") -> Any:
+    """A copy to be recorded, on the processor."""
+    try:
+        net = deepcopy(net)
+    except Exception as error:
+        raise BadInput(f"{type(net).__name__} cannot be copied: {error}") from error
+    if any(getattr(p, "is_meta", False) for p in net.parameters()):
+        raise BadInput(f"{type(net).__name__} is on the meta device: it has no numbers to compare")
+    if not is_ours(net):
+        net = net.cpu()
+    return net.double() if precision == "float64" else net.float()
 
 
 def inputs_for(shape: tuple[int, ...], dtype: str = "", seed: int = 0) -> Array:
-    """Random normal values of a shape; 0 and 1 where an integer dtype is asked for."""
+    """Random normal values of a shape; 0 and 1 for integers."""
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 2, shape) if dtype.startswith(("int", "uint")) else rng.normal(size=shape)
+    if dtype == "bool":
+        return rng.integers(0, 2, shape) > 0
+    return rng.integers(0, 2, shape).astype(dtype) if dtype.startswith(("int", "uint")) else rng.normal(size=shape)
 
 
 def check_network(build: Callable[[Any], Any], name: str, x: Array, oracle: str | None = None) -> Findings:
@@ -97,12 +103,12 @@ def _right(build: Any, ours: Any, x: Array, by_torch: bool) -> tuple[Recording, 
     torch = load_torch()
     theirs = prepared(build(torch.nn))
     theirs.load_state_dict({key: torch.tensor(value.numpy()) for key, value in ours.state_dict().items()})
-    return record(deepcopy(theirs), x), record(deepcopy(theirs), single), NAMES, "PyTorch"
+    return record(deepcopy(theirs), x, off=True), record(deepcopy(theirs), single, off=True), NAMES, "PyTorch"
 
 
 def _in_form(form: str, net: Any, x: Array) -> Recording:
     with engine.form(form):
-        return record(deepcopy(net), x)
+        return record(deepcopy(net), x, off=True)
 
 
 # -- all layers at once, replayed --

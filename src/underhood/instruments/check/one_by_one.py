@@ -1,93 +1,106 @@
 """Every layer of a network computed anew from the layer's own input and δ, so that no fault hides behind another.
 
     a network by itself    each layer by the engine, if it knows it, else by numerical differentiation
-    two networks           each layer by the one that stands in the same position in the other, weights copied in order
+    two networks           each layer by its counterpart in the other, with the same weights
 
-A network by itself is then differentiated as a whole, so that nothing is lost between the layers.
+A network by itself is then differentiated as a whole, so that nothing is lost between the layers. That says whether
+its gradients are those of its outputs; what the outputs are meant to be, only a reference can say.
 """
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from underhood import engine
 from underhood.errors import BadInput
+from underhood.instruments.check import dropout
 from underhood.instruments.check.faults import Case, Diagnosis, diagnose
 from underhood.instruments.check.findings import DIFFERENCES, DOUBLE, Findings, Verdict, findings
 from underhood.instruments.check.gap import Array, Gap, gap
 from underhood.instruments.check.layers import LayerQuestion, as_array, as_question
-from underhood.instruments.check.networks import COLUMNS, layer_gaps, layer_row, prepared, remarks, times
+from underhood.instruments.check.networks import COLUMNS, layer_row, prepared, remarks, times
 from underhood.instruments.check.operations import undiagnosed
 from underhood.instruments.check.question import OUTPUT, Answer, Question, numerically
-from underhood.instruments.check.recording import Call, Recording, is_ours, record, tensor_for
+from underhood.instruments.check.recording import (
+    Arguments,
+    Call,
+    PassFailed,
+    Recording,
+    is_array,
+    is_ours,
+    is_tensor,
+    leaves,
+    mapped,
+    record,
+    settled,
+    shifted,
+    tensor_for,
+)
+from underhood.instruments.check.steps import is_dropout
 from underhood.instruments.pytorch import load_torch
 
 MANY, SOME = 256, 64  # a weight of more than MANY elements is differentiated by SOME of them
+SLOPE = 1e-5  # how near the slope of the whole has to come
 
 
-def check_itself(net: Any, name: str, x: Array) -> Findings:
+def check_itself(net: Any, name: str, x: Arguments) -> Findings:
     """A network without anything to hold it against but the engine and mathematics."""
     net = prepared(net)
-    recording = record(deepcopy(net), x)
+    try:
+        x, recording = _finite(net, x, name)
+    except PassFailed as error:
+        raise BadInput(f"{name}: its forward raised: {error}") from error
     rows, verdicts = [], []
     for call in recording.calls:
+        rows.append(layer_row(call, []))
+        if is_dropout(call.layer):
+            verdicts.append(Verdict(note="off here"))
+            continue
         gaps, verdict = judge_layer(call, recording, _engine_question(call) or _differentiated(call))
-        rows.append(layer_row(call, [gaps]))
+        rows[-1] = layer_row(call, [gaps])
         verdicts.append(verdict)
     off = whole(net, x, recording)
-    rows.append({"layer": "(all)", "kind": type(net).__name__, "shape": times(x.shape), "weights": off.relative})
+    shape = ", ".join(times(array.shape) for array in leaves(x, is_array).values())
     lost = Diagnosis(
         "slope",
         f"along a random direction E's slope is off by {off.relative:.2g}: a gradient is lost or "
         "wrong, in a layer above or between the layers",
     )
-    verdicts.append(Verdict({} if off.relative <= 1e-5 else {"all weights": lost}))
+    wrong = {} if off.relative <= SLOPE else {"all weights" if recording.gradients else "inputs": lost}
     for parameter, weight in net.named_parameters():
-        if parameter not in recording.gradients:
+        if parameter not in recording.gradients and weight.requires_grad:
             rows.append({"layer": parameter, "kind": "weight", "shape": times(tuple(weight.shape))})
             verdicts.append(Verdict({parameter: Diagnosis("nothing arrives", "no gradient reaches this weight")}))
-    foot = ["A layer that the engine knows is held against it, any other against numerical differentiation."]
-    title = f"{name} by itself, {times(x.shape)}"
+    wrong |= {f"dropout {key}": found for key, found in dropout.judge(recording.dropped, None, net.training).items()}
+    rows.append({"layer": "(all)", "kind": type(net).__name__, "shape": shape, "weights": off.relative})
+    verdicts.append(Verdict(wrong))
+    foot = [
+        "A layer that the engine knows is held against it, any other against numerical differentiation. Whether the "
+        "outputs are what they are meant to be, only a reference can say: --against."
+    ]
+    if recording.dropped:
+        foot.append("Dropout is off in the comparison, and judged by itself in training mode.")
+    if recording.changed:
+        foot.append(f"It writes over {', '.join(recording.changed)}, which is its caller's.")
+    title = f"{name} by itself, {shape}"
     return findings(title, list(COLUMNS), rows, verdicts, [*foot, *remarks(net, recording)], f"check-{name}")
 
 
-def check_pair(mine: Any, other: Any, name: str, against: str, x: Array) -> Findings:
-    """A network against the one that it is meant to be, in the order in which their layers are used."""
-    mine, other = prepared(mine), prepared(other)
-    copy_weights(other, mine, name, against)
-    right, found = record(deepcopy(other), x), record(deepcopy(mine), x)
-    if len(right.calls) != len(found.calls):
-        raise BadInput(
-            f"{name} has {len(found.calls)} layers ({', '.join(c.kind for c in found.calls)}), "
-            f"{against} has {len(right.calls)} ({', '.join(c.kind for c in right.calls)})"
-        )
-    rows, verdicts = [], []
-    for i, (call, theirs) in enumerate(zip(found.calls, right.calls, strict=True)):
-        rows.append(layer_row(call, [layer_gaps(right, found, i)]))
-        swapped = Call(call.name, theirs.layer, call.input, theirs.output, call.delta)
-        verdict = judge_layer(call, found, _engine_question(swapped) or _forward_question(swapped))[1]
-        if verdict.problems and call.kind != theirs.kind:
-            verdict = Verdict({OUTPUT: Diagnosis("another layer", f"{call.kind} where {theirs.kind} is expected")})
-        verdicts.append(verdict)
-    foot = [
-        "Errors are between the two networks; a verdict is about the layer alone, on the input that it was given.",
-        *remarks(mine, found),
-    ]
-    return findings(f"{name} against {against}, {times(x.shape)}", list(COLUMNS), rows, verdicts, foot, "check-pair")
-
-
-def copy_weights(source: Any, target: Any, name: str, against: str) -> None:
-    """Parameters and buffers from one network into another, in their order."""
-    theirs, mine = list(source.state_dict().items()), list(target.state_dict().items())
-    if len(theirs) != len(mine):
-        raise BadInput(f"{name} has {len(mine)} weights and buffers, {against} has {len(theirs)}")
-    for (their_name, value), (my_name, own) in zip(theirs, mine, strict=True):
-        array, shape = as_array(value), tuple(own.shape)
-        if array.shape != shape:
-            hint = ": transposed weight" if array.shape == shape[::-1] else ""
-            raise BadInput(f"{name}: {my_name} is {shape}, {their_name} of {against} is {array.shape}{hint}")
-        own.numpy()[...] = array
+def _finite(net: Any, x: Arguments, name: str) -> tuple[Arguments, Recording]:
+    """Inputs for which the outputs are finite, and the pass: positive ones where others are not."""
+    positive = mapped(x, lambda array: np.abs(array) if array.dtype.kind == "f" else array, is_array)
+    for given in (x, positive):
+        recording = record(deepcopy(net), given, off=True)
+        if not recording.gradients and not recording.input_gradients:
+            raise BadInput(
+                f"{name}: no gradient comes back to a weight or an input, so that by itself nothing can be "
+                "checked: say what it is meant to be, with --against"
+            )
+        if all(np.isfinite(z).all() for z in recording.outputs.values() if z.dtype.kind == "f"):
+            return given, recording
+    raise BadInput(f"{name} returns values that are not finite for random inputs: there is nothing to differentiate")
 
 
 # -- who computes a layer anew --
@@ -100,14 +113,16 @@ def _engine_question(call: Call) -> LayerQuestion | None:
 
 def _forward_question(call: Call) -> LayerQuestion | None:
     """The layer itself, forward only."""
-    if call.input is None:
+    z = rerun(call.layer, call.arguments)
+    if z is None:
         return None
-    return LayerQuestion("", Question((call.input,), names=("input",)), lambda _: Answer(_run(call.layer, call)))
+    inputs = (call.input,) if call.input is not None else ()
+    return LayerQuestion("", Question(inputs, names=("input",)), lambda _: Answer(z))
 
 
 def _differentiated(call: Call) -> LayerQuestion | None:
     """The layer's own forward, differentiated by its weights; of a large weight, by some of its elements."""
-    if call.delta is None or call.input is None:
+    if call.delta is None:
         return None
     layer = deepcopy(call.layer)
     rng = np.random.default_rng(0)
@@ -121,7 +136,7 @@ def _differentiated(call: Call) -> LayerQuestion | None:
             moved = weight.copy()
             moved.reshape(-1)[chosen[name]] = some.reshape(-1)
             getattr(layer, name).detach().numpy()[...] = moved
-        return _run(layer, call)
+        return _run(layer, call.arguments)
 
     def picked(name: str, array: Array) -> Array:
         return array.reshape(-1)[chosen[name]] if array.size > MANY else array
@@ -137,11 +152,20 @@ def _differentiated(call: Call) -> LayerQuestion | None:
     return LayerQuestion("", Question(inputs, names=tuple(weights), delta=call.delta), oracle, picked)
 
 
-def _run(layer: Any, call: Call) -> Array:
-    """The layer's output for the input of a call, off the tape."""
-    with quiet(layer):
-        output = layer(tensor_for(layer, call.input))  # type: ignore[arg-type]
-    return as_array(output[0] if isinstance(output, tuple) else output)
+def _run(layer: Any, arguments: Arguments) -> Array:
+    """The layer's first output for the arguments of a call, off the tape."""
+    args, kwargs = mapped(arguments, lambda array: tensor_for(layer, array), is_array)
+    with quiet(layer), settled(layer):
+        output = layer(*args, **kwargs)
+    return as_array(next(iter(leaves(output, is_tensor).values())))
+
+
+def rerun(layer: Any, arguments: Arguments) -> Array | None:
+    """The same; None where the layer does not take them."""
+    try:
+        return _run(layer, arguments)
+    except Exception:  # whatever a layer says to another one's arguments
+        return None
 
 
 def quiet(net: Any) -> Any:
@@ -150,6 +174,15 @@ def quiet(net: Any) -> Any:
 
 
 # -- one layer --
+
+
+def judge_call(call: Call, swapped: Call, found: Recording) -> Verdict | None:
+    """The verdict on a call, `swapped` being the same with the layer that it is held against; None if it can't be."""
+    query = _engine_question(swapped) or _forward_question(swapped)
+    if query is not None and query.question.extras:  # running statistics: what the layer itself would have used
+        own = {n: as_array(b) for n in query.question.extras if (b := getattr(call.layer, n, None)) is not None}
+        query = replace(query, question=replace(query.question, extras=query.question.extras | own))
+    return None if query is None else judge_layer(call, found, query)[1]
 
 
 def judge_layer(call: Call, recording: Recording, query: LayerQuestion | None) -> tuple[dict[str, Gap], Verdict]:
@@ -172,21 +205,36 @@ def judge_layer(call: Call, recording: Recording, query: LayerQuestion | None) -
     return gaps, Verdict(problems)
 
 
-def whole(net: Any, x: Array, recording: Recording, h: float = 1e-5) -> Gap:
-    """dE/ds along a random direction in all weights: by the gradients, against differences of E itself."""
-    rng = np.random.default_rng(2)
-    delta = np.random.default_rng(1).normal(size=recording.output.shape)  # type: ignore[union-attr]
-    directions = {name: rng.normal(size=tuple(p.shape)) for name, p in net.named_parameters()}
-    slope = sum(float((recording.gradients[n] * d).sum()) for n, d in directions.items() if n in recording.gradients)
+def whole(net: Any, x: Arguments, recording: Recording) -> Gap:
+    """dE/ds along a random direction in all weights and inputs: by the gradients, against differences of E itself.
 
-    def output(step: float) -> Array:
+    A step may carry an element over a kink: the best of several steps counts, for a wrong gradient is off in all.
+    """
+    rng = np.random.default_rng(2)
+    along = {name: rng.normal(size=tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad}
+    slope = sum(float((recording.gradients[n] * d).sum()) for n, d in along.items() if n in recording.gradients)
+    moves: dict[str, Array] = {
+        key: np.asarray(rng.normal(size=g.shape)) for key, g in recording.input_gradients.items()
+    }
+    slope += sum(float((g * moves[key]).sum()) for key, g in recording.input_gradients.items())
+    cotangents = np.random.default_rng(1)
+    deltas = {name: cotangents.normal(size=z.shape) for name, z in recording.outputs.items()}
+
+    def output(step: float) -> float:
         moved = deepcopy(net)
         for name, parameter in moved.named_parameters():
-            parameter.detach().numpy()[...] += step * directions[name]
-        with quiet(net):
-            return as_array(moved(tensor_for(moved, x)))
+            if name in along:
+                parameter.detach().numpy()[...] += step * along[name]
+        outputs = record(moved, shifted(x, moves, step), off=True, backward=False).outputs
+        return float(sum((deltas[name] * outputs[name]).sum() for name in recording.carried))
 
     def change(step: float) -> float:
-        return float((delta * (output(step) - output(-step))).sum())
+        return output(step) - output(-step)
 
-    return gap(np.array([slope]), np.array([(8 * change(h) - change(2 * h)) / (12 * h)]))
+    best = Gap(float("inf"), float("inf"))
+    for h in (1e-5, 1e-6, 1e-4, 1e-7):
+        found = gap(np.array([slope]), np.array([(8 * change(h) - change(2 * h)) / (12 * h)]))
+        best = min(best, found, key=lambda one: one.relative)
+        if best.relative <= SLOPE:
+            break
+    return best

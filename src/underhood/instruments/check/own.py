@@ -75,7 +75,7 @@ def own(thing: Any, name: str, home: Any = None) -> Own:
         return _pair(name, thing.forward, thing.backward)
     if not callable(thing):
         raise BadInput(f"{name} is a {type(thing).__name__}: check takes functions, layers, networks and optimisers")
-    backward, library = _backward_of(thing, home), _library(thing)
+    backward, library = backward_of(thing, home), _library(thing)
     if backward is None and library:
         return _on_tensors(name, thing, thing, by_torch if library == "torch" else by_tensors)
     return _pair(name, thing, backward)
@@ -109,7 +109,7 @@ def _applied(function: Any) -> Callable[..., Any]:
     return lambda *inputs, **settings: function.apply(*inputs, *(settings[n] for n in order if n in settings))
 
 
-def _backward_of(function: Any, home: Any) -> Any:
+def backward_of(function: Any, home: Any = None) -> Any:
     """The backward that stands in the same file."""
     name = getattr(function, "__name__", "")
     around = vars(home) if home is not None else getattr(function, "__globals__", {})

@@ -5,6 +5,8 @@ digits, is the diagnosis; a wrong name is next to impossible, since the numbers 
 generator of guesses in its module and a line in the module's list.
 """
 
+import numpy as np
+
 from underhood.instruments.check.faults import accumulation, arrays, layers, losses, normalisation
 from underhood.instruments.check.faults.case import SAME, Case, Diagnosis, Fault, Guess
 
@@ -23,11 +25,12 @@ __all__ = ["FAULTS", "Case", "Diagnosis", "Fault", "Guess", "diagnose"]
 def diagnose(case: Case) -> Diagnosis | None:
     """The fault whose guess is what was found: the first to the last digits, or else the nearest by far."""
     best, nearest = None, case.near
-    for fault in FAULTS:
-        for explanation, guess in fault.guesses(case):
-            missed = case.missed_by(guess)
-            if missed <= nearest:
-                best, nearest = Diagnosis(fault.name, explanation), missed / 10
-                if missed <= SAME:
-                    return best
+    with np.errstate(all="ignore"):  # what is compared need not be finite
+        for fault in FAULTS:
+            for explanation, guess in fault.guesses(case):
+                missed = case.missed_by(guess)
+                if missed <= nearest:
+                    best, nearest = Diagnosis(fault.name, explanation), missed / 10
+                    if missed <= SAME:
+                        return best
     return best

@@ -93,6 +93,14 @@ def _epsilon(case: Case) -> Iterator[Guess]:
         yield explanation, case.by(written_out(case, axes, root=root, given=given))
 
 
+def _root(case: Case) -> Iterator[Guess]:
+    axes = axes_of(case)
+    if axes:
+        given = None if is_training(case) else case.question.inputs[3:5]
+        explanation = "divided by the variance, where its square root is expected"
+        yield explanation, case.by(written_out(case, axes, root=lambda v, eps: v + eps, given=given))
+
+
 def _mode(case: Case) -> Iterator[Guess]:
     if case.kind != "batch_norm":
         return
@@ -131,4 +139,5 @@ FAULTS = (
     Fault("unbiased for biased variance", _unbiased),
     Fault("biased for unbiased variance", _biased),
     Fault("epsilon misplaced", _epsilon),
+    Fault("square root missing", _root),
 )
