@@ -124,6 +124,40 @@ def test_time_left_is_told_by_epochs_until_a_trial_ended():
     assert progress.remaining() == pytest.approx(80)
 
 
+def test_time_left_of_each_trial():
+    """Worked by hand, for every way in which a trial tells how far it is."""
+    clock = Clock()
+    progress = Progress(io.StringIO(), clock)
+    progress(STARTED)
+    clock.now = 10.0
+    progress(TrialStarted("b"))  # by its epochs: a quarter took 20 s, 60 s are left
+    progress(TrialStarted("c", step=500))  # went on half-way, so epochs say nothing of its pace
+    clock.now = 30.0
+    progress(TrialStep("b", 100, {"epoch": 1.0}))
+    progress(TrialStep("c", 600, {"epoch": 3.0}))
+    one_takes = (20 / (1 / 4) + 20 / (3 / 4)) / 2
+    left_of_c = one_takes - 20
+    assert progress.remaining() == pytest.approx((60 + left_of_c + one_takes) / 2)
+    progress(TrialEnded("c", "finished", 50.0))  # from now on a trial takes what those that ended took
+    assert progress.remaining() == pytest.approx(60)  # b alone takes longer than d beside it
+    clock.now = 200.0
+    progress(TrialStep("b", 399, {"epoch": 3.99}))
+    assert progress.remaining() == pytest.approx((190 * (4 / 3.99 - 1) + 50) / 2, rel=1e-6)
+
+
+def test_a_trial_that_outlasts_the_others_is_not_expected_to_have_ended():
+    clock = Clock()
+    progress = Progress(io.StringIO(), clock)
+    progress(STARTED)
+    progress(TrialEnded("b", "finished", 10.0))
+    progress(TrialEnded("c", "finished", 30.0))
+    progress(TrialStarted("d"))
+    clock.now = 5.0
+    assert progress.remaining() == pytest.approx(20 - 5)
+    clock.now = 50.0
+    assert progress.remaining() == 0.0
+
+
 def test_one_long_trial_is_not_divided_among_idle_workers():
     clock = Clock()
     progress = Progress(io.StringIO(), clock)

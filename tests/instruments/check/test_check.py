@@ -316,6 +316,37 @@ def test_an_optimiser_of_ones_own():
         check(MyAdam, against="adamww")
 
 
+class MyRMSprop(torch.optim.Optimizer):
+    """RMSprop, or with α = None Adagrad, with ε wherever `root` puts it."""
+
+    root = staticmethod(lambda s, eps: (s + eps).sqrt())
+
+    def __init__(self, params, lr=0.01, alpha=0.99, eps=1e-8):
+        super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                s, alpha = self.state[p].setdefault("s", torch.zeros_like(p)), group.get("alpha")
+                s.mul_(alpha or 1.0).add_((1 - (alpha or 0.0)) * p.grad * p.grad)
+                p -= group["lr"] * p.grad / self.root(s, group["eps"])
+
+
+class MyAdagrad(MyRMSprop):
+    def __init__(self, params, lr=0.01, eps=1e-10):
+        torch.optim.Optimizer.__init__(self, params, {"lr": lr, "eps": eps})
+
+
+@pytest.mark.parametrize(("mine", "against"), [(MyRMSprop, "rmsprop"), (MyAdagrad, "adagrad")])
+def test_an_epsilon_inside_the_root_is_named(mine, against):
+    found = check(mine, against=against)
+    assert found.faults == ("epsilon misplaced",)
+    assert any("ε stands inside the root" in line for line in str(found).splitlines())
+    right = type(mine.__name__, (mine,), {"root": staticmethod(lambda s, eps: s.sqrt() + eps)})
+    assert check(right, against=against).agrees
+
+
 def batches(count=5):
     rng = np.random.default_rng(0)
     return [(rng.normal(size=(6, 1, 8, 8)), rng.integers(0, 5, 6)) for _ in range(count)]

@@ -117,10 +117,16 @@ def test_two_run_at_once_and_a_third_is_refused(task, pool):
 def test_an_idle_worker_makes_room_for_another_thread_count(task):
     pool = LocalPool(1)
     try:
+        retired = []
         for threads in (1, 2, 1):
             pool.submit(task(threads=threads, seed=threads + len(pool._workers)))
             assert ended(pool).state == "finished"
             assert len(pool._workers) == 1
+            retired += pool._workers
+        for worker in retired[:-1]:
+            worker.process.wait(30)  # it ends by itself, while the pool goes on
+            assert worker.process.returncode == 0
+        assert retired[-1].process.poll() is None
     finally:
         pool.close()
 
@@ -184,10 +190,27 @@ def test_closing_leaves_no_process(task):
     pool = LocalPool(2)
     for seed in (0, 1):
         pool.submit(task(seconds=60.0, seed=seed))
-    pids = [worker.process.pid for worker in pool._workers]
+    workers = list(pool._workers)
     hear(pool, TrialStep)
     pool.close()
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not any(psutil.pid_exists(worker.process.pid) for worker in workers)
+    assert all(worker.ours.closed for worker in workers)
+
+
+def test_closing_lets_idle_workers_end_by_themselves(task):
+    pool = LocalPool(1)
+    pool.submit(task())
+    assert ended(pool).state == "finished"
+    (worker,) = pool._workers
+    pool.close()
+    assert worker.process.returncode == 0  # not killed
+
+
+def test_the_pipe_to_a_worker_that_died_is_closed(task, pool):
+    pool.submit(task("leave"))
+    (worker,) = pool._workers
+    assert ended(pool).state == "failed"
+    assert worker.ours.closed
 
 
 def test_a_worker_whose_coordinator_dies_stops_with_a_checkpoint(task):
