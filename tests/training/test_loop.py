@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from underhood.training.learner import NetworkLearner
+from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read, shuffled
 from underhood.training.settings import TrainingSettings
@@ -51,16 +51,16 @@ def weights(events, path):
 
 @pytest.mark.parametrize("backend", ["underhood", "torch"])
 @pytest.mark.parametrize("optimizer", [{"name": "sgd", "momentum": 0.9}, {"name": "nesterov"}, {"name": "adam"}])
-@pytest.mark.parametrize("at", [0, 1, 7, 8, 13])
-def test_a_trial_stopped_anywhere_and_resumed_is_the_uninterrupted_one(backend, optimizer, at, tmp_path):
-    chosen = settings(backend=backend, optimizer=optimizer)
+def test_a_trial_stopped_anywhere_and_resumed_is_the_uninterrupted_one(backend, optimizer, tmp_path):
+    chosen = settings(backend=backend, optimizer=optimizer, epochs=2)
     whole = run(chosen)
-    first = run(chosen, stop_after=at)
-    assert isinstance(first[-1], Checkpoint)
-    second = run(chosen, resume=first[-1])
-    assert measured(first) + measured(second) == measured(whole)
-    assert weights(second, tmp_path / "a") == weights(whole, tmp_path / "b")
-    assert told(second) == told(whole)
+    for at in (0, 1, 7, 8, 13):
+        first = run(chosen, stop_after=at)
+        assert isinstance(first[-1], Checkpoint)
+        second = run(chosen, resume=first[-1])
+        assert measured(first) + measured(second) == measured(whole)
+        assert weights(second, tmp_path / "a") == weights(whole, tmp_path / "b")
+        assert told(second) == told(whole)
 
 
 def test_a_checkpoint_that_is_due_does_not_disturb():
@@ -104,6 +104,77 @@ def test_every_epoch_visits_every_image_once_in_an_order_of_its_own():
     first, second = shuffled(100, 0, 0), shuffled(100, 0, 1)
     assert sorted(first) == sorted(second) == list(range(100))
     assert (first != second).any()
+
+
+class Spy(Learner):
+    """Learns nothing, and writes down what it is shown."""
+
+    parameters, file = 0, "nothing"
+
+    def __init__(self, settings, seed, parts):
+        self.parts, self.batches, self.prepared = parts, [], []
+
+    def prepare(self, step, factor, measuring):
+        self.prepared.append((step, factor, measuring))
+
+    def step(self, x, t):
+        self.batches.append((x, t))
+        return 1.0, 0
+
+    def evaluate(self, x, t):
+        return 1.0, 0
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        """There is none."""
+
+    def save(self, path):
+        """Nothing."""
+
+
+def shown(seed=0, **more):
+    """What a training shows its learner: for each epoch its images, as bytes, in their order."""
+    kept = []
+
+    def learner(*arguments):
+        kept.append(Spy(*arguments))
+        return kept[0]
+
+    list(train(settings(**more), seed, Context(), learner=learner))
+    (spy,) = kept
+    per_epoch = len(spy.batches) // 3
+    epochs = [spy.batches[i * per_epoch :][:per_epoch] for i in range(3)]
+    return [[image.tobytes() for x, _ in epoch for image in x] for epoch in epochs], spy
+
+
+def test_every_epoch_shows_all_images_in_an_order_of_its_own():
+    epochs, spy = shown()
+    images, _ = spy.parts.train.batch(np.arange(len(spy.parts.train)))
+    everything = sorted(image.tobytes() for image in images)
+    assert all(sorted(epoch) == everything for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    assert epochs == shown()[0] != shown(seed=1)[0]
+    for (_, t), which in zip(spy.batches, np.split(shuffled(300, 0, 0), range(32, 300, 32)), strict=False):
+        np.testing.assert_array_equal(t, spy.parts.train.batch(which)[1])  # the labels are those of the images
+
+
+def test_every_epoch_augments_anew():
+    epochs, _ = shown(data=BASE["data"] | {"augmentation": ["flip"]})
+    seen = [frozenset(epoch) for epoch in epochs]
+    assert len(set(seen)) == 3
+    plain = frozenset(shown()[0][0])
+    share = [len(plain & each) / len(plain) for each in seen]
+    assert all(0.35 < each < 0.65 for each in share)  # half of the images are as they were, by a coin of each epoch
+
+
+def test_the_learner_is_told_the_step_the_factor_and_whether_it_is_measured():
+    _, spy = shown(schedule={"name": "linear", "end": 0.0}, log_every=4)
+    steps, factors, measuring = zip(*spy.prepared, strict=True)
+    assert steps == tuple(range(30))
+    np.testing.assert_allclose(factors, 1 - np.arange(30) / 30, atol=1e-12)
+    assert [step for step, each in zip(steps, measuring, strict=True) if each] == [3, 7, 11, 15, 19, 23, 27]
 
 
 @pytest.mark.parametrize("backend", ["underhood", "torch"])
