@@ -1,7 +1,7 @@
 """Ten claims about convolutional networks, each settled by a number that is measured here.
 
-Every claim has a page in `claims/`: its statement, its experiment, its measurement and the rule that turns the numbers
-into a verdict. One trial is one claim with one seed.
+Every claim has a module in `claims/`: its statement, its experiment, its measurement and the rule that turns the
+numbers into a verdict. One trial is one claim with one seed.
 
     underhood run concept-claims --set claim=dropout-speed
     underhood run concept-claims --set claim=leaky-relu --set claim.hidden=128 --seeds 10
@@ -20,8 +20,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Block, Document, Section
 from underhood.settings import SettingError, Settings
-from underhood.studies.claims import CLAIMS, Bench, Claim, Finding, Word
-from underhood.studies.claims.lessons import STAND_IN, Stopped
+from underhood.studies.claims import CLAIMS, Claim, Finding, Word
+from underhood.studies.claims.experiment import STAND_IN, Experiment, Stopped
 from underhood.tables import Column, Table
 from underhood.training.settings import EntrySettings
 from underhood.trials import Context, Event
@@ -67,9 +67,9 @@ class ConceptClaimsSettings(Settings):
 def trial(settings: ConceptClaimsSettings, seed: int, context: Context) -> Iterator[Event]:
     """One claim's experiment with one seed."""
     claim = CLAIMS[settings.claim.name]
-    bench = Bench(seed, context.data, settings.data, settings.backend, context.stopping)
+    experiment = Experiment(seed, context.data, settings.data, settings.backend, settings.threads, context.stopping)
     try:
-        yield from claim.measure(bench, **{**claim.sizes[settings.size], **settings.claim.arguments})
+        yield from claim.measure(experiment, **{**claim.sizes[settings.size], **settings.claim.arguments})
     except Stopped:
         return
 
@@ -79,16 +79,14 @@ def trial(settings: ConceptClaimsSettings, seed: int, context: Context) -> Itera
 
 def report(results: Results) -> Document:
     """The ten verdicts, then claim by claim how each came about."""
-    told = [(CLAIMS[group.settings["claim"]["name"]], group) for group in results.groups if group.counted]
-    if not told:
-        return Document(ENTRY.title, ENTRY.question, "No trial finished, so nothing is settled.")
-    several = Counter(claim.name for claim, _ in told)
+    claims = [(CLAIMS[group.settings["claim"]["name"]], group) for group in results.groups if group.counted]
+    several = Counter(claim.name for claim, _ in claims)
     sections = [
-        Section(_title(claim, group, several[claim.name] > 1), [*_section(claim, group)]) for claim, group in told
+        Section(_title(claim, group, several[claim.name] > 1), [*_section(claim, group)], folded=True)
+        for claim, group in claims
     ]
-    return Document(
-        ENTRY.title, ENTRY.question, _answer(told), [Section("The verdicts", [*_overview(told)]), *sections]
-    )
+    verdicts = Section("The verdicts", [*_overview(claims)])
+    return Document(ENTRY.title, ENTRY.question, _answer(claims), [verdicts, *sections])
 
 
 def number_of(claim: Claim) -> int:
@@ -100,56 +98,64 @@ def _title(claim: Claim, group: Group, several: bool) -> str:
     return f"{number_of(claim)}. {claim.statement.rstrip('.')}" + (f" ({group.label})" if several else "")
 
 
-def _answer(told: list[tuple[Claim, Group]]) -> str:
-    verdicts = [(claim, claim.verdict(group), len(group.counted)) for claim, group in told]
+def _answer(claims: list[tuple[Claim, Group]]) -> str:
+    verdicts = [(claim, group, claim.verdict(group)) for claim, group in claims]
     said = []
     for word, title in WORDS.items():
-        numbers = [str(number_of(claim)) for claim, verdict, _ in verdicts if verdict == word]
-        if numbers:
-            said.append(f"**{title}**: {', '.join(numbers)}")
-    answer = "Of the claims, " + "; ".join(said) + "."
-    decided = [(claim, verdict) for claim, verdict, _ in verdicts if verdict != "undecided"]
-    differ = [str(number_of(claim)) for claim, verdict in decided if claim.sheet != (verdict == "supported")]
+        topics = [_numbered(claim) for claim, _, verdict in verdicts if verdict == word]
+        if topics:
+            said.append(f"- **{title}**: {', '.join(topics)}")
+    answer = "\n".join(said)
+    decided = [(claim, verdict) for claim, _, verdict in verdicts if verdict != "undecided"]
+    differ = [_numbered(claim) for claim, verdict in decided if claim.sheet != (verdict == "supported")]
     if differ:
-        answer += f" The sheet answers otherwise on {', '.join(differ)}; the sections say what was measured."
+        answer += f"\n\nThe sheet answers otherwise on {', '.join(differ)}; the sections say what was measured."
     elif len(decided) == len(verdicts):
-        answer += f" The sheet's answers are the same, on all {len(decided)}."
+        answer += f"\n\nThe sheet's answers are the same, on all {len(decided)}."
     elif decided:
-        answer += f" Where the numbers decide, on {len(decided)} of {len(verdicts)}, the sheet's answers are the same."
+        answer += (
+            f"\n\nWhere the numbers decide, on {len(decided)} of {len(verdicts)}, the sheet's answers are the same."
+        )
     if len(decided) < len(verdicts):
-        answer += " Where an interval holds both answers, none is given: more seeds (`--seeds`) narrow it."
+        answer += " Where an interval holds both answers, none is given: more seeds (`--seeds`) may narrow it."
+    if qualified := [_numbered(claim) for claim, group, _ in verdicts if claim.caveat(group)]:
+        answer += f" Read with their caveats: {', '.join(qualified)}."
     return answer
 
 
-def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
-    verdicts, numbers = [], []
-    for claim, group in told:
-        found, verdict, number = claim.findings(group), claim.verdict(group), number_of(claim)
+def _numbered(claim: Claim) -> str:
+    return f"{number_of(claim)} ({claim.topic})"
+
+
+def _overview(claims: list[tuple[Claim, Group]]) -> Iterator[Block]:
+    verdicts, deciding = [], []
+    for claim, group in claims:
+        found, verdict, number = claim.found(group), claim.verdict(group), number_of(claim)
         verdicts.append(
             {
                 "number": number,
                 "claim": claim.statement,
                 "verdict": _worded(verdict, len(group.counted)),
                 "sheet": ANSWERS[claim.sheet],
+                "caveat": claim.caveat(group) or None,
             }
         )
-        if deciding := _deciding(found, verdict):
-            numbers.append(
-                {"number": number, "what": deciding.what, "measured": deciding.text, "demand": deciding.demand}
-            )
-    if stood_in := _stood_in(told):
+        if one := _deciding(found, verdict):
+            deciding.append({"number": number, "what": one.what, "measured": one.text, "demand": one.demand})
+    if stood_in := _stood_in(claims):
         yield (
             f"**The 8×8 digits stood in** for MNIST or CIFAR-10 in {', '.join(stood_in)}, for the sets are not at "
             "hand. `underhood data get mnist` and `underhood data get cifar10` fetch them; then add `--rerun`."
         )
     which = Column("number", "", format="d")
     yield Table(
-        "Ten claims",
+        "Ten claims" if len(verdicts) == len(CLAIMS) else "The claims",
         [
             which,
             Column("claim", "Claim", align="left"),
             Column("verdict", "Verdict", align="left"),
             Column("sheet", "Sheet", align="left"),
+            *([Column("caveat", "Caveat", align="left")] if any(row["caveat"] for row in verdicts) else []),
         ],
         verdicts,
         name="verdicts",
@@ -157,7 +163,8 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
     yield (
         "A verdict is computed, not written down: each claim demands something of one number or of several, and the "
         "number's interval over the seeds lies on one side of the demand, on the other, or across. Across is **not "
-        "decided**. Comparisons are made within each seed, so that the seeds' luck cancels."
+        "decided**. Comparisons are made within each seed, so that the seeds' luck cancels. Where a claim rests on "
+        "several numbers their intervals are widened, so that all hold at once with 95 % (Bonferroni)."
     )
     yield Table(
         "The number that decides",
@@ -167,17 +174,17 @@ def _overview(told: list[tuple[Claim, Group]]) -> Iterator[Block]:
             Column("measured", "Measured"),
             Column("demand", "The claim demands"),
         ],
-        numbers,
-        foot=["± is half of the 95 % t-interval over the seeds; what is counted has none."],
+        deciding,
+        foot=["± is half of the interval over the seeds; what is counted has none."],
         name="deciding",
     )
 
 
-def _stood_in(told: list[tuple[Claim, Group]]) -> list[str]:
+def _stood_in(claims: list[tuple[Claim, Group]]) -> list[str]:
     """The numbers of the claims that were put to the digits without anybody asking for them."""
     return [
         str(number_of(claim))
-        for claim, group in told
+        for claim, group in claims
         if group.settings["data"] == "auto"
         for result in [group.counted[0].result]
         if STAND_IN in {result.get("data"), *(case["data"] for case in result.get("cases", {}).values())}
@@ -194,13 +201,17 @@ def _deciding(found: list[Finding], verdict: Word) -> Finding | None:
 
 
 def _section(claim: Claim, group: Group) -> Iterator[Block]:
-    found, verdict = claim.findings(group), claim.verdict(group)
+    found, verdict = claim.found(group), claim.verdict(group)
     seeds = len(group.counted)
-    yield f"**{_worded(verdict, seeds).capitalize()}.** {_beside_the_sheet(claim, verdict)} {claim.because}"
+    caveat = claim.caveat(group)
+    said = f"**{_worded(verdict, seeds).capitalize()}.** {_beside_the_sheet(claim, verdict)} "
+    yield said + claim.because(group, verdict) + (f" **Caveat**: {caveat}." if caveat else "")
     yield claim.experiment
-    yield from claim.told(group)
+    yield from claim.shown(group)
+    if not found:
+        return
     yield Table(
-        "What the claim demands, and what was found",
+        f"What claim {number_of(claim)} demands, and what was found",
         [
             Column("what", "Number", align="left"),
             Column("measured", "Measured", align="right"),
@@ -248,7 +259,7 @@ ENTRY = Study(
         "smoke": Scale(
             "8×8 digits, tiny experiments, 2 seeds", seeds=2, set={"data": "digits", "size": "tiny"}, time="15 s"
         ),
-        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="5 min"),
+        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="6 min"),
         "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="1 h, estimated"),
     },
     report=report,

@@ -87,10 +87,12 @@ class NetworkLearner(Learner):
 
     file = "model.safetensors"
 
-    def __init__(self, settings: TrainingSettings, seed: int, parts: Parts) -> None:
+    def __init__(
+        self, settings: TrainingSettings, seed: int, parts: Parts, network: Callable[..., Any] | None = None
+    ) -> None:
         self.settings, self.seed = settings, seed
         self.back = backend_of(settings)
-        self.net = self.back.prepare(build(settings, self.back, parts))
+        self.net = self.back.prepare(build(settings, self.back, parts, network))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
         self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
@@ -230,11 +232,14 @@ class NetworkLearner(Learner):
         save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
 
 
-def build(settings: TrainingSettings, back: Backend, parts: Parts) -> Any:
-    """The network, with its inputs, channels and classes taken from the data where its page asks for them."""
-    entry = NETWORKS[settings.network.name]
+def build(settings: TrainingSettings, back: Backend, parts: Parts, network: Callable[..., Any] | None = None) -> Any:
+    """The network that the settings name, or that `network` makes of an `nn` without them.
+
+    Its inputs, channels and classes are taken from the data where it asks for them.
+    """
+    make = network or NETWORKS[settings.network.name].build
     shape = parts.train.images.images.shape[1:]
     fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
-    takes = signature(entry.build).parameters  # a page may be a partial, which has no annotations
+    takes = signature(make).parameters  # it may be a partial, which has no annotations
     asked = {name: value for name, value in fits.items() if name in takes}
-    return entry.build(back.nn, **asked | settings.network.arguments)
+    return make(back.nn, **asked | ({} if network else settings.network.arguments))

@@ -1,8 +1,8 @@
-"""The ten claims of the study concept-claims, a page each, in the order of the sheet."""
+"""The ten claims of the study concept-claims, a module each, in the order of the sheet."""
 
 from underhood.studies.claims.augmentation import ENTRY as augmentation
 from underhood.studies.claims.batch_norm_mean import ENTRY as batch_norm_mean
-from underhood.studies.claims.claim import Bench, Claim
+from underhood.studies.claims.claim import Claim
 from underhood.studies.claims.depthwise_separable import ENTRY as depthwise_separable
 from underhood.studies.claims.dropout_and_l2 import ENTRY as dropout_and_l2
 from underhood.studies.claims.dropout_speed import ENTRY as dropout_speed
@@ -29,4 +29,4 @@ CLAIMS: dict[str, Claim] = {
     )
 }
 
-__all__ = ["CLAIMS", "Bench", "Claim", "Finding", "Word"]
+__all__ = ["CLAIMS", "Claim", "Finding", "Word"]

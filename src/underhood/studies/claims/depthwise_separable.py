@@ -17,8 +17,9 @@ from pydantic import Field
 from underhood.figures import lines
 from underhood.lab import Group
 from underhood.report.document import Block, Equation
-from underhood.studies.claims.claim import Bench, Claim, Count, over_seeds
-from underhood.studies.claims.verdicts import Finding
+from underhood.studies.claims.claim import Claim, Count, over_seeds
+from underhood.studies.claims.experiment import Experiment
+from underhood.studies.claims.verdicts import Finding, Word
 from underhood.studies.claims.work import by_cost, layers
 from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
@@ -39,7 +40,7 @@ def separable(nn: Any, channels: int, kernel: int) -> Any:
     )
 
 
-def measure(bench: Bench, *, widths: Widths, side: Count, kernel: Count = 3) -> Iterator[Event]:
+def measure(experiment: Experiment, *, widths: Widths, side: Count, kernel: Count = 3) -> Iterator[Event]:
     """Both forms' multiply–adds at every width, as many channels out as in."""
     rows: list[dict[str, Any]] = []
     for channels in widths:
@@ -74,7 +75,17 @@ def findings(group: Group) -> list[Finding]:
     ]
 
 
-def told(group: Group) -> list[Block]:
+def because(group: Group, word: Word) -> str:
+    found = group.counted[0].result
+    most = max(found["rows"], key=lambda row: float(row["ratio"]))
+    taps = found["kernel"] ** 2
+    return (
+        f"At {most['channels']} channels the saving is {most['ratio']:.2f} times. Each of the {taps} taps of a filter "
+        "is paid once a channel instead of once for every pair of channels; the 1×1 mixing remains."
+    )
+
+
+def shown(group: Group) -> list[Block]:
     found = group.counted[0].result
     limit = found["kernel"] ** 2
     off = max(abs(row["ratio"] - row["formula"]) for row in found["rows"])
@@ -106,12 +117,12 @@ def told(group: Group) -> list[Block]:
 
 ENTRY = Claim(
     name="depthwise-separable",
+    topic="depthwise-separable convolutions",
     statement="A 3×3 depthwise-separable convolution saves up to about 9 times the work.",
     sheet=True,
     experiment="Both forms are built at growing widths and their multiply–adds counted. “Up to about 9” is read as: "
     "the largest saving is within 5 % of 9 and not above it.",
-    because="Each of the nine taps of a 3×3 filter is paid once a channel instead of once for every pair of channels; "
-    "what remains is the 1×1 mixing, a ninth of the plain form's work.",
+    because=because,
     measure=measure,
     sizes={
         "tiny": {"widths": [8, 64, 512], "side": 4},
@@ -119,5 +130,5 @@ ENTRY = Claim(
         "large": {"widths": [8, 16, 32, 64, 128, 256, 512, 1024, 2048], "side": 14},
     },
     findings=findings,
-    told=told,
+    shown=shown,
 )

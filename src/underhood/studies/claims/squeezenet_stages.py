@@ -2,7 +2,7 @@
 
 The multiply–adds of every layer of SqueezeNet 1.0, added up from the picture to the classes. The pools cut the
 network into four stages; the later ones are those behind the pool after fire4, where half of the fire modules and
-more are still to come. Where "later" begins decides the verdict, so every other cut is told too.
+more are still to come. Where "later" begins decides the verdict, so every other cut is shown too.
 
 Source: Iandola et al. 2016, table 1; homework "CEE 690/ECE 590", Duke University, 2021, problem 1.9.
 """
@@ -16,8 +16,9 @@ from underhood.figures import bars, lines
 from underhood.lab import Group
 from underhood.networks.squeezenet import squeezenet
 from underhood.report.document import Block
-from underhood.studies.claims.claim import Bench, Claim, Count, over_seeds
-from underhood.studies.claims.verdicts import Finding
+from underhood.studies.claims.claim import Claim, Count, over_seeds, percent
+from underhood.studies.claims.experiment import Experiment
+from underhood.studies.claims.verdicts import Finding, Word
 from underhood.studies.claims.work import by_cost, layers
 from underhood.tables import Column, Table
 from underhood.trials import Event, Result
@@ -26,7 +27,7 @@ Part = Literal["conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "f
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
-def measure(bench: Bench, *, side: Count, later: Part = "fire5") -> Iterator[Event]:
+def measure(experiment: Experiment, *, side: Count, later: Part = "fire5") -> Iterator[Event]:
     """Multiply–adds of every part, and the share from the part `later` on."""
     page = partial(squeezenet, version="1.0")
     counted = layers(page, (3, side, side))
@@ -53,7 +54,24 @@ def findings(group: Group) -> list[Finding]:
     ]
 
 
-def told(group: Group) -> list[Block]:
+def because(group: Group, word: Word) -> str:
+    found = group.counted[0].result
+    return (
+        f"{percent(found['share'], 1)} of the multiply–adds lie from {found['later']} on. The pools stand late, so "
+        "that the wide fire modules still see large maps; their many channels are set against their smaller maps."
+    )
+
+
+def caveat(group: Group) -> str:
+    """Where "later" begins decides it, unless it begins at an end."""
+    found = group.counted[0].result
+    half = [after > 0.5 for after in (1 - up_to / found["total"] for up_to in accumulate(found["macs"].values()))]
+    says = found["share"] > 0.5
+    other = [part for part, more in zip(PARTS[1:], half, strict=False) if more != says]
+    return f"a cut before {other[0] if not says else other[-1]} says otherwise" if other else ""
+
+
+def shown(group: Group) -> list[Block]:
     found = group.counted[0].result
     total = found["total"]
     up_to = list(accumulate(found["macs"].values()))
@@ -89,14 +107,15 @@ def told(group: Group) -> list[Block]:
 
 ENTRY = Claim(
     name="squeezenet-stages",
+    topic="SqueezeNet's stages",
     statement="SqueezeNet spends most of its computation in later stages.",
     sheet=True,
     experiment="The multiply–adds of every part are counted and added up. “Later” is what comes behind the pool after "
     "fire4: `--set claim.later=fire6` and others move the cut.",
-    because="The pools stand late, so that the wide fire modules still see large maps; their many channels outweigh "
-    "their smaller maps, but not by much.",
+    because=because,
+    caveat=caveat,
     measure=measure,
     sizes={"tiny": {"side": 227}, "small": {"side": 227}, "large": {"side": 227}},
     findings=findings,
-    told=told,
+    shown=shown,
 )

@@ -2,14 +2,15 @@
 
     claim wants x > bound        interval above the bound: supported      below it: refuted      across: undecided
 
-The interval is the mean's 95 % t-interval over the seeds. A number that no seed changes, such as a count, is its
-own interval. "always" and "every" ask it of all their numbers, so one that is refuted refutes the claim; "can" and
-"up to" ask it of some, so one that is supported supports it.
+The interval is the mean's t-interval over the seeds. A claim may rest on several numbers: of k of them each interval
+holds with probability 1 − 0.05/k (Bonferroni), so that all hold at once with 95 %. A number that no seed changes, such
+as a count, is its own interval. "always" and "every" ask it of all their numbers, so one that is refuted refutes the
+claim; "can" and "up to" ask it of some, so one that is supported supports it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from underhood.lab import Summary
 
 Word = Literal["supported", "refuted", "undecided"]
 SIGNS = {"above": ">", "below": "<", "equal": "="}
+RISK = 0.05  # that any interval of a claim misses
 MOST_SEEDS = 200  # a verdict that would take more is said to be out of reach
 
 
@@ -25,7 +27,8 @@ class Finding:
     """A measured number beside what the claim demands of it.
 
     `wants` is "above", "below" or "equal" to `bound`. "equal" means to the last bit: one seed that differs refutes
-    it. `exact` says that the number is counted, not estimated. `scale`, `format` and `unit` are for reading.
+    it. `exact` says that the number is counted, not estimated. `among` is how many estimates the claim rests on.
+    `scale`, `format` and `unit` are for reading.
     """
 
     what: str
@@ -33,6 +36,7 @@ class Finding:
     wants: Literal["above", "below", "equal"]
     bound: float = 0.0
     exact: bool = False
+    among: int = 1
     scale: float = 1.0
     format: str = ".3g"
     unit: str = ""
@@ -53,10 +57,19 @@ class Finding:
     @property
     def ends(self) -> tuple[float, float] | None:
         """The interval; None when one seed of an estimate gives none."""
-        measured = self.measured
+        values = np.asarray(self.measured.values)
         if self.exact:
-            return min(measured.values), max(measured.values)
-        return None if measured.low is None or measured.high is None else (measured.low, measured.high)
+            return float(values.min()), float(values.max())
+        if len(values) < 2:
+            return None
+        half = float(self._half(len(values)) * values.std(ddof=1))
+        return self.measured.mean - half, self.measured.mean + half
+
+    def _half(self, n: "int | np.ndarray[Any, Any]") -> Any:
+        """Half the interval of n seeds, in standard deviations: t(1 − RISK/2k, n − 1) / √n."""
+        from scipy.special import stdtrit  # comes with scikit-learn
+
+        return stdtrit(n - 1, 1 - RISK / (2 * self.among)) / np.sqrt(n)
 
     @property
     def demand(self) -> str:
@@ -77,15 +90,19 @@ class Finding:
     @property
     def seeds_needed(self) -> int | None:
         """With how many seeds the interval would clear the bound if mean and spread stayed; None when out of reach."""
-        from scipy.special import stdtrit  # comes with scikit-learn
-
         values = np.asarray(self.measured.values)
         if len(values) < 2:
             return None
         distance, spread = abs(values.mean() - self.bound), values.std(ddof=1)
         n = np.arange(2, MOST_SEEDS + 1)
-        enough = n[stdtrit(n - 1, 0.975) * spread / np.sqrt(n) < distance]
+        enough = n[self._half(n) * spread < distance]
         return int(enough[0]) if len(enough) else None
+
+
+def together(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings of one claim, each told among how many estimates it stands."""
+    estimates = sum(not finding.exact and finding.wants != "equal" for finding in findings)
+    return [replace(finding, among=max(1, estimates)) for finding in findings]
 
 
 def every(words: Sequence[Word]) -> Word:
