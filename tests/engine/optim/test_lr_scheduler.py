@@ -33,6 +33,10 @@ CASES = {
         lambda s, o: s.CosineAnnealingLR(o, 50),
         lambda s, o: s.CosineAnnealingLR(o, T_max=9, eta_min=0.01),
     ],
+    "CosineAnnealingWarmRestarts": [
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 7),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=4, T_mult=2, eta_min=0.01),
+    ],
     "OneCycleLR": [
         lambda s, o: s.OneCycleLR(o, 0.5, total_steps=50),
         lambda s, o: s.OneCycleLR(o, [0.5, 0.2], epochs=10, steps_per_epoch=6, anneal_strategy="linear"),
@@ -140,6 +144,22 @@ def test_resumes_from_torch(name):
         close(rates(a), rates(b))
 
 
+@pytest.mark.parametrize("multiple", [1, 2, 3])
+def test_warm_restarts_go_to_any_step(multiple):
+    a, b = pair()
+    schedules = [
+        s.CosineAnnealingWarmRestarts(o, 4, multiple) for s, o in ((lr_scheduler, a), (torch.optim.lr_scheduler, b))
+    ]
+    for k in (0.25, 1, 3.5, None, 4, 5.75, None, 13, 2, 30.5, None):
+        for o, schedule in zip((a, b), schedules, strict=True):
+            o.step()
+            schedule.step() if k is None else schedule.step(k)
+        close(rates(a), rates(b))
+        assert schedules[0].last_epoch == schedules[1].last_epoch
+    with pytest.raises(ValueError, match="non-negative"):
+        schedules[0].step(-1)
+
+
 def test_two_schedules_multiply():
     a, b = pair()
     both = [
@@ -180,6 +200,8 @@ def test_stepping_before_the_optimizer_warns():
         lambda s, o: s.ReduceLROnPlateau(o, mode="best"),
         lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="log"),
         lambda s, o: s.ReduceLROnPlateau(o, min_lr=[0.1]),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 0),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 5, T_mult=0.5),
         lambda s, o: s.StepLR(None, 3),
         lambda s, o: s.StepLR(o, 3, last_epoch=4),
     ],

@@ -20,6 +20,7 @@ from underhood.engine.optim.adagrad import Adagrad
 from underhood.engine.optim.adam import Adam
 from underhood.engine.optim.adamax import Adamax
 from underhood.engine.optim.adamw import AdamW
+from underhood.engine.optim.lbfgs import LBFGS
 from underhood.engine.optim.lion import Lion
 from underhood.engine.optim.nadam import NAdam
 from underhood.engine.optim.nesterov import Nesterov
@@ -33,6 +34,7 @@ MODULES = (sgd, nesterov, adagrad, rmsprop, rmsprop_nesterov, adadelta, adam, ad
 OPTIMIZERS: dict[str, Entry] = {module.ENTRY.name: module.ENTRY for module in MODULES}
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "Adadelta",

@@ -12,6 +12,7 @@ from underhood.engine.optim.lr_scheduler.powers import ExponentialLR, MultiStepL
 from underhood.engine.optim.lr_scheduler.ramps import ConstantLR, LinearLR, PolynomialLR
 from underhood.engine.optim.lr_scheduler.schedule import LambdaLR, LRScheduler
 from underhood.engine.optim.lr_scheduler.sequential import SequentialLR
+from underhood.engine.optim.lr_scheduler.warm_restarts import CosineAnnealingWarmRestarts
 
 SCHEDULES: dict[str, type[LRScheduler]] = {
     schedule.__name__: schedule
@@ -23,6 +24,7 @@ SCHEDULES: dict[str, type[LRScheduler]] = {
         LinearLR,
         PolynomialLR,
         CosineAnnealingLR,
+        CosineAnnealingWarmRestarts,
         OneCycleLR,
         LambdaLR,
         SequentialLR,
@@ -34,6 +36,7 @@ __all__ = [
     "SCHEDULES",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
