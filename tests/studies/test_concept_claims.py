@@ -81,6 +81,16 @@ def test_the_report_shows_a_verdict_beside_the_sheets_answer_for_each(run):
         assert len(demands) == (row["claim"] != CLAIMS["shortcuts"].statement)  # too little is learnt of the digits
 
 
+def test_a_grid_over_an_option_tells_each_value_apart(tmp_path):
+    run = underhood.run(
+        "concept-claims", "smoke", set={"claim.name": "depthwise-separable"}, grid={"claim.kernel": [3, 5]}, seeds=1,
+        runs=tmp_path,
+    )  # fmt: skip
+    text = (run.path / "report.md").read_text(encoding="utf-8")
+    assert "9 times" in text
+    assert "25 times" in text
+
+
 def test_the_page_of_the_report_is_written(run):
     text = unescape((run.path / "report.html").read_text(encoding="utf-8"))
     assert all(claim.statement in text for claim in CLAIMS.values())

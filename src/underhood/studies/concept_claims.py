@@ -105,22 +105,22 @@ def _answer(claims: list[tuple[Claim, Group]]) -> str:
         topics = [_numbered(claim) for claim, _, verdict in verdicts if verdict == word]
         if topics:
             said.append(f"- **{title}**: {', '.join(topics)}")
-    answer = "\n".join(said)
+    notes = []
     decided = [(claim, verdict) for claim, _, verdict in verdicts if verdict != "undecided"]
     differ = [_numbered(claim) for claim, verdict in decided if claim.sheet != (verdict == "supported")]
     if differ:
-        answer += f"\n\nThe sheet answers otherwise on {', '.join(differ)}; the sections say what was measured."
+        notes.append(f"The sheet answers otherwise on {', '.join(differ)}; the sections say what was measured.")
     elif len(decided) == len(verdicts):
-        answer += f"\n\nThe sheet's answers are the same, on all {len(decided)}."
+        notes.append(f"The sheet's answers are the same, on all {len(decided)}.")
     elif decided:
-        answer += (
-            f"\n\nWhere the numbers decide, on {len(decided)} of {len(verdicts)}, the sheet's answers are the same."
+        notes.append(
+            f"Where the numbers decide, on {len(decided)} of {len(verdicts)}, the sheet's answers are the same."
         )
     if len(decided) < len(verdicts):
-        answer += " Where an interval holds both answers, none is given: more seeds (`--seeds`) may narrow it."
+        notes.append("Where an interval holds both answers, none is given: more seeds (`--seeds`) may narrow it.")
     if qualified := [_numbered(claim) for claim, group, _ in verdicts if claim.caveat(group)]:
-        answer += f" Read with their caveats: {', '.join(qualified)}."
-    return answer
+        notes.append(f"Read with their caveats: {', '.join(qualified)}.")
+    return "\n".join(said) + "\n\n" + " ".join(notes)
 
 
 def _numbered(claim: Claim) -> str:
@@ -147,6 +147,7 @@ def _overview(claims: list[tuple[Claim, Group]]) -> Iterator[Block]:
             f"**The 8×8 digits stood in** for MNIST or CIFAR-10 in {', '.join(stood_in)}, for the sets are not at "
             "hand. `underhood data get mnist` and `underhood data get cifar10` fetch them; then add `--rerun`."
         )
+    qualified = any(row["caveat"] for row in verdicts)
     which = Column("number", "", format="d")
     yield Table(
         "Ten claims" if len(verdicts) == len(CLAIMS) else "The claims",
@@ -155,9 +156,9 @@ def _overview(claims: list[tuple[Claim, Group]]) -> Iterator[Block]:
             Column("claim", "Claim", align="left"),
             Column("verdict", "Verdict", align="left"),
             Column("sheet", "Sheet", align="left"),
-            *([Column("caveat", "Caveat", align="left")] if any(row["caveat"] for row in verdicts) else []),
+            *([Column("caveat", "Caveat", align="left")] if qualified else []),
         ],
-        verdicts,
+        [row if qualified else {key: value for key, value in row.items() if key != "caveat"} for row in verdicts],
         name="verdicts",
     )
     yield (
@@ -263,5 +264,6 @@ ENTRY = Study(
         "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="1 h, estimated"),
     },
     report=report,
+    compares=("claim.name",),
     data=lambda settings: None if settings.data == "auto" else settings.data,
 )
