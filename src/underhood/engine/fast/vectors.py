@@ -253,6 +253,28 @@ def word_at(typingctx: Any, address: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
+@intrinsic
+def sum_of(typingctx: Any, t: Any) -> Any:
+    """The sum of a tile's elements: halves of the vectors' sum are added until one element is left."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors = [builder.extract_value(args[0], position) for position in positions(t)]
+        while len(vectors) > 1:
+            vectors = [*(builder.fadd(x, y) for x, y in zip(vectors[::2], vectors[1::2], strict=False)),
+                       *vectors[len(vectors) & ~1 :]]  # fmt: skip
+        (total,) = vectors
+        count = t.lanes
+        while count > 1:
+            count //= 2
+            halves = [[ir.IntType(32)(i) for i in range(k, k + count)] for k in (0, count)]
+            kind = ir.VectorType(ir.IntType(32), count)
+            low, high = (builder.shuffle_vector(total, total, ir.Constant(kind, half)) for half in halves)
+            total = builder.fadd(low, high)
+        return builder.extract_element(total, ir.IntType(32)(0))
+
+    return t.dtype(t), codegen
+
+
 # -- computing --
 
 

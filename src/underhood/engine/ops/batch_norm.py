@@ -22,13 +22,13 @@ The variance that normalises is biased (1/M); the running one is kept unbiased (
 Source: Ioffe & Szegedy 2015. PyTorch: torch.nn.functional.batch_norm, same meaning.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from underhood.engine import tape
 from underhood.engine.compile import compiled
+from underhood.engine.fast import batch_norm as rows
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.checks import one_a_channel
 from underhood.engine.tensor import Tensor, apply
@@ -199,54 +199,19 @@ def vector_backward(
     return da.reshape(a.shape), None if w is None else dw, None if b is None else db, None, None
 
 
-# -- fast: rows of consecutive numbers, their sums in the processor's lanes, two passes over memory each way --
-
-
-def lanes(function: Callable[..., Any]) -> Any:
-    """`compiled`, and free to add in any order: many partial sums at once."""
-    return compiled(function, fastmath={"reassoc"})
+# -- fast: two passes each way, in rows of consecutive elements (engine/fast/batch_norm.py) --
 
 
 def fast(
     a: Array, w: Array | None, b: Array | None, mean: Array | None, var: Array | None, *, training: bool, eps: float
 ) -> tuple[Array, Array, Array]:
     x = maps(a)
-    mean, var = _lane_statistics(x) if training else (np.array(mean), np.array(var))
+    if not rows.offered(x):
+        return vector(a, w, b, mean, var, training=training, eps=eps)
+    mean, var = rows.statistics(x) if training else (np.array(mean), np.array(var))
     slope = (1 if w is None else w) / np.sqrt(var + a.dtype.type(eps))
-    z = _affine(x, mean, slope, np.zeros(len(slope), a.dtype) if b is None else np.ascontiguousarray(b))
+    z = rows.normalised(x, mean, slope, np.zeros_like(slope) if b is None else b)
     return z.reshape(a.shape), mean, var
-
-
-@lanes
-def _lane_statistics(a: Array) -> tuple[Array, Array]:
-    mean, var = np.empty(a.shape[1], a.dtype), np.empty(a.shape[1], a.dtype)
-    zero, count = a.dtype.type(0), a.shape[0] * a.shape[2]
-    for c in range(a.shape[1]):
-        total, squares = 0.0, 0.0
-        for n in range(a.shape[0]):
-            row = zero
-            for i in range(a.shape[2]):
-                row += a[n, c, i]
-            total += row
-        mean[c] = total / count
-        for n in range(a.shape[0]):
-            row = zero
-            for i in range(a.shape[2]):
-                row += (a[n, c, i] - mean[c]) * (a[n, c, i] - mean[c])
-            squares += row
-        var[c] = squares / count
-    return mean, var
-
-
-@compiled
-def _affine(a: Array, mean: Array, slope: Array, b: Array) -> Array:
-    z = np.empty(a.shape, a.dtype)
-    for n in range(a.shape[0]):
-        for c in range(a.shape[1]):
-            m, s, t = mean[c], slope[c], b[c]
-            for i in range(a.shape[2]):
-                z[n, c, i] = (a[n, c, i] - m) * s + t
-    return z
 
 
 def fast_backward(
@@ -264,45 +229,18 @@ def fast_backward(
     eps: float,
 ) -> tuple[Array | None, ...]:
     delta, x = maps(dz), maps(a)
+    if not rows.offered(x):
+        return vector_backward(dz, z, batch_mean, batch_var, a, w, b, mean, var, training=training, eps=eps)
     root = np.sqrt(batch_var + a.dtype.type(eps))
-    db, dw = _lane_sums(delta, x, batch_mean)
+    db, dw = rows.gradient_sums(delta, x, batch_mean)
     dw /= root
     slope = (1 if w is None else w) / root
     if training:
         count = a.dtype.type(delta.shape[0] * delta.shape[2])
-        da = _to_input(delta, x, batch_mean, slope, dw / (count * root), db / count)
+        da = rows.gradient(delta, x, batch_mean, slope, dw / (count * root), db / count)
     else:
         da = delta * slope[:, None]
     return da.reshape(a.shape), None if w is None else dw, None if b is None else db, None, None
-
-
-@lanes
-def _lane_sums(dz: Array, a: Array, mean: Array) -> tuple[Array, Array]:
-    """Σ δ and Σ δ (a − μ) of every channel."""
-    plain, weighted = np.empty(a.shape[1], a.dtype), np.empty(a.shape[1], a.dtype)
-    zero = a.dtype.type(0)
-    for c in range(a.shape[1]):
-        total, product = 0.0, 0.0
-        for n in range(a.shape[0]):
-            row, row_product = zero, zero
-            for i in range(a.shape[2]):
-                row += dz[n, c, i]
-                row_product += dz[n, c, i] * (a[n, c, i] - mean[c])
-            total += row
-            product += row_product
-        plain[c], weighted[c] = total, product
-    return plain, weighted
-
-
-@compiled
-def _to_input(dz: Array, a: Array, mean: Array, slope: Array, stretch: Array, shift: Array) -> Array:
-    da = np.empty(a.shape, a.dtype)
-    for n in range(a.shape[0]):
-        for c in range(a.shape[1]):
-            m, s, p, q = mean[c], slope[c], stretch[c], shift[c]
-            for i in range(a.shape[2]):
-                da[n, c, i] = s * (dz[n, c, i] - q - (a[n, c, i] - m) * p)
-    return da
 
 
 def maps(a: Array) -> Array:
@@ -324,6 +262,8 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(2, 3, (4, 3, 5, 2)), w, b, None, None), training),
         Sample((n(2, 3, (4, 3, 5, 2)), None, None, None, None), training, "no scale and shift"),
         Sample((n(2, 3, (4, 3, 5, 2)), w, None, None, None), {**training, "eps": 0.1}, "a large epsilon, no shift"),
+        Sample((n(2, 3, (4, 3, 5, 7)), w, b, None, None), training, "places that fill no whole vectors"),
+        Sample((n(2, 3, (2, 3, 6, 6)), None, b, mean, var), given, "given, more places"),
         Sample((n(2, 3, (4, 3)), w, b, None, None), training, "no places"),
         Sample((n(2, 3, (4, 3, 5)), w, b, None, None), training, "a line"),
         Sample((np.ones((2, 3, 2, 2)), w, b, None, None), training, "no variance"),
