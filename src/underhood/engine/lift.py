@@ -22,6 +22,8 @@ from numba.extending import overload
 
 from underhood.engine.compile import compiled
 from underhood.engine.dtypes import DType, get_default_dtype, result_type
+from underhood.engine.fast import elementwise as on_threads
+from underhood.engine.fast.call import threads_for
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import maybe_in_place
 from underhood.engine.ops.cast import cast
@@ -89,7 +91,7 @@ def elementwise(
         _function(f, name, inplace, integers),
         definition=definition,
         vector=unary_arrays(f, slope, of),
-        fast=definition if one_pass else None,
+        fast=unary_threads(f, slope, of, definition) if one_pass and definition is not None else None,
         reference=reference,
         ask=ask,
         saves=(of,) if of else (),
@@ -186,6 +188,32 @@ def unary_loops(f: Callable[..., Number], slope: Callable[..., Number], of: str 
         return dx
 
     return Form(definition, definition_backward)
+
+
+def unary_threads(f: Callable[..., Number], slope: Callable[..., Number], of: str, alone: Form) -> Form:
+    """The definition of z = f(x) on all threads, where there is enough to do."""
+    f, slope = compiled(f), compiled(slope)
+
+    def fast(x: Array, **settings: Any) -> Array:
+        threads = threads_for(x.size)
+        if threads == 1 or x.dtype.kind != "f":
+            return np.asarray(alone.forward(x, **settings))
+        z = np.empty_like(x)
+        call = on_threads.forward(f, x.size, tuple(settings.values()), x.dtype, threads)
+        call(in_line(x, z), in_line(z, z))
+        return z
+
+    def fast_backward(dz: Array, z: Array, x: Array, **settings: Any) -> Array:
+        threads = threads_for(dz.size)
+        if threads == 1 or dz.dtype.kind != "f":
+            return np.asarray(alone.backward(dz, z, x, **settings))  # type: ignore[misc]
+        saved = z if of == "z" else x
+        dx = np.empty_like(saved)
+        call = on_threads.backward(slope, dz.size, tuple(settings.values()), dz.dtype, threads)
+        call(in_line(dz, dx), in_line(saved, dx), in_line(dx, dx))
+        return dx
+
+    return Form(fast, fast_backward)
 
 
 def in_line(x: Array, like: Array) -> Array:
