@@ -34,7 +34,8 @@ def _unlocked() -> None:
     _one_at_a_time = RLock()  # whoever held it is not in the child
 
 
-os.register_at_fork(after_in_child=_unlocked)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlocked)
 
 
 def threads_for(work: int) -> int:
@@ -104,7 +105,8 @@ class Call:
     def __call__(self, *arrays: Array) -> None:
         """Run it on contiguous arrays of the call's dtype."""
         with _one_at_a_time:
-            _write_addresses(self.program.table, self._where, tuple(map(id, arrays)))
+            objects = np.fromiter(map(id, arrays), np.int64, len(arrays))
+            _write_addresses(self.program.table, self._where, objects)
             self.program.run(self.threads)
 
 
@@ -112,7 +114,7 @@ HEAD = object.__basicsize__  # of every object; NumPy's arrays have the address 
 
 
 @compiled
-def _write_addresses(table: Array, slots: Array, objects: tuple[int, ...]) -> None:
+def _write_addresses(table: Array, slots: Array, objects: Array) -> None:
     """Into each slot, the address of the elements of one of the arrays, which are given by their ids."""
     for i in range(len(slots)):
         table[slots[i, 1]] = word_at(objects[slots[i, 0]] + HEAD)

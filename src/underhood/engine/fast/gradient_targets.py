@@ -8,25 +8,19 @@ so that it is never written down by itself: one array less to pass over. Any oth
 own and runs as its page says, compiled.
 """
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from underhood.engine import aligned
-from underhood.engine.compile import compiled
-from underhood.engine.fast.kernel import Floats, Kernel, kernel, mine
 from underhood.engine.fast.layout import Layout
 from underhood.engine.fast.memory import Allocator, Contiguous
 from underhood.engine.fast.recording import Value
+from underhood.engine.fast.update import momentum_update, rule_update
 from underhood.engine.forms import Array
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.optim.sgd import SGD
 from underhood.engine.tensor import Tensor
-
-_as_tuple: Any = to_fixed_tuple
 
 
 class GradientTargets:
@@ -125,11 +119,11 @@ class GradientTargets:
         parts = memory.threads if p.array.size > 4096 else 1
         if _only_momentum(self.optimizer, group):
             schedule.emit(
-                follow_momentum, values.read_contiguous(value), gradient, constants, p.array.size, parts=parts
+                momentum_update, values.read_contiguous(value), gradient, constants, p.array.size, parts=parts
             )
             return
         arguments = (values.read_contiguous(value), gradient, *buffers, constants, p.array.size)
-        schedule.emit(update(rule, len(buffers), constants.array.size), *arguments, parts=parts)
+        schedule.emit(rule_update(rule, len(buffers), constants.array.size), *arguments, parts=parts)
 
     def refresh(self) -> None:
         """Count the step, and write down the numbers that it needs: learning rates, bias corrections."""
@@ -154,52 +148,3 @@ def _only_momentum(optimizer: Optimizer, group: dict[str, Any]) -> bool:
     """Whether v ← μ v + ∂E/∂w, w ← w − η v is all there is to do."""
     others = ("dampening", "weight_decay", "nesterov", "maximize")
     return type(optimizer) is SGD and group["momentum"] != 0 and not any(group[name] for name in others)
-
-
-@kernel
-def follow_momentum(w: Floats, v: Floats, constants: Floats, count: int, part: int, parts: int, thread: int) -> None:
-    """w ← w − η v."""
-    lr = constants[0]
-    for i in mine(count, part, parts):
-        w[i] -= lr * v[i]
-
-
-@cache
-def update(rule: Callable[..., Any], buffers: int, count: int) -> Kernel:
-    """An optimiser's rule for `buffers` elements a weight, with `count` constants, as a kernel."""
-    f: Any = compiled(rule)
-
-    def none(w: Floats, g: Floats, constants: Floats, size: int, part: int, parts: int, thread: int) -> None:
-        numbers = _as_tuple(constants, count)
-        for i in mine(size, part, parts):
-            (w[i],) = f(w[i], g[i], *numbers)
-
-    def one(w: Floats, g: Floats, a: Floats, constants: Floats, size: int, part: int, parts: int, thread: int) -> None:
-        numbers = _as_tuple(constants, count)
-        for i in mine(size, part, parts):
-            w[i], a[i] = f(w[i], g[i], a[i], *numbers)
-
-    def two(
-        w: Floats, g: Floats, a: Floats, b: Floats, constants: Floats, size: int, part: int, parts: int, thread: int
-    ) -> None:
-        numbers = _as_tuple(constants, count)
-        for i in mine(size, part, parts):
-            w[i], a[i], b[i] = f(w[i], g[i], a[i], b[i], *numbers)
-
-    def three(
-        w: Floats,
-        g: Floats,
-        a: Floats,
-        b: Floats,
-        c: Floats,
-        constants: Floats,
-        size: int,
-        part: int,
-        parts: int,
-        thread: int,
-    ) -> None:
-        numbers = _as_tuple(constants, count)
-        for i in mine(size, part, parts):
-            w[i], a[i], b[i], c[i] = f(w[i], g[i], a[i], b[i], c[i], *numbers)
-
-    return kernel((none, one, two, three)[buffers])

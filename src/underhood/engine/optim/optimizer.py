@@ -15,14 +15,14 @@ temporaries, it is the fast form. It runs on PyTorch's tensors too, for rules th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
 
-from underhood.engine.compile import compiled
-from underhood.engine.forms import Array, current_form
+from underhood.engine.fast import step as fused
+from underhood.engine.fast.step import Update
+from underhood.engine.forms import current_form
 from underhood.engine.tape import enable_grad, no_grad
 from underhood.engine.tensor import Tensor
 
@@ -51,6 +51,7 @@ class Optimizer:
     rule: Callable[..., Any]
     buffers: tuple[str, ...] = ()  # the names of what is kept for each weight, torch's names
     scalars: ClassVar[dict[str, type]] = {"step": int}  # what is kept once a parameter
+    _laid_out: fused.Step | None = None  # the last step's call
     stepped = False  # whether `step` has been called; schedules warn if not
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any], hints: dict[str, Any] | None = None) -> None:
@@ -113,14 +114,27 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        wanted = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
         with no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._update(p, group)
+            self._run([self._update(p, group) for p, group in wanted])
+        for p, _ in wanted:
+            p.versions[0] += 1
         return loss
 
-    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _run(self, updates: list[Update]) -> None:
+        """All updates: in one call in the fast form, else one after the other on whole arrays."""
+        if updates and current_form() == "fast" and fused.offered(updates):
+            if self._laid_out is None or not self._laid_out.fits(updates):
+                self._laid_out = fused.Step(updates)
+            self._laid_out(updates)
+            return
+        for each in updates:
+            made = each.rule(each.w, each.g, *each.buffers, *each.constants)
+            for old, new in zip((each.w, *each.buffers), made, strict=True):
+                old[...] = new
+
+    def _update(self, p: Tensor, group: dict[str, Any]) -> Update:
+        """What is to be done to a parameter, after its step was counted."""
         rule, names = self.chosen(group)
         state = self.state.setdefault(p, {})
         missing = [name for name in names if name not in state]
@@ -128,14 +142,7 @@ class Optimizer:
         state["step"] = state.get("step", 0) + 1
         constants = self.constants(group, state, bool(missing))
         buffers = [state[name].array for name in names]
-        w, g = p.array, p.grad.array  # type: ignore[union-attr]
-        if current_form() == "fast" and all(a.flags.c_contiguous for a in (w, g, *buffers)):
-            numbers = tuple(c if isinstance(c, bool) else w.dtype.type(c) for c in constants)
-            one_pass(rule, len(buffers))(w.reshape(-1), g.reshape(-1), *(b.reshape(-1) for b in buffers), numbers)
-        else:
-            for old, new in zip((w, *buffers), rule(w, g, *buffers, *constants), strict=True):
-                old[...] = new
-        p.versions[0] += 1
+        return Update(rule, p.array, p.grad.array, tuple(buffers), constants)  # type: ignore[union-attr]
 
     def state_dict(self) -> dict[str, Any]:
         """State and settings as plain data, with parameters numbered in order, as torch keeps them."""
@@ -168,33 +175,12 @@ class Optimizer:
             return self.scalars[key](value)
         return Tensor(np.array(value.cpu().numpy() if hasattr(value, "cpu") else value, p.dtype))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_laid_out"}
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={value}" for key, value in self.defaults.items())
         return f"{type(self).__name__}({settings})"
-
-
-@cache
-def one_pass(rule: Callable[..., Any], buffers: int) -> Any:
-    """The rule compiled into one pass over the weights, in place; `buffers` says how many each weight has."""
-    f: Any = compiled(rule)
-
-    def none(w: Array, g: Array, constants: Any) -> None:
-        for i in range(w.size):
-            (w[i],) = f(w[i], g[i], *constants)
-
-    def one(w: Array, g: Array, a: Array, constants: Any) -> None:
-        for i in range(w.size):
-            w[i], a[i] = f(w[i], g[i], a[i], *constants)
-
-    def two(w: Array, g: Array, a: Array, b: Array, constants: Any) -> None:
-        for i in range(w.size):
-            w[i], a[i], b[i] = f(w[i], g[i], a[i], b[i], *constants)
-
-    def three(w: Array, g: Array, a: Array, b: Array, c: Array, constants: Any) -> None:
-        for i in range(w.size):
-            w[i], a[i], b[i], c[i] = f(w[i], g[i], a[i], b[i], c[i], *constants)
-
-    return compiled((none, one, two, three)[buffers])
 
 
 @register_jitable
