@@ -76,13 +76,31 @@ _OF_TORCH = {
         """,
     "underhood.engine.random": "get_rng_state initial_seed seed set_rng_state",
     "underhood.engine.functional": """
-        abs add all allclose amax amin any argmax argmin argsort bmm broadcast_to cat ceil chunk clamp clone cos
-        count_nonzero cumsum div dot eq equal erf exp expm1 flatten floor floor_divide gather ge gt index_put
-        index_select isclose isfinite isinf isnan le log log10 log1p log2 log_softmax logical_and logical_not
-        logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean min minimum mm
-        movedim mul mv narrow ne neg nonzero norm outer permute pow reciprocal relu remainder repeat_interleave
-        reshape round rsqrt scatter scatter_add select sigmoid sign sin softmax sort split sqrt square squeeze
-        stack std sub sum t tanh tile topk transpose tril triu unbind unflatten unsqueeze var where
+        abs absolute acos acosh adaptive_avg_pool1d add addbmm addcdiv addcmul addmm addmv addr all allclose amax
+        amin aminmax any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort argwhere
+        asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d avg_pool1d baddbmm batch_norm bilinear
+        binary_cross_entropy_with_logits bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or
+        bitwise_right_shift bitwise_xor block_diag bmm broadcast_shapes broadcast_tensors broadcast_to bucketize
+        cartesian_prod cat ceil celu channel_shuffle chunk clamp clamp_max clamp_min clip clone column_stack
+        combinations concat concatenate conv1d conv2d conv_transpose1d conv_transpose2d copysign cos cosh
+        cosine_embedding_loss cosine_similarity count_nonzero cross cummax cummin cumprod cumsum
+        cumulative_trapezoid deg2rad diag diag_embed diagflat diagonal diagonal_scatter diff dist div divide dot
+        dropout dsplit dstack einsum embedding eq equal erf erfc exp exp2 expm1 fix flatten flip fliplr flipud
+        float_power floor floor_divide fmax fmin fmod frac gather ge ger greater greater_equal group_norm gt
+        hardshrink hinge_embedding_loss histc hsplit hstack hypot index_add index_copy index_fill index_put
+        index_select inner instance_norm isclose isfinite isin isinf isnan isneginf isposinf isreal kl_div kron
+        kthvalue layer_norm ldexp le lerp less less_equal log log10 log1p log2 log_softmax logaddexp logaddexp2
+        logcumsumexp logical_and logical_not logical_or logical_xor logit logsumexp lt margin_ranking_loss
+        masked_fill masked_scatter masked_select matmul max max_pool1d max_pool2d maximum mean median meshgrid
+        min minimum mm mode moveaxis movedim msort mul multinomial multiply mv nan_to_num nanmean nanmedian
+        nanquantile nansum narrow ne neg negative nonzero norm not_equal outer pairwise_distance permute
+        pixel_shuffle pixel_unshuffle poisson_nll_loss positive pow prelu prod quantile rad2deg ravel reciprocal
+        relu relu_ remainder repeat_interleave reshape rms_norm roll rot90 round row_stack rsqrt scatter
+        scatter_add searchsorted select select_scatter selu sgn sigmoid sign signbit sin sinc sinh slice_scatter
+        softmax sort split sqrt square squeeze stack std std_mean sub subtract sum swapaxes swapdims t take
+        take_along_dim tan tanh tensor_split tensordot threshold tile topk transpose trapezoid trapz tril
+        triplet_margin_loss triu true_divide trunc unbind unflatten unique unique_consecutive unsqueeze var
+        var_mean vdot vsplit vstack where xlogy
         """,
 }
 _FACE |= {name: home for home, names in _OF_TORCH.items() for name in names.split()}

@@ -157,6 +157,9 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal of an n × m matrix, zeros elsewhere."""
     check_hints(hints)
+    for name, length in (("n", n), ("m", m)):
+        if length is not None and length < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {length}")
     return new(np.eye(n, m), dtype, requires_grad, device)
 
 
@@ -207,13 +210,30 @@ def arange(
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     whole = all(isinstance(x, int | np.integer) for x in (start, end, step))
-    return new(np.arange(start, end, step), dtype or (int64 if whole else None), requires_grad, device)
+    dtype = np.dtype(dtype or (int64 if whole else get_default_dtype()))
+    if dtype.kind in "iu":
+        start, end, step = int(start), int(end), int(step)
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (np.isfinite(start) and np.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: from {start} to {end} by {step}")
+    return new(np.arange(start, end, step), dtype, requires_grad, device)
 
 
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
-    """`steps` numbers from `start` to `end`, both included, evenly spaced."""
+    """`steps` numbers from `start` to `end`, both included, evenly spaced; integers are rounded towards 0."""
+    for x in (start, end):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(f"linspace only supports 0-dimensional start and end tensors, but got {x.ndim}-D")
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, not {steps}")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    if dtype is not None and np.dtype(dtype).kind in "iu":
+        start, end = int(start), int(end)
     return new(np.linspace(start, end, steps), dtype, requires_grad, device)
 
 

@@ -236,6 +236,7 @@ def binary(
     reference: str,
     floats: bool = False,
     loops: bool = True,
+    ask: Callable[..., Any] | None = None,
     saves: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("x", "y"),
     samples: Samples | None = None,
 ) -> Callable[..., Tensor]:
@@ -246,6 +247,8 @@ def binary(
     """
 
     def call(input: Any, other: Any) -> Tensor:
+        if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+            raise TypeError(f"{name}(): one of input and other must be a tensor, not {input!r} and {other!r}")
         return apply(operation, *together(input, other, floats))
 
     call.__name__ = call.__qualname__ = name
@@ -267,6 +270,7 @@ def binary(
         definition=_binary_loops(compiled(f), compiled(back_x), compiled(back_y)) if loops else None,
         vector=Form(vector, vector_backward),
         reference=reference,
+        ask=ask,
         saves=saves,
         samples=samples or binary_samples,
     )

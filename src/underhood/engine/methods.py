@@ -12,9 +12,9 @@ from underhood.engine import creation, draws, legacy, random
 from underhood.engine import functional as F
 from underhood.engine.device import check_device
 from underhood.engine.forms import OPERATIONS
-from underhood.engine.inplace import apply_
+from underhood.engine.inplace import apply_, check
 from underhood.engine.lift import together
-from underhood.engine.ops import assign, cast, clone, expand, permute, reshape, where
+from underhood.engine.ops import assign, cast, clone, expand, layouts, permute, picking, reshape, where
 from underhood.engine.tensor import Tensor
 
 Method = Callable[..., Any]
@@ -39,10 +39,20 @@ def _in_place_of_two(name: str) -> Method:
     return method
 
 
-def clamp_(self: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """x ← x, but no less than `min` and no more than `max`."""
-    low, high = (-np.inf if min is None else min), (np.inf if max is None else max)
-    return apply_(OPERATIONS["clamp"], self, min=float(low), max=float(high))
+def _by_copy(function: Method) -> Method:
+    """x ← f(x, …), where f reads a copy of x: the rarer functions, which need not save it."""
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        check(self)
+        z = function(F.clone(self), *args, **options)
+        if z.shape != self.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(z.shape)}"
+            )
+        return assign.put(self, (), z, accumulate=False)
+
+    method.__name__ = method.__qualname__ = f"{function.__name__}_"
+    return method
 
 
 def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
@@ -66,9 +76,18 @@ def _comparison(function: Method) -> Method:
     return compare
 
 
-def _bits(name: str) -> Method:
-    """A bitwise operator of bools and integers."""
-    return lambda self, *other: Tensor(getattr(np, name)(self.array, *(getattr(y, "array", y) for y in other)))
+# changed in place by way of a copy
+BY_COPY = (
+    "absolute", "acos", "acosh", "addcdiv", "addcmul", "addmm", "addmv", "addr", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cosh", "cumprod", "cumsum", "deg2rad", "div",
+    "divide", "eq", "erfc", "exp2", "fix", "float_power", "floor_divide", "fmod", "frac", "ge", "greater",
+    "greater_equal", "gt", "hypot", "ldexp", "le", "lerp", "less", "less_equal", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "lt", "masked_scatter", "multiply", "nan_to_num", "ne", "negative",
+    "not_equal", "rad2deg", "round", "sgn", "sinc", "sinh", "subtract", "tan", "tril", "triu", "true_divide",
+    "trunc", "xlogy",
+)  # fmt: skip
 
 
 def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None) -> Tensor:
@@ -104,20 +123,34 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor
 
 METHODS: dict[str, Any] = {
     **{name: getattr(F, name) for name in (
-        "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "bmm", "ceil", "chunk",
-        "clamp", "clamp_max", "clamp_min", "clone", "cos", "count_nonzero", "cumsum", "div", "dot", "eq", "equal",
-        "erf", "exp", "expm1", "flatten", "floor", "floor_divide", "gather", "ge", "gt", "index_put", "index_select",
-        "isclose", "isfinite", "isinf", "isnan", "le", "log", "log10", "log1p", "log2", "log_softmax", "logical_and",
-        "logical_not", "logical_or", "logical_xor", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max",
-        "maximum", "mean", "min", "minimum", "mm", "movedim", "mul", "mv", "narrow", "ne", "neg", "nonzero", "norm",
-        "outer", "permute", "pow", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "round", "rsqrt",
-        "scatter", "scatter_add", "select", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square",
-        "squeeze", "std", "sub", "sum", "t", "tanh", "tile", "topk", "transpose", "tril", "triu", "unbind",
-        "unflatten", "unsqueeze", "var", "where",
+        "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
+        "all", "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+        "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh", "atan", "atan2",
+        "atanh", "baddbmm", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not",
+        "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "ceil", "chunk", "clamp", "clamp_max",
+        "clamp_min", "clip", "clone", "copysign", "cos", "cosh", "count_nonzero", "cross", "cummax", "cummin",
+        "cumprod", "cumsum", "deg2rad", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter",
+        "diff", "dist", "div", "divide", "dot", "dsplit", "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1",
+        "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin",
+        "fmod", "frac", "gather", "ge", "ger", "greater", "greater_equal", "gt", "histc", "hsplit", "hypot",
+        "index_add", "index_copy", "index_fill", "index_put", "index_select", "inner", "isclose", "isfinite",
+        "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue", "ldexp", "le", "lerp", "less",
+        "less_equal", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
+        "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill",
+        "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median", "min", "minimum", "mm",
+        "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan_to_num", "nanmean",
+        "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nonzero", "norm", "not_equal",
+        "outer", "permute", "positive", "pow", "prod", "quantile", "rad2deg", "ravel", "reciprocal", "relu",
+        "remainder", "repeat_interleave", "reshape", "roll", "rot90", "round", "rsqrt", "scatter",
+        "scatter_add", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
+        "slice_scatter", "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract",
+        "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split", "tile",
+        "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "unbind", "unflatten", "unique",
+        "unique_consecutive", "unsqueeze", "var", "vdot", "vsplit", "where", "xlogy",
     )},
     # under another name, or as methods only
     "where": lambda self, condition, other: where.where(condition, self, other),
-    "multiply": F.mul, "divide": F.div, "subtract": F.sub, "absolute": F.abs, "clip": F.clamp,
+    "unfold": layouts.unfold_axis, "sum_to_size": layouts.sum_to_size, "split_with_sizes": F.split,
     "expand": expand.expand, "expand_as": expand.expand_as, "broadcast_to": expand.expand, "repeat": expand.repeat,
     "view": reshape.view, "view_as": reshape.view_as, "reshape_as": reshape.reshape_as,
     "contiguous": clone.contiguous, "T": property(permute.reverse), "mT": property(permute.matrix_transpose),
@@ -134,13 +167,16 @@ METHODS: dict[str, Any] = {
     # in place
     **{f"{name}_": _in_place(name) for name in (
         "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal",
-        "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
+        "relu", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
     )},
-    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "div", "pow", "remainder")},
-    "clamp_": clamp_, "normal_": normal_, "uniform_": uniform_, "random_": random_, "bernoulli_": bernoulli_,
+    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "pow", "remainder")},
+    **{f"{name}_": _by_copy(getattr(F, name)) for name in BY_COPY},
+    "normal_": normal_, "uniform_": uniform_, "random_": random_, "bernoulli_": bernoulli_,
     "bernoulli": draws.bernoulli, "masked_fill_": where.masked_fill_,
     "copy_": assign.copy_, "fill_": assign.fill_, "zero_": assign.zero_, "index_put_": assign.index_put_,
-    "scatter_": assign.scatter_, "scatter_add_": assign.scatter_add_, "__setitem__": assign.setitem,
+    "scatter_": assign.scatter_, "scatter_add_": assign.scatter_add_,
+    "index_add_": picking.index_add_, "index_copy_": picking.index_copy_, "index_fill_": picking.index_fill_,
+    "__setitem__": assign.setitem,
     # operators
     "__add__": F.add, "__sub__": F.sub, "__mul__": F.mul, "__truediv__": F.div, "__pow__": F.pow,
     "__floordiv__": F.floor_divide, "__mod__": F.remainder, "__matmul__": F.matmul, "__neg__": F.neg,
@@ -152,8 +188,9 @@ METHODS: dict[str, Any] = {
         ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("pow", "pow"), ("mod", "remainder"),
     )},
     **{f"__{name}__": _comparison(getattr(F, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    "__and__": _bits("bitwise_and"), "__or__": _bits("bitwise_or"), "__xor__": _bits("bitwise_xor"),
-    "__invert__": _bits("invert"),
+    "__and__": F.bitwise_and, "__or__": F.bitwise_or, "__xor__": F.bitwise_xor, "__invert__": F.bitwise_not,
+    "__lshift__": F.bitwise_left_shift, "__rshift__": F.bitwise_right_shift, "__pos__": F.positive,
+    "__rand__": _swapped(F.bitwise_and), "__ror__": _swapped(F.bitwise_or), "__rxor__": _swapped(F.bitwise_xor),
 }  # fmt: skip
 
 for _name, _method in METHODS.items():

@@ -27,26 +27,26 @@ from underhood.engine.tensor import Tensor, apply
 Size = int | None | tuple[int | None, ...] | list[int | None]
 
 
-@batched(4)
+@batched(4, error=ValueError)
 def adaptive_avg_pool2d(input: Tensor, output_size: Size) -> Any:
     """Means of `output_size` windows of `input` (N, C, H, W) or (C, H, W); None keeps an axis's length."""
     return apply(AVG2D, input, output_size=sizes("adaptive_avg_pool2d", input, output_size))
 
 
-@batched(3)
+@batched(3, error=ValueError)
 def adaptive_avg_pool1d(input: Tensor, output_size: Size) -> Any:
     """Means of `output_size` windows of `input` (N, C, L) or (C, L)."""
     return apply(AVG1D, input, output_size=sizes("adaptive_avg_pool1d", input, output_size))
 
 
-@batched(4)
+@batched(4, error=ValueError)
 def adaptive_max_pool2d(input: Tensor, output_size: Size, return_indices: bool = False) -> Any:
     """Maxima of `output_size` windows of `input` (N, C, H, W) or (C, H, W); None keeps an axis's length."""
     z, k = apply(MAX2D, input, output_size=sizes("adaptive_max_pool2d", input, output_size))
     return (z, k) if return_indices else z
 
 
-@batched(3)
+@batched(3, error=ValueError)
 def adaptive_max_pool1d(input: Tensor, output_size: Size, return_indices: bool = False) -> Any:
     """Maxima of `output_size` windows of `input` (N, C, L) or (C, L)."""
     z, k = apply(MAX1D, input, output_size=sizes("adaptive_max_pool1d", input, output_size))

@@ -10,9 +10,11 @@ PyTorch: torch.add, torch.maximum, …, each of the same name.
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, binary, binary_samples, elementwise, together, where
+from underhood.engine.ops.checks import must_be_tensors
 from underhood.engine.tensor import Tensor
 
 
@@ -61,9 +63,23 @@ def _div_back_y(dz: Number, x: Number, y: Number) -> Number:
     return -dz * (x / y) / y
 
 
+def power_(x: Number, y: Number) -> Number:
+    """xʸ; integers are rounded towards 0, as torch does it, where NumPy refuses a negative y."""
+    if np.result_type(x, y).kind == "f":
+        return x**y
+    below = np.asarray(y) < 0
+    ones = np.where(np.asarray(x) == -1, np.where(np.asarray(y) % 2 == 0, 1, -1), np.where(np.asarray(x) == 1, 1, 0))
+    return np.where(below, ones, x ** np.where(below, 0, y)).astype(np.result_type(x, y))
+
+
+@overload(power_, strict=False)
+def _power_number(x: Any, y: Any) -> Any:
+    return lambda x, y: x**y
+
+
 def _pow(x: Number, y: Number) -> Number:
     """xʸ"""
-    return x**y
+    return power_(x, y)
 
 
 def _pow_back_x(dz: Number, x: Number, y: Number) -> Number:
@@ -104,6 +120,23 @@ def _where_less(dz: Number, x: Number, y: Number) -> Number:
     return dz * where(x < y, 1.0, where(x == y, 0.5, 0.0))
 
 
+def _floor_divide(x: Number, y: Number) -> Number:
+    """⌊x / y⌋"""
+    return np.floor_divide(x, y)
+
+
+def _trunc_divide(x: Number, y: Number) -> Number:
+    """x / y, rounded towards 0"""
+    if np.result_type(x, y).kind == "f":
+        return np.trunc(x / y)
+    down = np.floor_divide(x, y)
+    return down + ((down * y != x) & ((x < 0) != (y < 0)))
+
+
+def _nothing(dz: Number, x: Number, y: Number) -> Number:
+    return 0.0 * dz
+
+
 def _remainder(x: Number, y: Number) -> Number:
     """x − y ⌊x/y⌋, with the sign of y"""
     return np.remainder(x, y)
@@ -141,17 +174,58 @@ _plus = binary(_add, _same, _same, name="add", reference="torch.add", saves=())
 _minus = binary(_sub, _same, _negated, name="sub", reference="torch.sub", saves=())
 mul = binary(_mul, _mul_back_x, _mul_back_y, name="mul", reference="torch.mul", saves=EACH_THE_OTHER)
 _over = binary(_div, _div_back_x, _div_back_y, name="div", reference="torch.div", floats=True, saves=DIVIDED)
-pow_ = binary(_pow, _pow_back_x, _pow_back_y, name="pow", reference="torch.pow", samples=_powers)
+_floor_over = binary(
+    _floor_divide,
+    _nothing,
+    _nothing,
+    loops=False,
+    name="floor_divide",
+    reference="torch.div",
+    ask=lambda div, x, y: div(x, y, rounding_mode="floor"),
+    saves=(),
+    samples=_apart,
+)
+_trunc_over = binary(
+    _trunc_divide,
+    _nothing,
+    _nothing,
+    loops=False,
+    name="trunc_divide",
+    reference="torch.div",
+    saves=(),
+    samples=_apart,
+    ask=lambda div, x, y: div(x, y, rounding_mode="trunc"),
+)
+_power = binary(_pow, _pow_back_x, _pow_back_y, name="pow", reference="torch.pow", samples=_powers)
 neg = elementwise(_neg, _minus_one, of="", one_pass=False, integers=True, name="neg", reference="torch.neg")
-maximum = binary(
+_larger = binary(
     _maximum, _where_more, _where_less, loops=False, name="maximum", reference="torch.maximum", samples=_with_ties
 )
-minimum = binary(
+_smaller = binary(
     _minimum, _where_less, _where_more, loops=False, name="minimum", reference="torch.minimum", samples=_with_ties
 )
 remainder = binary(
     _remainder, _same, _remainder_back_y, loops=False, name="remainder", reference="torch.remainder", samples=_apart
 )
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of x and y"""
+    must_be_tensors("maximum", input=input, other=other)
+    return _larger(input, other)
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of x and y"""
+    must_be_tensors("minimum", input=input, other=other)
+    return _smaller(input, other)
+
+
+def pow_(input: Any, exponent: Any) -> Tensor:
+    """xʸ"""
+    if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input.dtype.kind != "f":
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return _power(input, exponent)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -165,17 +239,17 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """input / other; rounded down ("floor") or towards 0 ("trunc") if asked, which has no gradient."""
+    """input / other; rounded down ("floor") or towards 0 ("trunc") if asked, where the gradient is 0."""
     if rounding_mode is None:
         return _over(input, other)
-    x, y = (v.array for v in together(input, other))
-    if rounding_mode == "floor":
-        return Tensor(np.asarray(np.floor_divide(x, y)))
-    if rounding_mode == "trunc":
-        return Tensor(np.asarray(np.trunc(x / y), np.result_type(x, y)))
-    raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor' but found {rounding_mode!r}")
+    if rounding_mode not in ("floor", "trunc"):
+        raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor' but found {rounding_mode!r}")
+    x, y = together(input, other)
+    if y.dtype.kind != "f" and not y.array.all():
+        raise RuntimeError("ZeroDivisionError")
+    return (_floor_over if rounding_mode == "floor" else _trunc_over)(x, y)
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """⌊input / other⌋, without a gradient."""
+    """⌊input / other⌋, where the gradient is 0."""
     return div(input, other, rounding_mode="floor")

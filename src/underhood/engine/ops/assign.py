@@ -20,6 +20,7 @@ from underhood.engine.inplace import changing, check
 from underhood.engine.lift import unbroadcast
 from underhood.engine.ops.gather import mesh
 from underhood.engine.ops.index import plain, steps
+from underhood.engine.ops.reshape import reshape
 from underhood.engine.tensor import Tensor
 
 
@@ -77,24 +78,43 @@ def zero_(input: Tensor) -> Tensor:
     return fill_(input, 0)
 
 
-def scatter_(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+def scatter_(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
     """input[i][index[i][j]] = src[i][j], with `dim` the axis that `index` runs along; `src` may be a number."""
-    return put(input, mesh(input, dim, index), _as_large(src, index), accumulate=False)
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError(f"scatter: reduce argument must be either add or multiply, not {reduce!r}")
+    if reduce == "multiply":
+        raise NotImplementedError("scatter(reduce='multiply'): gradients of products are not on this page")
+    return _put_along(input, dim, index, src, accumulate=reduce == "add")
 
 
 def scatter_add_(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """input[i][index[i][j]] += src[i][j]"""
-    return put(input, mesh(input, dim, index), _as_large(src, index), accumulate=True)
+    return _put_along(input, dim, index, src, accumulate=True)
 
 
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
     """`scatter_` on a copy."""
-    return scatter_(input.clone(), dim, index, src)
+    return scatter_(input.clone(), dim, index, src, reduce=reduce)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`scatter_add_` on a copy."""
     return scatter_add_(input.clone(), dim, index, src)
+
+
+def _put_along(input: Tensor, dim: int, index: Tensor, src: Any, accumulate: bool) -> Tensor:
+    """Write `src` where `index` says along `dim`; a number without axes is a line of one."""
+    if isinstance(src, Tensor):
+        if src.dtype != input.dtype:
+            raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype, {input.dtype} != {src.dtype}")
+        src = reshape(src, 1) if index.ndim and not src.ndim and index.numel() <= 1 else src
+        too_large = src.ndim != max(index.ndim, 0) or any(n > m for n, m in zip(index.shape, src.shape, strict=False))
+        if too_large and index.numel() and index.ndim and src.ndim:
+            raise RuntimeError(f"Expected index {tuple(index.shape)} to be no larger than src {tuple(src.shape)}")
+    line = index if index.ndim else reshape(index, 1)
+    whole = input if input.ndim else reshape(input, 1)  # a view, so that what is written arrives
+    put(whole, mesh(whole, dim, line), _as_large(src, index), accumulate)
+    return input
 
 
 def _as_large(src: Any, index: Tensor) -> Any:

@@ -1,8 +1,16 @@
 """What the functions of many layers refuse, with the shapes and dtypes in the message."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from underhood.engine.tensor import Tensor
+
+
+def must_be_tensors(name: str, **arguments: Any) -> None:
+    """Refuse a number, None or an array where PyTorch takes a tensor."""
+    for what, x in arguments.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}(): argument {what!r} must be a tensor, not {type(x).__name__}")
 
 
 def same_dtype(name: str, input: Tensor, others: Mapping[str, Tensor | None]) -> None:
@@ -15,7 +23,7 @@ def same_dtype(name: str, input: Tensor, others: Mapping[str, Tensor | None]) ->
 def one_a_channel(name: str, input: Tensor, others: Mapping[str, Tensor | None]) -> None:
     """Refuse an input (N, C, …) without channels, and parameters that are not (C,) or of another dtype."""
     if input.ndim < 2:
-        raise RuntimeError(f"{name}: input {tuple(input.shape)} should have a batch and a channel axis.")
+        raise NotImplementedError(f"{name}: input {tuple(input.shape)} should have a batch and a channel axis.")
     for what, x in others.items():
         if x is not None and x.shape != input.shape[1:2]:
             raise RuntimeError(

@@ -13,13 +13,15 @@ import numpy as np
 from underhood.engine.axes import Dims, axes
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.lift import together
+from underhood.engine.ops.checks import must_be_tensors
 from underhood.engine.tensor import Tensor, apply
 
 
 def _two(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[..., Tensor]:
     """The comparison of two operands, registered under its name."""
 
-    def call(input: Any, other: Any) -> Tensor:
+    def call(input: Tensor, other: Any) -> Tensor:
+        must_be_tensors(name, input=input, **({"other": other} if name.startswith("logical") else {}))
         return apply(operation, *together(input, other))
 
     def vector(x: Array, y: Array) -> Array:
@@ -53,21 +55,34 @@ logical_or = _two("logical_or", np.logical_or, "x or y")
 logical_xor = _two("logical_xor", np.logical_xor, "one of x and y, not both")
 
 
-def logical_not(input: Tensor) -> Tensor:
-    """Not x: 0 is true."""
-    return Tensor(np.logical_not(input.array))
+def _one(name: str, f: Callable[[Any], Any], doc: str) -> Callable[..., Tensor]:
+    """The question asked of every element, registered under its name."""
+
+    def call(input: Tensor) -> Tensor:
+        must_be_tensors(name, input=input)
+        return apply(operation, input)
+
+    def vector(x: Array) -> Array:
+        return np.asarray(f(x), bool)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = doc
+    operation = Operation(name, call, vector=Form(vector), reference=f"torch.{name}", saves=(), samples=_singles)
+    return call
 
 
-def isnan(input: Tensor) -> Tensor:
-    return Tensor(np.isnan(input.array))
+def _singles(rng: np.random.Generator) -> list[Sample]:
+    return [Sample(sample.inputs[:1], note=sample.note) for sample in _pairs(rng)]
 
 
-def isinf(input: Tensor) -> Tensor:
-    return Tensor(np.isinf(input.array))
-
-
-def isfinite(input: Tensor) -> Tensor:
-    return Tensor(np.isfinite(input.array))
+logical_not = _one("logical_not", np.logical_not, "x = 0")
+isnan = _one("isnan", np.isnan, "x is no number")
+isinf = _one("isinf", np.isinf, "x = ±∞")
+isfinite = _one("isfinite", np.isfinite, "x is neither nan nor ±∞")
+isposinf = _one("isposinf", lambda x: x == np.inf, "x = ∞")
+isneginf = _one("isneginf", lambda x: x == -np.inf, "x = −∞")
+isreal = _one("isreal", np.isreal, "true: there are no complex numbers")
+signbit = _one("signbit", lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0, "x < 0, or x = −0")
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -92,6 +107,12 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """|x − y| ≤ atol + rtol |y|"""
+    must_be_tensors("isclose", input=input, other=other)
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if bound < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {bound}")
     return Tensor(np.asarray(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
 
 

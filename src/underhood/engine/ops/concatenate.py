@@ -15,15 +15,17 @@ from underhood.engine.axes import axis
 from underhood.engine.dtypes import result_type
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.cast import cast
+from underhood.engine.ops.checks import must_be_tensors
 from underhood.engine.ops.reshape import unsqueeze
 from underhood.engine.tensor import Tensor, apply
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one behind the other along `dim`."""
+    must_be_tensors("cat", **{f"tensors[{i}]": x for i, x in enumerate(tensors)})
     several = [x for x in tensors if x.shape != (0,)] or list(tensors)[:1]  # torch passes over empty vectors
     if not several:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     if not all(x.ndim for x in several):
         raise RuntimeError("zero-dimensional tensor cannot be concatenated")
     first, at = several[0], axis(dim, several[0].ndim)

@@ -24,7 +24,7 @@ from underhood.engine.ops import conv2d
 from underhood.engine.ops.batch import batched
 from underhood.engine.ops.checks import same_dtype
 from underhood.engine.ops.convolutions import Sums
-from underhood.engine.ops.windows import Pair, Windows, numbers, windows
+from underhood.engine.ops.windows import Pair, Windows, numbers
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -133,10 +133,15 @@ def transposed(sums: Sums) -> Form:
 
 def _place(a: Array, w: Array, stride: Pair, padding: Pair, output_padding: Pair, dilation: Pair) -> Windows:
     """The windows over the output, one for every number of a's."""
-    h, w_ = (
-        size(*along) for along in zip(a.shape[2:], w.shape[2:], stride, padding, dilation, output_padding, strict=True)
+    rows, columns = zip(a.shape[2:], w.shape[2:], stride, padding, dilation, output_padding, strict=True)
+    return Windows(
+        size=(size(*rows), size(*columns)),
+        kernel=(w.shape[2], w.shape[3]),
+        stride=stride,
+        dilation=dilation,
+        before=padding,
+        out=(a.shape[2], a.shape[3]),  # where dilation lets output_padding exceed the stride, more would fit
     )
-    return windows((h, w_), w.shape[2:], stride, padding, dilation)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:

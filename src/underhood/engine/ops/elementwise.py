@@ -17,8 +17,9 @@ from numba.extending import overload
 from underhood.engine.dtypes import category, get_default_dtype
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, elementwise, where
-from underhood.engine.ops.arithmetic import maximum, minimum
+from underhood.engine.ops.between import between
 from underhood.engine.ops.cast import cast
+from underhood.engine.ops.checks import must_be_tensors
 from underhood.engine.tensor import Tensor
 
 
@@ -48,6 +49,24 @@ def _exp(x: Number) -> Number:
 def _expm1(x: Number) -> Number:
     """eˣ − 1, accurate near 0"""
     return np.expm1(x)
+
+
+def _exp2(x: Number) -> Number:
+    """2ˣ"""
+    return np.exp2(x)
+
+
+def _exp2_slope(z: Number) -> Number:
+    return z * math.log(2.0)
+
+
+def _logit(x: Number) -> Number:
+    """ln(x / (1 − x)), for 0 < x < 1"""
+    return np.log(x / (1.0 - x))
+
+
+def _logit_slope(x: Number) -> Number:
+    return where((x < 0) | (x > 1), np.nan, 1.0 / (x * (1.0 - x)))
 
 
 def _log(x: Number) -> Number:
@@ -159,6 +178,20 @@ def _erf_slope(x: Number) -> Number:
     return 2.0 / math.sqrt(math.pi) * np.exp(-x * x)
 
 
+def erfc_(x: Number) -> Number:
+    """1 − erf x of numbers, accurate where erf is near 1."""
+    return np.vectorize(math.erfc, otypes=[np.asarray(x).dtype])(x)
+
+
+def _erfc(x: Number) -> Number:
+    """1 − erf x"""
+    return erfc_(x)
+
+
+def _erfc_slope(x: Number) -> Number:
+    return -2.0 / math.sqrt(math.pi) * np.exp(-x * x)
+
+
 def _floor(x: Number) -> Number:
     """The largest whole number that is not above x"""
     return np.floor(x)
@@ -169,9 +202,16 @@ def _ceil(x: Number) -> Number:
     return np.ceil(x)
 
 
-def _round(x: Number) -> Number:
-    """The nearest whole number, the even one of two"""
-    return np.round(x)
+def _round(x: Number, decimals: float = 0.0) -> Number:
+    """The nearest number of so many decimals, by default a whole one; the even one of two"""
+    scale = 10.0 ** abs(decimals)
+    if decimals == 0:
+        return np.round(x)
+    return np.round(x * scale) / scale if decimals > 0 else np.round(x / scale) * scale
+
+
+def _no_slope(x: Number, decimals: float = 0.0) -> Number:
+    return 0.0
 
 
 def _clamp(x: Number, min: float, max: float) -> Number:
@@ -200,6 +240,11 @@ def _mild(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
+def _chances(rng: np.random.Generator) -> list[Sample]:
+    x = rng.uniform(0.05, 0.95, (4, 6))
+    return [Sample((x,)), Sample((x[:0],), note="empty"), Sample((x[::2, ::-3],), note="non-contiguous")]
+
+
 def _bounded(rng: np.random.Generator) -> list[Sample]:
     x = rng.normal(size=(4, 6))
     return [
@@ -217,13 +262,17 @@ abs_ = elementwise(_abs, _sign, one_pass=False, integers=True, name="abs", refer
 erf = elementwise(_erf, _erf_slope, name="erf", reference="torch.erf", samples=_mild)
 _clamped = elementwise(_clamp, _clamp_slope, integers=True, name="clamp", reference="torch.clamp", samples=_bounded)
 
+exp2 = elementwise(_exp2, _exp2_slope, of="z", loops=False, name="exp2", reference="torch.exp2", samples=_mild)
+erfc = elementwise(_erfc, _erfc_slope, loops=False, name="erfc", reference="torch.erfc", samples=_mild)
+_logits = elementwise(_logit, _logit_slope, loops=False, name="logit", reference="torch.logit", samples=_chances)
+
 # NumPy's own functions, which a loop would not make any clearer
 expm1 = elementwise(_expm1, _exp, loops=False, name="expm1", reference="torch.expm1", samples=_mild)
 log1p = elementwise(_log1p, _log1p_slope, loops=False, name="log1p", reference="torch.log1p", samples=_positive)
 log2 = elementwise(_log2, _log2_slope, loops=False, name="log2", reference="torch.log2", samples=_positive)
 log10 = elementwise(_log10, _log10_slope, loops=False, name="log10", reference="torch.log10", samples=_positive)
 rsqrt = elementwise(_rsqrt, _rsqrt_slope, of="z", loops=False, name="rsqrt", reference="torch.rsqrt", samples=_positive)
-square = elementwise(_square, _square_slope, loops=False, integers=True, name="square", reference="torch.square")
+_squared = elementwise(_square, _square_slope, loops=False, integers=True, name="square", reference="torch.square")
 reciprocal = elementwise(
     _reciprocal,
     _reciprocal_slope,
@@ -241,8 +290,33 @@ floor = elementwise(
 )
 ceil = elementwise(_ceil, _flat, of="", loops=False, integers=True, name="ceil", reference="torch.ceil", samples=_mild)
 round_ = elementwise(
-    _round, _flat, of="", loops=False, integers=True, name="round", reference="torch.round", samples=_mild
+    _round,
+    _no_slope,
+    of="",
+    loops=False,
+    integers=True,
+    name="round",
+    reference="torch.round",
+    ask=lambda of, x, decimals: of(x, decimals=int(decimals)),
+    samples=_mild,
 )
+
+
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """ln(x / (1 − x)); with `eps`, of x kept between eps and 1 − eps."""
+    return _logits(input if eps is None else clamp(input, eps, 1 - eps))
+
+
+def positive(input: Tensor) -> Tensor:
+    """x itself."""
+    if input.dtype == np.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def square(input: Tensor) -> Tensor:
+    """x²"""
+    return _squared(cast(input, np.int64) if input.dtype == np.bool_ else input)
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -250,8 +324,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        above = input if min is None else maximum(input, min)
-        return above if max is None else minimum(above, max)
+        return between(input, min, max)
     for bound in (min, max):
         if isinstance(bound, float) and category(input.dtype) < 2:
             input = cast(input, get_default_dtype())
@@ -261,9 +334,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """x, but no less than `min`."""
+    must_be_tensors("clamp_min", input=input)
     return clamp(input, min=min)
 
 
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """x, but no more than `max`."""
+    must_be_tensors("clamp_max", input=input)
     return clamp(input, max=max)

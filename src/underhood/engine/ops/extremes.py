@@ -20,6 +20,7 @@ from underhood.engine.axes import Dims, axes
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.arithmetic import maximum, minimum
+from underhood.engine.ops.checks import must_be_tensors
 from underhood.engine.ops.reductions import as_matrix, by_rows, by_rows_backward, samples, spread_back
 from underhood.engine.tensor import Tensor, apply
 
@@ -41,8 +42,22 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     return apply(AMIN, input, dim=_some(dim, input, "amin"), keepdim=keepdim)
 
 
+class MinMax(NamedTuple):
+    """The smallest and the largest elements."""
+
+    min: Tensor
+    max: Tensor
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The minimum and the maximum, of all elements or along `dim`."""
+    over = () if dim is None else dim
+    return MinMax(amin(input, over, keepdim), amax(input, over, keepdim))
+
+
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The maximum of all; (values, indices) along one axis; or, given a tensor, the larger of each pair."""
+    must_be_tensors("max", input=input)
     if isinstance(dim, Tensor):
         return maximum(input, dim)
     return amax(input) if dim is None else _along(MAX, input, dim, keepdim)
@@ -50,6 +65,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The minimum of all; (values, indices) along one axis; or, given a tensor, the smaller of each pair."""
+    must_be_tensors("min", input=input)
     if isinstance(dim, Tensor):
         return minimum(input, dim)
     return amin(input) if dim is None else _along(MIN, input, dim, keepdim)
@@ -83,7 +99,8 @@ def _some(dim: Dims, x: Tensor, name: str) -> tuple[int, ...]:
     chosen = axes(dim, x)
     for axis in chosen:
         if not x.shape[axis]:
-            raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size; input {tuple(x.shape)}")
+            error = RuntimeError if dim is None or dim == () else IndexError
+            raise error(f"{name}(): Expected reduction dim {axis} to have non-zero size; input {tuple(x.shape)}")
     return chosen
 
 

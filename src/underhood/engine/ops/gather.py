@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from underhood.engine.axes import axes
+from underhood.engine.axes import axes, axis
 from underhood.engine.forms import Array, Form, Operation, Sample
+from underhood.engine.ops.index import narrow
+from underhood.engine.ops.reshape import reshape
 from underhood.engine.tensor import Tensor, apply
 
 
@@ -27,15 +29,24 @@ class Picked(NamedTuple):
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """input[i][index[i][j]], with `dim` the axis that `index` runs along."""
-    mesh(input, dim, index)
-    return apply(ENTRY, input, index, dim=axes(dim, input)[0] if input.ndim else 0)
+    at = axis(dim, input.ndim)
+    if not index.numel() and index.ndim != input.ndim:
+        return reshape(narrow(reshape(input, -1), 0, 0, 0), index.shape)
+    if input.ndim and index.ndim:
+        mesh(input, at, index)
+        return apply(ENTRY, input, index, dim=at)
+    one, line = (x if x.ndim else reshape(x, 1) for x in (input, index))  # a number is a line of one
+    mesh(one, at, line)
+    return reshape(apply(ENTRY, one, line, dim=at), index.shape)
 
 
 def mesh(x: Tensor, dim: int, index: Tensor) -> tuple[Array, ...]:
     """The index arrays that pick x[…, index, …]: `index` at `dim`, counters elsewhere."""
     axis = axes(dim, x)[0]
-    if index.dtype != np.int64:
-        raise RuntimeError(f"gather(): Expected dtype int64 for index, not {index.dtype}")
+    if not index.numel():
+        return _mesh(np.zeros((0,) * x.ndim, np.int64), axis)
+    if index.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"gather(): Expected dtype int32/int64 for index, not {index.dtype}")
     lengths = enumerate(zip(index.shape, x.shape, strict=False))
     if index.ndim != x.ndim or any(i > n for d, (i, n) in lengths if d != axis):
         raise RuntimeError(
@@ -55,9 +66,11 @@ def _mesh(t: Array, axis: int) -> tuple[Array, ...]:
     return tuple(counters)
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
-    """Where the numbers stand that sorting puts first, second, …; equals keep their order."""
-    x = input.array
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """The indices of the elements that sorting puts first, second, …; equals keep their order, `stable` or not."""
+    x, dim = input.array, axis(dim, input.ndim)
+    if not input.ndim:
+        return Tensor(np.zeros((), np.int64))
     if not descending:
         return Tensor(np.asarray(x.argsort(axis=dim, kind="stable")))
     backwards = np.flip(x, dim).argsort(axis=dim, kind="stable")
@@ -74,11 +87,14 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Picked:
     """The `k` largest (or smallest) along `dim`, the first first, and where they stood."""
-    axis = axes(dim, input)[0]
-    if not 0 <= k <= input.shape[axis]:
-        raise RuntimeError(f"selected index k out of range: k={k}, dimension {axis} has size {input.shape[axis]}")
-    order = argsort(input, axis, descending=largest).narrow(axis, 0, k)
-    return Picked(gather(input, axis, order), order)
+    at = axis(dim, input.ndim)
+    length = input.shape[at] if input.ndim else 1
+    if not 0 <= k <= length:
+        raise RuntimeError(f"selected index k out of range: k={k}, dimension {at} has size {length}")
+    if not input.ndim:
+        return Picked(input.clone(), Tensor(np.zeros((), np.int64)))
+    order = argsort(input, at, descending=largest).narrow(at, 0, k)
+    return Picked(gather(input, at, order), order)
 
 
 def vector(x: Array, t: Array, *, dim: int) -> Array:

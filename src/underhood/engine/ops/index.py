@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine.axes import axes
+from underhood.engine.axes import axes, axis
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
@@ -60,12 +60,22 @@ def plain(part: Any) -> Any:
     return part
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """`length` numbers from `start` along `dim`, sharing memory."""
-    axis = axes(dim, input)[0]
-    if not 0 <= start <= input.shape[axis] - length:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.shape[axis]}).")
-    return index(input, (*[slice(None)] * axis, slice(start, start + length)))
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`length` elements from `start` along `dim`, sharing memory; a negative `start` counts from the end."""
+    if not input.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    at, start = axis(dim, input.ndim), int(start)
+    n = input.shape[at]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -n <= start <= n:
+        raise IndexError(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
+    start += n if start < 0 else 0
+    if start > n - length:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return index(input, (*[slice(None)] * at, slice(start, start + length)))
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
@@ -76,8 +86,19 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The rows (along `dim`) that `index` names, in its order."""
-    axis = axes(dim, input)[0]
-    return apply(ENTRY, input, index=(*[slice(None)] * axis, index.array.reshape(-1)))
+    if index.dtype not in (np.int64, np.int32) or index.ndim > 1:
+        raise (IndexError if index.ndim > 1 else RuntimeError)(
+            f"index_select(): Index is supposed to be a vector of integers, not {index.dtype} {tuple(index.shape)}"
+        )
+    at = axis(dim, input.ndim)
+    i, length = index.array.reshape(-1), input.shape[at] if input.ndim else 1
+    if i.size and not (i.min() >= 0 and i.max() < length):
+        raise IndexError(f"index_select(): index out of range for dimension {at} with size {length}")
+    if not input.ndim:
+        if len(i) != 1:
+            raise IndexError(f"index_select(): Index to scalar can have only 1 value, got {len(i)} value(s)")
+        return input.clone()
+    return apply(ENTRY, input, index=(*[slice(None)] * at, i))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
@@ -87,6 +108,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 
 def vector(x: Array, *, index: Any) -> Array:
+    if is_basic(index):
+        parts = index if isinstance(index, tuple) else (index,)
+        index = parts if any(p is Ellipsis for p in parts) else (*parts, ...)  # a lone element is a view too
     return np.asarray(x[index])
 
 

@@ -25,6 +25,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """Damp each number of `input` (N, C, …) by the `size` channels around it."""
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"local_response_norm: not implemented for {input.dtype}; use floating point")
     return apply(ENTRY, input, size=size, alpha=alpha, beta=beta, k=k)[0]
 
 

@@ -12,9 +12,11 @@ All are written in other operations, which give their gradients.
 PyTorch: torch.nn.functional, hinge_embedding_loss and so on.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from underhood.engine.losses import by_rows, check_classes, reduced
+from underhood.engine.losses import by_rows, check_classes, check_reduction, reduced
 from underhood.engine.ops.arithmetic import minimum
 from underhood.engine.ops.compare import eq, ne
 from underhood.engine.ops.distance import SMALL, pairwise_distance
@@ -82,6 +84,37 @@ def triplet_margin_loss(
     return reduced(clamp_min(margin + near - far, 0), reduction)
 
 
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """`triplet_margin_loss` with a distance of one's own."""
+    check_reduction(reduction)
+    if margin <= 0:
+        raise ValueError(f"triplet_margin_with_distance_loss: margin must be positive, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    d = distance_function or pairwise_distance
+    near, far = d(anchor, positive), d(anchor, negative)
+    if swap:
+        far = minimum(far, d(positive, negative))
+    return reduced(clamp_min(margin + near - far, 0), reduction)
+
+
+def _as_classes(input: Tensor) -> Tensor:
+    """A number by itself is the score of a single class."""
+    return input if input.ndim else input.reshape(1)
+
+
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -92,11 +125,17 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """The mean of Σ_{k≠t} w[t] max(0, margin − x[t] + x[k])ᵖ / C; scores (N, C) and classes (N,), or (C,) and ()."""
+    check_reduction(reduction)
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"weight must be one-dimensional, not {tuple(weight.shape)}")
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if input.ndim > 2:
         raise RuntimeError(f"multi_margin_loss: expected input (N, C) or (C,), got {tuple(input.shape)}")
-    x, t = by_rows("multi_margin_loss", input, target)
+    x, t = _as_classes(input), target
+    if x.ndim == 1 and tuple(t.shape) == (1,):
+        t = t.reshape(())
+    x, t = by_rows("multi_margin_loss", x, t)
     classes = x.shape[1]
     check_classes("multi_margin_loss", t, classes, -(2**63), weight)
     right = t.reshape(-1, 1)

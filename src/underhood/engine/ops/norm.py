@@ -22,6 +22,8 @@ from underhood.engine.tensor import Tensor, apply
 
 def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False) -> Tensor:
     """(Σ |x|ᵖ)^(1/p) over `dim`, as a vector's norm."""
+    if p == "nuc":
+        raise NotImplementedError("norm(p='nuc'): there is no singular value decomposition here")
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: p is a number or 'fro', not {p!r}")
     if not input.is_floating_point():

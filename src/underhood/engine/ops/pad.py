@@ -63,10 +63,14 @@ def sides(ndim: int, pad: tuple[int, ...]) -> list[tuple[int, tuple[int, int]]]:
 
 
 def source(length: int, before: int, after: int, mode: str) -> Array:
-    """For every place of the padded axis, the place it is copied from; −1 stands for the value."""
-    v = np.arange(-before, length + after)
+    """For every index of the padded axis, the index it is copied from; −1 stands for the value.
+
+    What "circular" cuts off it cuts off first: the rest is what goes round.
+    """
     if mode == "circular":
-        return v % length
+        first, end = max(-before, 0), length - max(-after, 0)
+        return np.arange(-max(before, 0), end - first + max(after, 0)) % (end - first) + first
+    v = np.arange(-before, length + after)
     if mode == "replicate":
         return v.clip(0, length - 1)
     if mode == "reflect":

@@ -57,6 +57,12 @@ def matrix_transpose(input: Tensor) -> Tensor:
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """The axes `source` brought to the places `destination`; the others keep their order."""
+    count = [1 if isinstance(d, int) else len(d) for d in (source, destination)]
+    if count[0] != count[1]:
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({source}) should contain the same number of dims as "
+            f"destination ({destination})"
+        )
     froms, tos = axes(source, input), axes(destination, input)  # type: ignore[arg-type]
     rest = iter(i for i in range(input.ndim) if i not in froms)
     places = dict(zip(tos, froms, strict=True))

@@ -10,6 +10,8 @@ Howard et al. 2019. PyTorch: torch.nn.functional, each of the same name and with
 
 import math
 
+import numpy as np
+
 from underhood.engine.lift import Number, elementwise, where
 from underhood.engine.tensor import Tensor
 
@@ -104,11 +106,12 @@ leaky_relu = elementwise(
     kinks=(-1.0, -0.0, 0.0, 2.0),
     settings={"negative_slope": 0.2},
 )
-hardtanh = elementwise(
+_hard_tanh = elementwise(
     _hardtanh,
     _hardtanh_slope,
     of="z",
     inplace=True,
+    integers=True,
     name="hardtanh",
     reference=F + "hardtanh",
     kinks=(-2.0, -1.0, 0.0, 1.0, 2.0),
@@ -134,7 +137,7 @@ hardshrink = elementwise(
     kinks=AT_HALF,
     settings={"lambd": 1.5},
 )
-softshrink = elementwise(
+_soft_shrink = elementwise(
     _softshrink,
     _hardshrink_slope,
     name="softshrink",
@@ -146,11 +149,26 @@ threshold = elementwise(
     _threshold,
     _threshold_slope,
     inplace=True,
+    integers=True,
     name="threshold",
     reference=F + "threshold",
     kinks=(0.0, 0.25, 1.0),
     settings={"threshold": 0.25, "value": 20.0},
 )
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """x, but no less than min_val and no more than max_val"""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _hard_tanh(input, min_val, max_val, inplace)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by lambd, and 0 if it would pass it"""
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be in range [0, {np.finfo(np.float32).max}] for input dtype, found {lambd}")
+    return _soft_shrink(input, lambd)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:

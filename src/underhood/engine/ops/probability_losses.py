@@ -22,6 +22,7 @@ from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, Samples, shared, where
 from underhood.engine.losses import REDUCTIONS, check_reduction, pairwise, reduced, same_size
 from underhood.engine.ops.activations import logsigmoid, sigma
+from underhood.engine.ops.elementwise import clamp_min, log
 from underhood.engine.tensor import Tensor
 
 
@@ -58,10 +59,10 @@ def _bce_with_logits_t(x: Number, t: Number) -> Number:
 
 
 def _kl_div(x: Number, t: Number, log_target: bool) -> Number:
-    """t (ln t − x), 0 where t = 0; with `log_target` t is the chance's logarithm"""
+    """t (ln t − x), 0 where t = 0, nan below; with `log_target` t is the chance's logarithm"""
     chance = where(log_target, np.exp(where(log_target, t, 0.0)), t)
-    logarithm = where(log_target, t, np.log(where(log_target | (t <= 0), 1.0, t)))
-    return chance * (logarithm - x)
+    safe = where(log_target | (t <= 0), 1.0, t)
+    return chance * (where(log_target, t, where(t < 0, math.nan, np.log(safe))) - x)
 
 
 def _kl_div_x(x: Number, t: Number, log_target: bool) -> Number:
@@ -71,7 +72,7 @@ def _kl_div_x(x: Number, t: Number, log_target: bool) -> Number:
 def _kl_div_t(x: Number, t: Number, log_target: bool) -> Number:
     chance = np.exp(where(log_target, t, 0.0))
     safe = where(log_target | (t <= 0), 1.0, t)
-    return where(log_target, chance * (t + 1.0 - x), where(t > 0, np.log(safe) + 1.0, -math.inf) - x)
+    return where(log_target, chance * (t + 1.0 - x), where(t > 0, np.log(safe) + 1.0, math.nan) - x)
 
 
 def _soft_margin(x: Number, t: Number) -> Number:
@@ -120,6 +121,36 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
         return KL_DIV.call(input, target, reduction=reduction, log_target=bool(log_target))
     whole = KL_DIV.call(input, target, reduction="sum", log_target=bool(log_target))
     return whole / input.shape[0] if input.ndim else whole
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """The mean of ½ (ln v + (x − t)²/v) for the variance v (at least eps), with `full` + ½ ln 2π."""
+    if not isinstance(var, Tensor):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = Tensor(np.full(input.shape, var, input.dtype))
+    if var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
+            var = var.reshape((*var.shape, 1))
+        elif not (var.ndim == input.ndim and var.shape[:-1] == input.shape[:-1] and var.shape[-1] == 1):
+            raise ValueError(f"var is of incorrect size: {tuple(var.shape)} for input {tuple(input.shape)}")
+    check_reduction(reduction)
+    if var.numel() and var.array.min() < 0:
+        raise ValueError("var has negative entry/entries")
+    v = var + (clamp_min(var, eps) - var).detach()
+    losses = (log(v) + (input - target) ** 2 / v) * 0.5
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """The mean over the examples of the mean over the classes of −t ln σ(x) − (1 − t) ln σ(−x)."""
+    losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    weighted = losses if weight is None else losses * weight
+    return reduced(weighted.mean(-1) if input.ndim else weighted, reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

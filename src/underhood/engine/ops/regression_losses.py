@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine.dtypes import float32
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, Samples, where
 from underhood.engine.losses import REDUCTIONS, pairwise, warn_of_broadcast
+from underhood.engine.ops.cast import cast
 from underhood.engine.tensor import Tensor
 
 
@@ -135,7 +137,8 @@ def poisson_nll_loss(
 ) -> Tensor:
     """The mean of −ln P(t), up to ln t!, for counts t of Poisson's rate e^x (or x, unless `log_input`)."""
     settings = {"log_input": bool(log_input), "full": bool(full), "eps": float(eps)}
-    return POISSON.call(input, target, reduction=reduction, **settings)
+    x = input if input.is_floating_point() else cast(input, float32)
+    return POISSON.call(x, target, reduction=reduction, **settings)
 
 
 def samples(**settings: Any) -> Samples:

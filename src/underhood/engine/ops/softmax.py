@@ -20,6 +20,7 @@ import numpy as np
 
 from underhood.engine.axes import Dims, axes, axis
 from underhood.engine.compile import compiled
+from underhood.engine.dtypes import float32
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.ops.arithmetic import neg
 from underhood.engine.ops.cast import cast
@@ -45,7 +46,8 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Ten
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log Σ e^x over `dim`, without overflow."""
     chosen = axes(dim, input)
-    top = input.detach().amax(chosen, keepdim=True)
+    input = input if input.is_floating_point() else cast(input, float32)
+    top = apply(TOP, input.detach(), dim=chosen)
     total = log(exp(input - top).sum(chosen, keepdim=True)) + top
     return total if keepdim else total.squeeze(chosen)
 
@@ -68,6 +70,8 @@ def _along(name: str, operation: Operation, input: Tensor, dim: int | None, dtyp
 
 def along(dim: int, loop: Any, *arrays: Array) -> Array:
     """Apply a compiled loop over the rows of matrices to arrays whose rows lie along `dim`."""
+    if not arrays[0].size:
+        return np.empty_like(arrays[0])
     moved = [np.ascontiguousarray(np.moveaxis(a, dim, -1)) for a in arrays]
     shape = moved[0].shape
     z = loop(*(m.reshape(int(np.prod(shape[:-1])), shape[-1]) for m in moved))
@@ -138,7 +142,7 @@ def _log_softmax_rows_backward(dz: Array, z: Array) -> Array:
 
 
 def softmax_vector(x: Array, *, dim: int) -> Array:
-    e = np.exp(x - x.max(axis=dim, keepdims=True))
+    e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
     e /= e.sum(axis=dim, keepdims=True)
     return e
 
@@ -148,12 +152,32 @@ def softmax_vector_backward(dz: Array, z: Array, x: Array, *, dim: int) -> Array
 
 
 def log_softmax_vector(x: Array, *, dim: int) -> Array:
-    shifted = x - x.max(axis=dim, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+    shifted = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
+    with np.errstate(divide="ignore"):  # an empty axis has the sum 0
+        return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
 
 
 def log_softmax_vector_backward(dz: Array, z: Array, x: Array, *, dim: int) -> Array:
     return dz - np.exp(z) * dz.sum(axis=dim, keepdims=True)
+
+
+def top_vector(x: Array, *, dim: tuple[int, ...]) -> Array:
+    """What logsumexp subtracts before it exponentiates: the maximum, or 0 where that is infinite or there is none."""
+    top = np.asarray(x.max(axis=dim, keepdims=True, initial=-np.inf))
+    return np.where(np.isfinite(top), top, x.dtype.type(0))
+
+
+def top_samples(rng: np.random.Generator) -> list[Sample]:
+    x = rng.normal(size=(3, 4, 2))
+    return [
+        Sample((x,), {"dim": (1,)}),
+        Sample((x.T[::2],), {"dim": (0, 2)}, "non-contiguous"),
+        Sample((np.array([[1.0, 2.0], [np.inf, 0.0], [-np.inf, -np.inf]]),), {"dim": (1,)}, "infinite"),
+    ]
+
+
+def _top_by_torch(amax: Any, x: Any, dim: tuple[int, ...]) -> Any:
+    return amax(x.detach(), dim, keepdim=True).nan_to_num(posinf=0.0, neginf=0.0)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:
@@ -163,6 +187,7 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(0, 2, (2, 3, 4)),), {"dim": 1}, "a middle axis"),
         Sample((n(1000, 2, (3, 4)),), {"dim": 1}, "far from zero"),
         Sample((n(size=(0, 3)),), {"dim": 1}, "empty"),
+        Sample((n(size=(3, 0)),), {"dim": 1}, "an empty axis"),
         Sample((n(size=(3, 1)),), {"dim": 1}, "size one"),
         Sample((n(size=(4, 6))[::2, ::-3],), {"dim": 0}, "non-contiguous"),
     ]
@@ -176,6 +201,15 @@ SOFTMAX = Operation(
     reference="torch.softmax",
     saves=("z",),
     samples=samples,
+)
+TOP = Operation(
+    "logsumexp_top",
+    logsumexp,
+    vector=Form(top_vector),
+    reference="torch.amax",
+    ask=_top_by_torch,
+    saves=(),
+    samples=top_samples,
 )
 LOG_SOFTMAX = Operation(
     "log_softmax",

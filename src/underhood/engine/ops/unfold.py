@@ -21,14 +21,14 @@ from underhood.engine.ops.windows import Pair, numbers, window_count, windows
 from underhood.engine.tensor import Tensor, apply
 
 
-@batched(4)
+@batched(4, integers=True)
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """The windows of `input` (N, C, H, W) or (C, H, W) as columns (N, C·K·K, windows)."""
     settings = check("unfold", input.shape[2:], kernel_size, dilation, padding, stride)
     return apply(UNFOLD, input, **settings)
 
 
-@batched(3)
+@batched(3, integers=True)
 def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Any:

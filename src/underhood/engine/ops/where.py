@@ -32,6 +32,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     """Where the numbers are not 0: one row of indices a place, or one vector of indices an axis."""
+    if as_tuple and not input.ndim:
+        return (Tensor(np.arange(int(bool(input.array)))),)
     if as_tuple:
         return tuple(Tensor(i) for i in np.nonzero(input.array))
     return Tensor(np.argwhere(input.array).astype(np.int64))
