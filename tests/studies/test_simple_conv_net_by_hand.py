@@ -28,8 +28,9 @@ def test_the_worked_example_is_what_a_pencil_gives(run):
         np.testing.assert_allclose(d["fc2"], [[-q, q]], rtol=1e-12)
         np.testing.assert_allclose(d["relu"], [[-q, q, 2 * q]], rtol=1e-12)
         np.testing.assert_allclose(d["fc1"], [[-q, 0, 2 * q]], rtol=1e-12)
-        np.testing.assert_allclose(d["reshape"], [[-3 * q, 0, q, 2 * q]], rtol=1e-12, atol=1e-16)
-        np.testing.assert_allclose(d["conv.weight"], [[[[4 * q, -2 * q], [-6 * q, -2 * q]]]], rtol=1e-12)
+        np.testing.assert_allclose(d["reshape"], [[q, 0, 3 * q, -2 * q]], rtol=1e-12, atol=1e-16)
+        np.testing.assert_allclose(d["conv.weight"], [[[[4 * q, 4 * q], [2 * q, 0]]]], rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(d["conv.bias"], [2 * q], rtol=1e-12)
 
 
 def test_all_ways_agree_with_pytorch_on_the_whole_network(run):

@@ -27,7 +27,15 @@ class Equation:
     note: str = ""
 
 
-Block: TypeAlias = str | Table | Figure | Equation
+@dataclass(frozen=True)
+class Code:
+    """Lines of a program as they stand, with a note below them."""
+
+    text: str
+    note: str = ""
+
+
+Block: TypeAlias = str | Table | Figure | Equation | Code
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,9 @@ class TextFormula(Formula):
             operator = spelled if child.tag == "mo" else ""
             if operator and operator in CLOSING + ",":
                 text = text.rstrip()
-            if operator and operator in self.SPACED and text.strip() and text.rstrip()[-1] not in self.BEFORE_SIGN:
+            sign = child.get("form") == "prefix"
+            binds = sign or not text.strip() or text.rstrip()[-1] in self.BEFORE_SIGN
+            if operator and operator in self.SPACED and not binds:
                 spelled = f" {spelled} "
             text += ", " if operator == "," else spelled
             if child.tag == "mfrac":
@@ -163,6 +165,8 @@ class TextFormula(Formula):
 
     def msubsup(self, element: Element) -> str:
         base, below, above = self.parts(element)
+        if above == "′":
+            return base + above + self._raised(below, SUBSCRIPTS, "_")
         return base + self._raised(below, SUBSCRIPTS, "_") + self._raised(above, SUPERSCRIPTS, "^")
 
     munderover = msubsup

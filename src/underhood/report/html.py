@@ -22,7 +22,7 @@ from underhood.data import cache_root
 from underhood.figures import Figure
 from underhood.lab.files import replace
 from underhood.report import mathematics, prose
-from underhood.report.document import Document, Equation
+from underhood.report.document import Code, Document, Equation
 from underhood.report.facts import Facts
 from underhood.tables import Table, style
 
@@ -75,7 +75,7 @@ def _template() -> Template:
 
 def _kind(block: Any) -> str:
     """The macro that sets a block."""
-    return {Table: "table", Figure: "figure", Equation: "equation"}.get(type(block), "prose")
+    return {Table: "table", Figure: "figure", Equation: "equation", Code: "code"}.get(type(block), "prose")
 
 
 def _is_wide(table: Table) -> bool:

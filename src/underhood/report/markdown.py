@@ -4,7 +4,7 @@ from pathlib import Path
 
 from underhood.figures import Figure
 from underhood.report import prose
-from underhood.report.document import Block, Document, Equation
+from underhood.report.document import Block, Code, Document, Equation
 from underhood.report.facts import Facts
 from underhood.tables import Table
 
@@ -41,6 +41,8 @@ def _block(block: Block, name: str, folder: Path) -> str:
         return "\n\n".join(filter(None, parts))
     if isinstance(block, Equation):
         return f"$$\n{block.latex}\n$$" + (f"\n\n{prose.to_markdown(block.note)}" if block.note else "")
+    if isinstance(block, Code):
+        return f"```\n{block.text}\n```" + (f"\n\n{prose.to_markdown(block.note)}" if block.note else "")
     return prose.to_markdown(block)
 
 

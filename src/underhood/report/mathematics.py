@@ -7,6 +7,7 @@ latex2mathml reads the LaTeX; the tree it gives is tidied once and written three
 
 import re
 from functools import cache
+from itertools import pairwise
 from typing import Literal, TypeAlias
 from unicodedata import normalize
 from xml.etree import ElementTree
@@ -29,6 +30,8 @@ SPELLINGS = {
     "{,}": "@",  # the comma in 36{,}864, till the tree is there
 }
 OPENING, CLOSING = "([{⌊⌈⟨|‖", ")]}⌋⌉⟩|‖"
+ENDING = (*CLOSING, "!", "′", "…")  # what may end a term
+SIGNS = ("−", "-", "+", "±", "∓")
 THIN = "0.1667em"
 
 
@@ -75,6 +78,7 @@ def _tree(latex: str, display: Display) -> Element:
             _align(element)
         _join(element)
         _stretch(element)
+        _sign(element)
     for element in list(root.iter()):
         _space(element)
     return root
@@ -141,6 +145,17 @@ def _stretch(parent: Element) -> None:
                 fence.attrib.update(fence="true", stretchy="true")
             row.extend([left, inside, right])
             parent[i : i + 3] = [row]
+
+
+def _sign(parent: Element) -> None:
+    """A sign binds to what follows it: without a term on its left it is no operator between two.
+
+    A browser sees that at the head of a row alone, not behind a relation, an operator, a comma or a bracket.
+    """
+    terms = [child for child in parent if child.tag not in ("mspace", "mi") or child.text]
+    for left, right in pairwise(terms):
+        if right.tag == "mo" and right.text in SIGNS and left.tag == "mo" and (left.text or "") not in ENDING:
+            right.set("form", "prefix")
 
 
 def _space(parent: Element) -> None:

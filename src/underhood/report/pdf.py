@@ -7,7 +7,7 @@ from pathlib import Path
 from underhood.errors import missing_extra
 from underhood.figures import Figure
 from underhood.report import mathematics, prose
-from underhood.report.document import Block, Document, Equation
+from underhood.report.document import Block, Code, Document, Equation
 from underhood.report.facts import Facts
 from underhood.report.prose import Bullets, Span
 from underhood.tables import Table
@@ -63,6 +63,8 @@ def _block(block: Block, name: str, folder: Path) -> str:
     if isinstance(block, Equation):
         note = f"\n\n#note[{_prose(block.note)}]" if block.note else ""
         return mathematics.to_typst(block.latex, "block") + note
+    if isinstance(block, Code):
+        return f"#command({_string(block.text)})" + (f"\n\n#note[{_prose(block.note)}]" if block.note else "")
     return _prose(block)
 
 

@@ -1,9 +1,10 @@
 """A report on a terminal: warnings, tables and the answer; words and figures are the page's."""
 
+from textwrap import indent
 from typing import TextIO
 
 from underhood.report import prose
-from underhood.report.document import Document, Equation
+from underhood.report.document import Code, Document, Equation
 from underhood.report.facts import Facts
 from underhood.tables import Table
 
@@ -25,6 +26,8 @@ def report_text(document: Document, facts: Facts) -> str:
                 parts.append(str(block))
             elif isinstance(block, Equation):
                 parts.append("    " + prose.to_text(f"${block.latex}$"))
+            elif isinstance(block, Code):
+                parts.append(indent(block.text, "    "))
     parts.append(prose.to_text(document.answer))
     parts += [f"Note: {warning}" for warning in facts.warnings]
     return "\n\n".join(parts) + "\n"
@@ -48,6 +51,8 @@ def _print_rich(document: Document, facts: Facts, file: TextIO) -> None:
                 console.print()
             elif isinstance(block, Equation):
                 console.print(Padding(Text(prose.to_text(f"${block.latex}$")), (0, 0, 1, 4)))
+            elif isinstance(block, Code):
+                console.print(Padding(Text(block.text), (0, 0, 1, 4)))
     console.print(Panel(Text(prose.to_text(document.answer)), title="Answer", title_align="left", border_style="blue"))
     for warning in facts.warnings:
         console.print(Text(f"! {warning}", style="yellow"))

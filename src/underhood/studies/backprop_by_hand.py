@@ -214,8 +214,9 @@ def _to_f2(found: dict[str, Any]) -> Iterator[Any]:
                 r" = -o_i o_k",
             ]
         ),
-        f"Here, row $i$, column $k$: ${matrix(found['jacobian'])}$. Each row adds up to 0, because the probabilities "
-        "always add up to 1.",
+        f"Here, row $i$, column $k$: ${matrix(found['jacobian'])}$. Each **column** adds up to 0, because "
+        "the probabilities always add up to 1: what one gains, the others lose. Each **row** adds up to 0, because the "
+        "softmax ignores a constant added to every score. The matrix is symmetric, so either follows from the other.",
     )
     yield "**Both together.** By the chain rule, over all outputs that $f_{2,k}$ moves:"
     yield Equation(

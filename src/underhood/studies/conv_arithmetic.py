@@ -118,7 +118,7 @@ def report(results: Results) -> Document:
     """The sheet's four questions, a to d."""
     settings, found = results.groups[0].settings, results.groups[0].counted[0].result
     sections = [
-        Section("How large the result is", [SIZE]),
+        Section("How large the result is", [_given(settings), SIZE]),
         Section("a) Filter1, size kept at stride 1", list(_first(settings, found["first"]))),
         Section(f"b) Filter2 with padding {settings['padding']}", list(_second(settings, found["second"]))),
         Section("c) Average pooling", list(_pooled(settings, found))),
@@ -130,6 +130,18 @@ def report(results: Results) -> Document:
         "Filter2: stride that keeps it": str(found["second"].get("stride", "none")),
     }
     return Document(TITLE, QUESTION, _answer(settings, found), sections, headline)
+
+
+def _given(settings: dict[str, Any]) -> str:
+    """Whose numbers these are, and how to put in others."""
+    own = [name for name in MAPS if settings[name] != getattr(ConvArithmeticSettings(), name)]
+    whose = f"`{'`, `'.join(own)}` as given" if own else "a worked example (assumed)"
+    return (
+        "The exercise's feature map and filters are its Fig. 5, a picture that its text lacks. The numbers here are "
+        f"{whose}{'; the others are a worked example (assumed)' if 0 < len(own) < len(MAPS) else ''}. Put in your own, "
+        "as rows or as a file of numbers: `--set 'feature_map=[[1,2],[3,4]]'`, `--set filter1=filter.csv`, `--set "
+        "'filter2=[[1,-1],[0,2]]'`; `padding`, `pool` and `pool_stride` change the questions."
+    )
 
 
 def _first(settings: dict[str, Any], first: dict[str, Any]) -> Iterator[Any]:

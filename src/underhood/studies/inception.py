@@ -17,6 +17,7 @@ from underhood.figures import Figure, bars, lines
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told
+from underhood.studies.counting.inception_module import module_figure
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 
@@ -57,13 +58,13 @@ def report(results: Results) -> Document:
     costs = {form: result["cost"] for form, result in told(results, "form").items()}
     settings = InceptionSettings.model_validate(results.groups[0].settings)
     sections = [
-        Section("The idea", [IDEA]),
+        Section("The idea", [IDEA, *(module_figure(settings, form) for form in costs), ASSUMED]),
         Section("Output size", [output_words(settings), output_table(costs)]),
         Section("Operations", [EQUATION, *(operations_table(form, found) for form, found in costs.items())]),
         Section("Where they go", [branch_figure(costs)]),
     ]
     if len(costs) == 2:
-        sections.append(Section("What is wrong with the naive form", [*_problem(settings, costs)]))
+        sections.append(Section("What the reductions change", [*_problem(settings, costs)]))
     checks = [{**one, "what": f"{form}: {one['what']}"} for form, f in costs.items() for one in f["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
     return Document("Inception modules", ENTRY.question, _answer(costs), sections, _headline(costs))
@@ -79,6 +80,12 @@ layer, the module runs several side by side on the same input and lets the next 
 
 Every branch keeps height and width (stride 1, padding $(K-1)/2$), so their outputs can be laid on top of each other:
 the channels are concatenated. The network becomes wider without becoming deeper, and sees several scales at once.
+"""
+ASSUMED = """
+Assumed, each by option: the numbers of filters, for the exercise gives them in a picture that its text lacks (`one`,
+`three`, `five`, `reduce_three`, `reduce_five`, `projection`), and the input (`size`, `channels`). Without an option:
+stride 1 and padding that keeps the size; an operation is one multiplication with its addition; biases, ReLUs and the
+pool's comparisons are not counted.
 """
 EQUATION = Equation(
     r"M = (K \cdot K \cdot C) \cdot O \cdot (H \cdot W)",
@@ -181,17 +188,26 @@ def _problem(settings: InceptionSettings, costs: dict[str, dict[str, Any]]) -> I
     cheap = sum(c["macs"] for c in convolutions(costs["reduced"]) if _branch(c) == "five")
     yield (
         f"The large filters run over all {s.channels} channels: the 5×5 branch alone takes {five:,} multiply–adds, "
-        f"{100 * five / naive:.0f} % of the module. A 1×1 reduction to {s.reduce_five} channels first brings the same "
-        f"branch to {cheap:,}, {five / cheap:.1f} times fewer, because the 5×5 filters see {s.reduce_five} channels in "
-        f"place of {s.channels}. In all **{naive:,} / {reduced:,} = {naive / reduced:.2f} times fewer** operations "
-        f"({100 * (1 - reduced / naive):.0f} % saved). The reduction has a ReLU of its own, so it adds a "
-        "non-linearity too; what it costs is that the large filters see a summary of the channels."
+        f"{100 * five / naive:.0f} % of the module. With a 1×1 reduction to {s.reduce_five} channels before it, "
+        f"counted too, it takes {cheap:,}: {_times(five, cheap)}, for the 5×5 filters see {s.reduce_five} channels in "
+        f"place of {s.channels}. The whole module: {naive:,} and {reduced:,}, **{_times(naive, reduced)}**. "
+        "The reduction has a ReLU of its own, so it adds a non-linearity too; what it costs is that the large filters "
+        "see a summary of the channels."
     )
     yield (
         f"And it grows: the pool cannot shrink its channels, so each naive module hands on {s.one + s.three + s.five} "
         "channels more than it got, and the next one works on all of them. The projection after the pool stops that."
     )
     yield growth_figure(s)
+
+
+def _times(naive: int, reduced: int) -> str:
+    """How the reduction changes a count, whichever way it goes."""
+    if reduced == naive:
+        return "as many"
+    if reduced > naive:
+        return f"{reduced / naive:.2f} times as many, {100 * (reduced / naive - 1):.0f} % more"
+    return f"{naive / reduced:.2f} times fewer, {100 * (1 - reduced / naive):.0f} % saved"
 
 
 def growth_figure(settings: InceptionSettings) -> Figure:
@@ -246,8 +262,8 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
         parts.append(f"the {form} module gives {side}×{side}×{_channels(found)} for **{macs:,}** multiply–adds")
     text = "; ".join(parts)
     if len(costs) == 2:
-        ratio = costs["naive"]["totals"]["macs"] / costs["reduced"]["totals"]["macs"]
-        text += f": the reduction saves a factor of **{ratio:.2f}**"
+        naive, reduced = (costs[form]["totals"]["macs"] for form in ("naive", "reduced"))
+        text += f": with reductions **{_times(naive, reduced)}**"
     return text[0].upper() + text[1:] + "."
 
 

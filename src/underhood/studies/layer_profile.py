@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import Field
 
 from underhood.figures import Figure, bars
-from underhood.lab import Results, Scale, Study
+from underhood.lab import Results, Scale, Study, Summary
 from underhood.lab.machine import usable_cores
 from underhood.report.document import Block, Document, Equation, Section
 from underhood.settings import Settings
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Note, Result
 
+WHOLE = "whole network"
 LISTING = "underhood.studies.listing1:Network"
 # The rows that the sheet fills in, at N = 32: layer, CPU and GPU time in microseconds.
 SHEET = {"layers.0": (1387, 738), "layers.1": (3144, 267)}
@@ -76,7 +77,7 @@ def measure(settings: ProfileSettings, seed: int, context: Context) -> Iterator[
     times: dict[str, Any] = {}
     for count in counts:
         times[str(count)] = _plain(profile(settings.network, inputs, threads=count, rule=rule))
-        yield Note(f"{count} thread(s): the whole network takes {times[str(count)]['forward'][0]:.0f} µs forward.")
+        yield Note(f"{_threads(count)}: the whole network takes {times[str(count)]['forward'][0]:.0f} µs forward.")
         if context.stopping():
             return
     gpu, reason = None, f"PyTorch {torch.__version__} sees no GPU here"
@@ -86,13 +87,17 @@ def measure(settings: ProfileSettings, seed: int, context: Context) -> Iterator[
 
 
 def _plain(found: Any) -> dict[str, Any]:
-    """One profile as numbers in microseconds: median, quartiles, calls."""
+    """One profile as numbers in microseconds: median, quartiles, calls, and 1 where the median is settled, else 0."""
     from underhood.instruments.profile.tables import about_sum
 
     run = found.runs[0]
 
     def numbers(timing: Any) -> list[float] | None:
-        return None if timing is None else [1e6 * timing.median, 1e6 * timing.low, 1e6 * timing.high, timing.n]
+        return (
+            None
+            if timing is None
+            else [1e6 * timing.median, 1e6 * timing.low, 1e6 * timing.high, timing.n, int(timing.settled)]
+        )
 
     return {
         "layers": {
@@ -110,17 +115,39 @@ def report(results: Results) -> Document:
     settings, found = trials[0].settings, [trial.result for trial in trials]
     counts = list(found[0]["cpu"])
     blocks: list[Block] = [_table(settings, found), _reading(settings, found)]
+    wholes = {count: _over_seeds(found, count) for count in counts}
     return Document(
         ENTRY.title,
         ENTRY.question,
-        _answer(found),
+        _answer(settings, found),
         [
             Section("The table", blocks),
             Section("The rule behind each shape", [*RULES, _rule_table(found)]),
             Section("Threads", [_threads_words(found), _threads_table(found), _threads_figure(found)]),
             Section("How it was measured", [_how(settings, counts)]),
         ],
+        {f"forward, {_threads(count)} (µs)": whole for count, whole in wholes.items()},
     )
+
+
+def _threads(count: int | str) -> str:
+    return f"{count} thread{'s' * (str(count) != '1')}"
+
+
+def _over_seeds(found: list[dict[str, Any]], count: str) -> float | Summary:
+    """The whole network's median; of several seeds their mean with its interval."""
+    medians = [one["cpu"][count]["forward"][0] for one in found]
+    return medians[0] if len(medians) == 1 else Summary.of(medians)
+
+
+def _unsettled(found: list[dict[str, Any]]) -> list[str]:
+    """What was not known to 2 % when the time was up: layers and the whole, by their number of threads."""
+    return [
+        f"{name if name == WHOLE else 'layer ' + name.removeprefix('layers.')} with {_threads(count)}"
+        for count in found[0]["cpu"]
+        for name in [*(one["layer"] for one in found[0]["shapes"]), WHOLE]
+        if (numbers := _numbers(found, count, name)) and not numbers[4]
+    ]
 
 
 def _time(found: list[dict[str, Any]], count: str, layer: str, phase: str) -> list[float] | None:
@@ -129,9 +156,18 @@ def _time(found: list[dict[str, Any]], count: str, layer: str, phase: str) -> li
     return _middle(several)
 
 
+def _numbers(found: list[dict[str, Any]], count: str, name: str) -> list[float] | None:
+    """The forward times of a layer, or of the whole network."""
+    return _whole(found, count) if name == WHOLE else _time(found, count, name, "forward")
+
+
 def _middle(several: list[list[float] | None]) -> list[float] | None:
-    known = [numbers for numbers in several if numbers is not None]
-    return [median(column) for column in zip(*known, strict=True)] if known else None
+    """Medians over the seeds; settled where it was in every one (runs kept from before do not say: then it is)."""
+    known = [[*numbers, 1][:5] for numbers in several if numbers is not None]
+    if not known:
+        return None
+    *times, settled = zip(*known, strict=True)
+    return [*map(median, times), min(settled)]
 
 
 def _whole(found: list[dict[str, Any]], count: str, phase: str = "forward") -> list[float] | None:
@@ -146,7 +182,7 @@ def _table(settings: dict[str, Any], found: list[dict[str, Any]]) -> Table:
         Column("layer", "Layer", align="left"),
         Column("type", "Type", align="left"),
         Column("shape", f"Output shape (N = {settings['batch']})", align="left"),
-        Column("cpu", "CPU time", "µs", ",.1f", help=f"forward, median, {first} thread(s)"),
+        Column("cpu", "CPU time", "µs", ",.1f", help=f"forward, median, {_threads(first)}"),
         Column("spread", "Quartiles", "µs", align="left", help="half of the calls took a time between them"),
         Column("calls", "Calls", format=",.0f"),
         Column("backward", "CPU backward", "µs", ",.1f"),
@@ -160,21 +196,32 @@ def _table(settings: dict[str, Any], found: list[dict[str, Any]]) -> Table:
         forward, backward = (_time(found, first, one["layer"], phase) for phase in ("forward", "backward"))
         row = {"layer": one["layer"].removeprefix("layers."), "type": one["type"], "shape": _shape(one, settings)}
         if forward:
-            row |= {"cpu": forward[0], "spread": f"{forward[1]:,.1f}–{forward[2]:,.1f}", "calls": forward[3]}
+            row |= {"cpu": forward[0], "spread": _quartiles(forward), "calls": forward[3]}
         row |= {"backward": backward[0] if backward else None, "gpu": _gpu(found, one["layer"])}
         if is_listing and one["layer"] in SHEET:
             row |= dict(zip(("sheet_cpu", "sheet_gpu"), SHEET[one["layer"]], strict=True))
         rows.append(row)
-    whole = _whole(found, first)
-    rows.append({"layer": "whole network", "type": "", "shape": "", "cpu": whole[0] if whole else None})
+    whole, back = _whole(found, first), _whole(found, first, "backward")
+    last: dict[str, Any] = {"layer": WHOLE, "type": "", "shape": "", "backward": back[0] if back else None}
+    if whole:
+        last |= {"cpu": whole[0], "spread": _quartiles(whole), "calls": whole[3]}
+    rows.append(last)
     return Table("Table 1: shape and time", columns, rows, _table_foot(found, first), name="layers")
 
 
 def _table_foot(found: list[dict[str, Any]], first: str) -> list[str]:
     lines = [f"Forward and backward, {found[0]['cpu'][first]['about']}"]
+    if len(found) > 1:
+        lines.append(f"Each the median over {len(found)} seeds, that is repetitions of the whole measurement.")
+    if _unsettled(found):
+        lines.append("~: the time was up before the median was known to 2 %.")
     if found[0]["gpu"] is None:
         lines.append(f"No GPU time: {found[0]['gpu_reason']}.")
     return lines
+
+
+def _quartiles(numbers: list[float]) -> str:
+    return f"{numbers[1]:,.1f}–{numbers[2]:,.1f}" + ("" if numbers[4] else " ~")
 
 
 def _shape(one: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -219,16 +266,36 @@ def _slowest(found: list[dict[str, Any]], count: str) -> tuple[str, str, float, 
     return one["layer"].removeprefix("layers."), one["type"], most, most / sum(time for time, _ in times)
 
 
-def _answer(found: list[dict[str, Any]]) -> str:
+def _answer(settings: dict[str, Any], found: list[dict[str, Any]]) -> str:
     first = next(iter(found[0]["cpu"]))
     layer, kind, most, share = _slowest(found, first)
-    whole = _whole(found, first)
-    said = f"On one batch the network takes **{whole[0]:,.0f} µs** forward with {first} thread(s)" if whole else ""
+    shapes = dict.fromkeys(
+        [f"[N, {', '.join(map(str, settings['input']))}]", *(_shape(s, settings) for s in found[0]["shapes"])]
+    )
+    said = ""
+    if open_ := _unsettled(found):
+        said = (
+            f"**Not settled:** {len(open_)} of the medians were not known to 2 % when the time was up ("
+            f"{', '.join(open_[:4])}{', …' if len(open_) > 4 else ''}). Measure longer (`--set seconds=60`) or on a "
+            "quieter machine before relying on them.\n\n"
+        )
+    said += f"The shapes go {' → '.join(shapes)}. "
+    said += f"On one batch the network takes **{_whole_text(found, first)}** forward with {_threads(first)}"
     said += f"; layer {layer} ({kind}) takes the most, {most:,.0f} µs, {share:.0%} of the layers' sum. "
     said += _threads_words(found)
     if found[0]["gpu"] is None:
         said += f" There is no GPU column: {found[0]['gpu_reason']}."
     return said
+
+
+def _whole_text(found: list[dict[str, Any]], count: str) -> str:
+    """The whole network's time with its spread: quartiles of the calls, or over several seeds the interval."""
+    whole = _over_seeds(found, count)
+    if isinstance(whole, Summary) and whole.low is not None and whole.high is not None:
+        return f"{whole.mean:,.0f} ± {(whole.high - whole.low) / 2:,.0f} µs"
+    numbers = _whole(found, count)
+    assert numbers is not None
+    return f"{numbers[0]:,.0f} µs (quartiles {numbers[1]:,.0f}–{numbers[2]:,.0f})"
 
 
 def _reading(settings: dict[str, Any], found: list[dict[str, Any]]) -> str:
@@ -250,11 +317,15 @@ def _threads_words(found: list[dict[str, Any]]) -> str:
     wholes = {count: numbers[0] for count in found[0]["cpu"] if (numbers := _whole(found, count))}
     first, *others = wholes
     if not others:
-        return f"Only {first} thread(s) were measured."
+        return f"Only {_threads(first)} {'was' if first == '1' else 'were'} measured."
+    if _unsettled(found):
+        told = ", ".join(f"{_threads(count)} {_whole_text(found, count)}" for count in wholes)
+        return f"Forward: {told}. What threads do is not concluded, for medians among these are not settled."
     told = ", ".join(
-        f"{count} threads {wholes[count]:,.0f} µs ({wholes[first] / wholes[count]:.2f} times as fast)"
+        f"{_threads(count)} {_whole_text(found, count)} ({wholes[first] / wholes[count]:.2f} times as fast)"
         for count in others
     )
+    said = f"Forward: {_threads(first)} {_whole_text(found, first)}, {told}. "
     quicker = [
         one
         for one in found[0]["shapes"]
@@ -262,10 +333,9 @@ def _threads_words(found: list[dict[str, Any]]) -> str:
         and (b := _time(found, others[-1], one["layer"], "forward"))
         and b[2] < a[1]
     ]
-    return (
-        f"Forward: {first} thread {wholes[first]:,.0f} µs, {told}. With {others[-1]} threads {len(quicker)} of "
-        f"{len(found[0]['shapes'])} layers are quicker beyond their quartiles; a layer of a few microseconds has "
-        "nothing to share out."
+    return said + (
+        f"With {_threads(others[-1])} {len(quicker)} of {len(found[0]['shapes'])} layers are quicker beyond their "
+        "quartiles than with " + _threads(first) + "."
     )
 
 
@@ -273,13 +343,13 @@ def _threads_table(found: list[dict[str, Any]]) -> Table:
     counts = list(found[0]["cpu"])
     columns = [Column("layer", "Layer", align="left"), Column("type", "Type", align="left")]
     for count in counts:
-        columns.append(Column(f"t{count}", f"{count} thread{'s' * (count != '1')}", "µs", ",.1f"))
-        columns.append(Column(f"q{count}", "quartiles", align="left"))
+        columns.append(Column(f"t{count}", _threads(count), "µs", ",.1f"))
+        columns.append(Column(f"q{count}", f"Quartiles, {_threads(count)}", align="left"))
     rows = [
         {"layer": one["layer"].removeprefix("layers."), "type": one["type"], **_cells(found, counts, one["layer"])}
         for one in found[0]["shapes"]
     ]
-    rows.append({"layer": "whole network", "type": "", **_cells(found, counts, None)})
+    rows.append({"layer": WHOLE, "type": "", **_cells(found, counts, None)})
     return Table("Forward time by the number of threads", columns, rows, name="threads")
 
 
@@ -288,7 +358,7 @@ def _cells(found: list[dict[str, Any]], counts: list[str], layer: str | None) ->
     for count in counts:
         numbers = _whole(found, count) if layer is None else _time(found, count, layer, "forward")
         if numbers:
-            cells |= {f"t{count}": numbers[0], f"q{count}": f"{numbers[1]:,.1f}–{numbers[2]:,.1f}"}
+            cells |= {f"t{count}": numbers[0], f"q{count}": _quartiles(numbers)}
     return cells
 
 
@@ -299,7 +369,7 @@ def _threads_figure(found: list[dict[str, Any]]) -> Figure:
             "time": numbers[0],
             "low": numbers[1],
             "high": numbers[2],
-            "threads": f"{count} thread{'s' * (count != '1')}",
+            "threads": _threads(count),
         }
         for one in found[0]["shapes"]
         for count in found[0]["cpu"]

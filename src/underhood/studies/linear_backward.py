@@ -25,7 +25,7 @@ from underhood.engine import functional
 from underhood.engine.forms import form
 from underhood.engine.tensor import Tensor
 from underhood.lab import Results, Scale, Study
-from underhood.report.document import Document, Equation, Section
+from underhood.report.document import Code, Document, Equation, Section
 from underhood.settings import SettingError, Settings
 from underhood.studies.by_hand.worked import (
     aligned,
@@ -246,12 +246,12 @@ for n in range(N):
 """
 
 
-def _loops() -> Iterator[str | Table]:
+def _loops() -> Iterator[str | Code]:
     yield "The same as a program: every index of a formula is a loop, and what is summed over is added up with `+=`."
-    rows = [{"line": line} for line in LOOPS.strip().splitlines()]
-    foot = ["dX, dW and db start at 0. With = in place of += the last term alone would be kept, the commonest mistake."]
-    yield Table(
-        "All three gradients in one nest of loops", [Column("line", "Line", align="left")], rows, foot, name="loops"
+    yield Code(
+        LOOPS.strip(),
+        "`dX`, `dW` and `db` start at 0. With `=` in place of `+=` the last term alone would be kept, the commonest "
+        "mistake.",
     )
 
 

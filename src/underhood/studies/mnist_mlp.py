@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from underhood.data import stream
-from underhood.lab import Results, Scale, Study
+from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.networks import template
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError
@@ -188,50 +188,98 @@ def report(results: Results) -> Document:
                 "Results",
                 [results_table("After the last epoch", results, ["test_error", "test_loss", "parameters", "seconds"])],
             ),
-            Section("The network and how it learns", [*map(_hyperparameters, results.groups), *EQUATIONS]),
+            Section("The network and how it learns", [*map(_hyperparameters, results.groups), *_equations(results)]),
         ],
     )
 
 
-EQUATIONS = [
-    Equation(
+SCALINGS = {"normalised": "less the training set's mean, over its deviation", "unit": "in [0, 1]"}
+SIZES = {"mnist": (784, 10), "digits": (64, 10)}  # pixels and classes of the sets that have digits
+BANDS = (  # the course's points for a test error below the number
+    (0.05, "below 5 % (10 points)"),
+    (0.10, "5 to 10 % (5 points)"),
+    (0.20, "10 to 20 % (3 points)"),
+    (float("inf"), "20 % or more (no points)"),
+)
+
+
+def _equations(results: Results) -> Iterator[Equation]:
+    scalings = dict.fromkeys(group.settings["data"]["scaling"] for group in results.groups)
+    pixels = " or ".join(SCALINGS.get(each, each) for each in scalings)
+    activations = " or ".join(dict.fromkeys(_structure(group)[1] for group in results.groups))
+    yield Equation(
         r"h_k = \varphi(W_k h_{k-1} + b_k), \quad h_0 = x, \qquad o = \mathrm{softmax}(W_L h_{L-1} + b_L)",
-        "$x$: the 784 pixels, normalised; $o$: a probability for each digit.",
-    ),
-    Equation(
+        f"$x$: the pixels, {pixels}; $\\varphi$: {activations}; $o$: a probability for each class.",
+    )
+    yield Equation(
         r"E = -\log o_t, \qquad \frac{\partial E}{\partial f} = o - \mathrm{onehot}(t)",
-        "$t$: the right digit; $f$: the logits. The gradient is what the network said less what was true.",
-    ),
-]
+        "$t$: the right class; $f$: the logits. The gradient is what the network said less what was true.",
+    )
+
+
+def _structure(group: Group) -> tuple[str, str]:
+    """The sizes of the network's layers, 784–512–10, and its activation."""
+    network = group.settings["network"]
+    known = inspect.signature(Network.entries()[network["name"]]).parameters
+    own = {name: parameter.default for name, parameter in known.items()} | network
+    inputs, classes = SIZES.get(group.settings["data"]["name"], ("inputs", "classes"))
+    sizes = [inputs, *own["hidden"], classes] if "hidden" in own else [inputs, "…", classes]
+    return "–".join(map(str, sizes)), str(own.get("activation", "its own activations"))
 
 
 def _answer(results: Results) -> str:
-    found = [(s, group) for group in results.groups if (s := group.summary("test_error")) is not None]
-    if not found:
-        return "No trial finished with weights that could be tested."
     said = []
-    for summary, group in found:
-        data = group.settings["data"]
-        on = f" (on {data['test']:,} test images)" if data["test"] else ""
-        goal = 0.05 if group.settings["network"]["name"] == "template" else 0.02
-        verdict = "below" if summary.mean < goal else "not below"
+    for group in results.groups:
+        summary = group.summary("test_error")
+        if summary is None:
+            continue
         which = f" with {group.label}" if results.varying else ""
+        sizes, activation = _structure(group)
         said.append(
-            f"**{estimate(summary)}** of the test digits are misread{which}{on}, over {summary.n} "
-            f"seed{'s' if summary.n > 1 else ''}: {verdict} the {100 * goal:.0f} % aimed at."
+            f"**{estimate(summary)}** of the test digits are misread{which} by {sizes}, {activation}: "
+            f"{_count(summary, group)}, over {summary.n} seed{'s' if summary.n > 1 else ''}. {_bands(summary)} "
+            f"{'Below' if summary.mean < GOAL else 'Not below'} the {100 * GOAL:.0f} % aimed at."
         )
-    return " ".join(said)
+    return "\n\n".join(said)
+
+
+GOAL = 0.02
+
+
+def _count(summary: Summary, group: Group) -> str:
+    """The same as digits out of those tested."""
+    data = group.settings["data"]
+    tested = data["test"] or {"mnist": 10_000}.get(data["name"])
+    if not tested:
+        return "of the whole test set"
+    interval = ""
+    if summary.low is not None and summary.high is not None:
+        interval = f" ± {(summary.high - summary.low) / 2 * tested:,.0f}"
+    return f"{summary.mean * tested:,.0f}{interval} of {tested:,}"
+
+
+def _bands(summary: Summary) -> str:
+    """The course's band that the mean is in, and whether the interval stays in it."""
+    inside = [next(title for edge, title in BANDS if value < edge) for value in (summary.mean, *_ends(summary))]
+    said = f"In the course's bands: {inside[0]}."
+    return said if len(set(inside)) == 1 else f"{said[:-1]}; the interval reaches over the band's edge."
+
+
+def _ends(summary: Summary) -> tuple[float, ...]:
+    return () if summary.low is None or summary.high is None else (summary.low, summary.high)
 
 
 def _hyperparameters(group: Any) -> Table:
     s = group.settings
-    page = inspect.signature(Network.entries()[s["network"]["name"]]).parameters
-    default = list(page["hidden"].default) if "hidden" in page else None
-    network = {"hidden": default, **s["network"]}
+    network = s["network"]
+    sizes, activation = _structure(group)
+    drawn = "standard-normal" if network["name"] == "template" else s["initialisation"]
     optimizer = ", ".join(f"{key} {value}" for key, value in s["optimizer"].items() if key != "name")
     rows = [
-        {"what": "Network", "value": f"{network['name']}, hidden layers {network['hidden']}"},
-        {"what": "First weights", "value": "standard-normal" if network["name"] == "template" else s["initialisation"]},
+        {"what": "Network", "value": f"{network['name']}, {sizes}"},
+        {"what": "Activation", "value": activation},
+        {"what": "Pixels", "value": SCALINGS.get(s["data"]["scaling"], s["data"]["scaling"])},
+        {"what": "Initial weights", "value": drawn},
         {"what": "Optimiser", "value": f"{s['optimizer']['name']}, {optimizer}"},
         {"what": "Batch", "value": f"{s['batch_size']} images"},
         {"what": "Epochs", "value": str(s["epochs"])},

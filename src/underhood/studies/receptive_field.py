@@ -39,11 +39,11 @@ def trial(settings: FieldSettings, seed: int, context: Context) -> Iterator[Even
         yield Result(measured_stack(settings.layers, settings.kernel))
         return
     found = counted(settings.network, settings.input or None, verify=settings.verify)
-    rows = [row for row in found["layers"] if row["depth"] == 0 and row["field"] and row["field"][0]["stride"]]
+    rows = [row for row in found["layers"] if not row["group"] and row["field"] and row["field"][0]["stride"]]
     if not rows:
         raise ValueError(f"{settings.network}: no layer of it looks through a window, so it has no receptive field")
     if settings.network in KNOWN and not settings.input:
-        last = max(row["field"][0]["size"] for row in rows)
+        last = max(axis["size"] for row in rows for axis in row["field"])
         found["checks"].append(check("field of the last map, known", last, KNOWN[settings.network]))
     yield Result(
         {"field": rows[-1]["field"][0]["size"], "rows": rows, "checks": found["checks"], "input": found["input"]}
@@ -108,7 +108,9 @@ def report(results: Results) -> Document:
         )
     checks = [{**one, "what": f"{name}: {one['what']}"} for name, r in found.items() for one in r["checks"]]
     sections.append(Section("Checks", [checks_table([*(stack["checks"] if stack else ()), *checks])]))
-    return Document("Receptive fields", ENTRY.question, _answer(results, stack, found), sections)
+    headline: dict[str, Any] = {} if stack is None else {"stack": f"{stack['field']}×{stack['field']}"}
+    headline |= {name: _size(result["rows"][-1]["field"]) for name, result in found.items()}
+    return Document("Receptive fields", ENTRY.question, _answer(results, stack, found), sections, headline)
 
 
 PROOF: list[Any] = [
@@ -202,21 +204,20 @@ def _cheaper(layers: int, kernel: int) -> Iterator[str | Table]:
 
 
 def network_table(name: str, result: dict[str, Any]) -> Table:
-    """The layers, blocks and modules at which the field grows."""
+    """The layers at every depth at which the field changes, along each axis, with its sum."""
     rows, last = [], None
     for row in result["rows"]:
-        one = row["field"][0]
-        now = (one["size"], one["stride"], one["offset"])
+        now = [[axis[key] for axis in row["field"]] for key in ("size", "stride", "offset")]
         if now != last:
-            sizes = [axis["size"] for axis in row["field"]]
+            _, stride, offset = now
             rows.append(
                 {
                     "layer": row["name"],
                     "type": row["type"],
                     "output": "×".join(map(str, row["outputs"][0][1:])),
-                    "field": "×".join(map(str, sizes if len(set(sizes)) > 1 else sizes * (2 // len(sizes) or 1))),
-                    "stride": one["stride"],
-                    "offset": one["offset"],
+                    "field": _size(row["field"]),
+                    "stride": _along(stride),
+                    "offset": _along(offset),
                     "how": row["arithmetic"].get("field"),
                 }
             )
@@ -226,20 +227,36 @@ def network_table(name: str, result: dict[str, Any]) -> Table:
         Column("type", "Type", align="left"),
         Column("output", "Output", align="left"),
         Column("field", "Field", "px", align="left"),
-        Column("stride", "Stride", "px"),
-        Column("offset", "Offset", "px"),
+        Column("stride", "Stride", "px", help="rows, columns where they differ"),
+        Column("offset", "Offset", "px", help="rows, columns where they differ"),
         Column("how", "Sum", align="left"),
     ]
     return Table(f"{name}, input {result['input']}", columns, rows, name=f"fields-{name}")
 
 
+def _size(axes: list[dict[str, Any]]) -> str:
+    """49×9 of two axes, 49 of one."""
+    return "×".join(str(axis["size"]) for axis in axes)
+
+
+def _along(values: list[int]) -> int | str:
+    """A number where all axes agree, else one an axis."""
+    return values[0] if len(set(values)) == 1 else ", ".join(map(str, values))
+
+
 def depth_figure(found: dict[str, dict[str, Any]]) -> Figure:
-    """Fields against the way through each network."""
-    values = [
-        {"way": place / max(1, len(result["rows"]) - 1), "field": row["field"][0]["size"], "network": name}
-        for name, result in found.items()
-        for place, row in enumerate(result["rows"])
-    ]
+    """Fields against the way through each network; a curve an axis where the axes differ."""
+    values = []
+    for name, result in found.items():
+        fields = [[axis["size"] for axis in row["field"]] for row in result["rows"]]
+        alike = all(len(set(sizes)) == 1 for sizes in fields)
+        axes = [""] if alike else [", rows", ", columns", ", third axis"][: max(map(len, fields))]
+        values += [
+            {"way": i / max(1, len(fields) - 1), "field": sizes[axis], "network": f"{name}{called}"}
+            for axis, called in enumerate(axes)
+            for i, sizes in enumerate(fields)
+            if axis < len(sizes)
+        ]
     return lines(
         "How the field grows",
         values,
@@ -250,7 +267,8 @@ def depth_figure(found: dict[str, dict[str, Any]]) -> Figure:
         x_format=".0%",
         x_title="way through the network's maps",
         y_title="field, pixels",
-        caption="Pools and strides make all later layers grow faster.",
+        caption="Every layer that is no container, in the order of the pass. Behind a stride all later layers grow "
+        "faster; where a branch begins again from the module's input, the curve steps back.",
         name="growth",
     )
 
@@ -263,8 +281,8 @@ def _answer(results: Results, stack: dict[str, Any] | None, found: dict[str, dic
         agree = "the gradient finds the same" if all(one["agrees"] for one in stack["checks"]) else "but a check failed"
         said.append(f"{n} layers of {f}×{f} see what one of **{field}×{field}** sees ({n}·{f} − {n} + 1), and {agree}.")
     if found:
-        ends = ", ".join(f"{name} {result['field']}" for name, result in found.items())
-        said.append(f"Units of the last map see, in pixels along an axis: {ends}.")
+        ends = ", ".join(f"{name} {_size(result['rows'][-1]['field'])}" for name, result in found.items())
+        said.append(f"Units of the last map see, in pixels: {ends}.")
     return " ".join(said)
 
 

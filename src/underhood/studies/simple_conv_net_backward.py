@@ -3,7 +3,7 @@ r"""SimpleConvNet backward by the delta rule: every local gradient, number by nu
 A local gradient δ = ∂E/∂z says how the loss moves with one number of a layer. The output's is what the network said
 less what was true; each layer hands it down, and every weight's gradient is a sum of δ times what the weight saw.
 
-    δ(fc2) = y − t      ∂E/∂w = Σ δ · a      ∂E/∂b = Σ δ
+    E = 1/N Σ_n −log y[n,t_n]      δ(fc2) = (y − t)/N      ∂E/∂w = Σ δ · a      ∂E/∂b = Σ δ
 
 Source: A. Chernodub, "Homework for the deep learning class", 2019, equation (6) and task 3.
 """
@@ -30,6 +30,7 @@ from underhood.studies.by_hand.convnet import (
     simple_conv_net,
     size,
 )
+from underhood.studies.by_hand.delta_rule import rules
 from underhood.trials import Context, Event, Result
 
 Array = np.ndarray
@@ -37,39 +38,13 @@ Array = np.ndarray
 DELTAS = ("fc2", "relu", "fc1", "reshape", "pool", "conv", "input")  # from the loss down
 WEIGHTS = ("fc2.weight", "fc2.bias", "fc1.weight", "fc1.bias", "conv.weight", "conv.bias")
 
-RULES = [
-    (r"\delta^{(\mathrm{fc2})}_{n,k} = y_{n,k} - t_{n,k}",
-     "Softmax and cross-entropy together: $t$ is 1 for the right class, else 0."),
-    (r"\frac{\partial E}{\partial w^{(\mathrm{fc2})}_{k,j}} = \sum_n \delta^{(\mathrm{fc2})}_{n,k}\,"
-     r" a^{(\mathrm{relu})}_{n,j}, \qquad \frac{\partial E}{\partial b^{(\mathrm{fc2})}_k} = "
-     r"\sum_n \delta^{(\mathrm{fc2})}_{n,k}",
-     "As matrices: $\\delta^{\\top} A$, and the sum of the rows of $\\delta$."),
-    (r"\delta^{(\mathrm{relu})}_{n,j} = \sum_k \delta^{(\mathrm{fc2})}_{n,k}\, w^{(\mathrm{fc2})}_{k,j}",
-     "Back along the same weights: $\\delta W$."),
-    (r"\delta^{(\mathrm{fc1})}_{n,j} = \begin{cases} \delta^{(\mathrm{relu})}_{n,j} & z^{(\mathrm{fc1})}_{n,j} > 0 \\"
-     r" 0 & \mathrm{else} \end{cases}",
-     "ReLU lets through what it let through on the way up. The weights of fc1 follow as those of fc2 did."),
-    (r"\delta^{(\mathrm{reshape})}_{n,i} = \sum_j \delta^{(\mathrm{fc1})}_{n,j}\, w^{(\mathrm{fc1})}_{j,i}, \qquad "
-     r"\delta^{(\mathrm{pool})}_{n,c,m,l} = \delta^{(\mathrm{reshape})}_{n,i}",
-     "$i = (c-1)SS + (m-1)S + l$: the row is folded back into maps."),
-    (r"\delta^{(\mathrm{conv})}_{n,c,p,q} = \begin{cases} \delta^{(\mathrm{pool})}_{n,c,m,l} & (p,q)\ \mathrm{maximum}"
-     r" \\ 0 & \mathrm{else} \end{cases}",
-     "Only the largest number of a 2×2 square moved the pool, so it alone gets its gradient (the first of equals)."),
-    (r"\frac{\partial E}{\partial w^{(\mathrm{conv})}_{o,c,i,j}} = \sum_n \sum_m \sum_l "
-     r"\delta^{(\mathrm{conv})}_{n,o,m,l}\, a_{n,c,m+i-1,l+j-1}",
-     "A weight of a filter met every window, so its gradient is a sum over all of them: itself a convolution of the "
-     "image with $\\delta$. As matrices: $\\sum_n \\delta_n X_n^{\\top}$, with the columns $X$ of the forward pass."),
-    (r"\frac{\partial E}{\partial b^{(\mathrm{conv})}_o} = \sum_n \sum_m \sum_l \delta^{(\mathrm{conv})}_{n,o,m,l}",
-     "The bias was added everywhere, so it gathers everything."),
-]  # fmt: skip
-
 
 def trial(settings: ByHandSettings, seed: int, context: Context) -> Iterator[Event]:
     """The worked example's gradients in scalar form, and the whole network's three ways beside PyTorch."""
     example = settings.example
     small = forward("scalar", example.image_array(), example.weights())
     small_gradients = gradients(small, np.array([example.target]))
-    x, t = digits(settings, seed, context.data)
+    x, t, source = digits(settings, seed, context.data)
     weights = simple_conv_net(seed)
     found = {way: gradients(forward(way, x, weights), t) for way in WAYS}
     reference = by_pytorch(x, weights, t)
@@ -80,6 +55,7 @@ def trial(settings: ByHandSettings, seed: int, context: Context) -> Iterator[Eve
     }
     yield Result(
         {
+            "source": source,
             "values": {name: z.tolist() for name, z in small.layers.items()},
             "example": {name: g.tolist() for name, g in small_gradients.items()},
             "sizes": {name: size(g.shape) for name, g in found["scalar"].items()},
@@ -112,17 +88,22 @@ def report(results: Results) -> Document:
     """The rules, the worked example with its numbers, the differences."""
     group = results.groups[0]
     values = group.counted[0].result
+    largest = max(trial.result["largest"] for trial in group.counted)
+    images = group.settings["images"]
+    seeds = f", {len(group.counted)} seeds" if len(group.counted) > 1 else ""
     return Document(
         title=ENTRY.title,
         question=ENTRY.question,
         answer=(
-            "The output's δ is what the network said less what was true; each layer hands it down, and a weight's "
-            f"gradient is the sum of δ times what the weight saw. All {len(DELTAS)} local gradients and {len(WEIGHTS)} "
-            "weight gradients of SimpleConvNet, in scalar form and both vector forms, are within a mean squared "
-            f"difference of **{values['largest']:.1e}** of {values['by']}, over {group.settings['images']} digits."
+            f"The loss is the mean over the batch, so the output's δ is (y − t)/N with N = {images}: what the network "
+            "said less what was true, divided by N. Each layer hands it down, and a weight's gradient is the sum of δ "
+            f"times what the weight saw. All {len(DELTAS)} local gradients and {len(WEIGHTS)} weight gradients of "
+            "SimpleConvNet, in scalar form and both vector forms, are within a mean squared difference of "
+            f"**{largest:.1e}** of {values['by']}, over {images} digit{'s' * (images != 1)} of {values['source']}"
+            f"{seeds}."
         ),
         sections=[
-            Section("The delta rule, from the loss down", equations(RULES)),
+            Section("The delta rule, from the loss down", list(rules(images))),
             Section("The same with numbers", _example(values, group.settings["example"])),
             Section(
                 "How far apart the ways are",
@@ -147,6 +128,7 @@ def report(results: Results) -> Document:
                 ],
             ),
         ],
+        headline={"largest difference": largest},
     )
 
 
@@ -164,8 +146,10 @@ def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
     )
     pairs = [
         (
-            rf"\delta^{{(\mathrm{{fc2}})}} = {matrix(z['softmax'])} - {matrix([target])} = {matrix(d['fc2'])}",
-            "What the network said less what was true, on the example of `simple-conv-net-forward`.",
+            rf"\delta^{{(\mathrm{{fc2}})}} = \frac{{1}}{{1}} \left({matrix(z['softmax'])} - {matrix([target])}\right) "
+            rf"= {matrix(d['fc2'])}",
+            "One image, so $N = 1$: what the network said less what was true, on the example of "
+            "`simple-conv-net-forward`.",
         ),
         (
             rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc2}})}}}} = \delta^{{\top}} \mathbf{{a}} = "
@@ -204,9 +188,9 @@ ENTRY = Study(
     compares=(),
     scales={
         "smoke": Scale("1 digit", seeds=1, set={"images": 1}, time="5 s", complete=True),
-        "quick": Scale("2 digits", seeds=1, time="5 s"),
+        "quick": Scale("2 digits, of MNIST where it is", seeds=1, set={"source": "auto"}, time="5 s"),
         "full": Scale("64 digits of MNIST", seeds=1, set={"images": 64, "source": "mnist"}, time="30 s"),
     },
     report=report,
-    data=lambda settings: settings.source,
+    data=lambda settings: None if settings.source == "auto" else settings.source,
 )

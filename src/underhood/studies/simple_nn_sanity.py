@@ -15,7 +15,7 @@ from pydantic import Field
 
 from underhood.data import stream
 from underhood.figures import bars
-from underhood.lab import Results, Scale, Study
+from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.networks import NETWORKS
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told, with_weights
@@ -79,12 +79,12 @@ def report(results: Results) -> Document:
     found = told(results, "backend")
     result = next(iter(found.values()))
     cost = result["cost"]
-    checks = [{**c, "what": f"{name}: {c['what']}"} for name, one in found.items() for c in one["cost"]["checks"]]
-    checks += _both_alike(found)
+    seeds = [trial.seed for trial in results.groups[0].counted]
+    checks = [check for group in results.groups for check in _checks(group)] + list(_both_alike(results))
     sections = [
         Section("Shapes, layer by layer", [SHAPES, shape_table(result)]),
         Section("Weights", [WEIGHTS, weight_table(cost), weight_figure(cost)]),
-        Section("What came out", [_outputs(result), logits_table(result)]),
+        Section("What came out", [_outputs(results.groups[0]), logits_table(result, seeds)]),
         Section("Checks", [checks_table(checks)]),
     ]
     return Document("SimpleNN, checked before training", ENTRY.question, _answer(result, checks), sections)
@@ -151,7 +151,9 @@ def weight_table(cost: dict[str, Any]) -> Table:
         Column("biases", "Biases", format=",d"),
     ]
     totals = cost["totals"]
-    foot = [f"{totals['weights']:,} weights + {totals['biases']:,} biases and scales = {totals['parameters']:,}."]
+    normalised = any(layer["type"].startswith("BatchNorm") for layer in cost["layers"])
+    besides = "biases, and scales and shifts of BatchNorm," if normalised else "biases"
+    foot = [f"{totals['weights']:,} weights + {totals['biases']:,} {besides} = {totals['parameters']:,}."]
     return Table("Weights of SimpleNN", columns, rows, foot, name="weights")
 
 
@@ -172,31 +174,54 @@ def weight_figure(cost: dict[str, Any]) -> Any:
     )
 
 
-def logits_table(result: dict[str, Any]) -> Table:
+def logits_table(result: dict[str, Any], seeds: Sequence[int]) -> Table:
     """What the untrained network says of the dummy images."""
     columns = [Column("image", "Image", format="d")]
     columns += [Column(str(c), f"class {c}", format="+.3f") for c in range(len(result["logits"][0]))]
     rows = [{"image": i, **{str(c): z for c, z in enumerate(row)}} for i, row in enumerate(result["logits"])]
-    return Table("Logits of the untrained network", columns, rows, name="logits")
+    title = "Logits of the untrained network" + (f", seed {seeds[0]} of {len(seeds)}" if len(seeds) > 1 else "")
+    return Table(title, columns, rows, name="logits")
 
 
-def _both_alike(found: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _checks(group: Group) -> Iterator[dict[str, Any]]:
+    """The checks of a back end; where seeds differ, the one that failed."""
+    backend = group.settings["backend"]
+    for several in zip(*(trial.result["cost"]["checks"] for trial in group.counted), strict=True):
+        worst = min(several, key=lambda one: bool(one["agrees"]))
+        yield {**worst, "what": f"{backend}: {worst['what']}"}
+
+
+def _both_alike(results: Results) -> Iterator[dict[str, Any]]:
     """The same weights and images on both back ends have to give the same numbers, to rounding."""
-    if len(found) < 2:
+    if len(results.groups) != 2:
         return
-    one, other = (np.asarray(result["logits"]) for result in found.values())
-    close = one.shape == other.shape and bool(np.allclose(one, other, rtol=1e-4, atol=1e-5))
+    first, second = ({t.seed: np.asarray(t.result["logits"]) for t in g.counted} for g in results.groups)
+    pairs = [(first[seed], second[seed]) for seed in first.keys() & second.keys()]
+    close = all(a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs)
     yield check("logits on both back ends, to rounding", True, close)
 
 
-def _outputs(result: dict[str, Any]) -> str:
-    logits = np.asarray(result["logits"])
+def _outputs(group: Group) -> str:
+    """What the logits say of the start: the loss that they give against classes drawn evenly, log Σ eᶻ − mean z."""
+    several = [np.asarray(trial.result["logits"], np.float64) for trial in group.counted]
+    images, classes = several[0].shape
+    said = f"{images} rows, one for each image, of {classes} numbers, one for each class"
+    if not all(np.isfinite(logits).all() for logits in several):
+        return said + ". **Not all of them are finite.**"
+    largest = Summary.of([float(np.abs(logits).max()) for logits in several])
+    loss = Summary.of([float((np.log(np.exp(z).sum(1)) - z.mean(1)).mean()) for z in several])
     return (
-        f"{len(logits)} rows, one for each image, of {logits.shape[1]} numbers, one for each class; all finite, the "
-        f"largest {np.abs(logits).max():.2f} in size. The images are noise and the weights untrained, so which class "
-        "is ahead means nothing; that the numbers are small says that training will start near a loss of "
-        f"ln {logits.shape[1]} = {np.log(logits.shape[1]):.3f}."
+        f"{said}; all finite, the largest {_over_seeds(largest, 2)} in size. The images are noise and the weights "
+        "untrained, so which class is ahead means nothing. Against classes drawn evenly these logits give a loss of "
+        f"{_over_seeds(loss, 4)}; equal ones would give $\\ln {classes} = {np.log(classes):.4f}$."
     )
+
+
+def _over_seeds(summary: Summary, digits: int) -> str:
+    if summary.low is None or summary.high is None:
+        return f"{summary.mean:.{digits}f}"
+    half = (summary.high - summary.low) / 2
+    return f"{summary.mean:.{digits}f} ± {half:.{digits}f} (95 % interval, n = {summary.n})"
 
 
 def _answer(result: dict[str, Any], checks: list[dict[str, Any]]) -> str:

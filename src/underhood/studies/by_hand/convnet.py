@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from underhood.data import load
+from underhood.errors import BadInput
 from underhood.report.document import Equation
 from underhood.settings import SettingError, Settings
 from underhood.tables import Column, Table
@@ -34,7 +35,7 @@ class Example(Settings):
     image: Matrix = Field(default=[[0, 1, 0, 3, 3], [2, 3, 1, 2, 0], [0, 1, 1, 0, 1], [2, 1, 0, 3, 2], [0, 1, 0, 3, 1]])
     filter: Matrix = Field(default=[[1, -1], [0, 2]])
     filter_bias: float = 1
-    fc1: Matrix = Field(default=[[1, 0, -1, 0], [0, 1, 0, -1], [-1, 0, 0, 1]])
+    fc1: Matrix = Field(default=[[1, 0, -1, 0], [0, 1, 0, -1], [1, 0, 1, -1]])
     fc1_bias: list[float] = Field(default=[0, 1, -1])
     fc2: Matrix = Field(default=[[1, 0, -1], [0, 1, 1]])
     fc2_bias: list[float] = Field(default=[0, -1])
@@ -91,7 +92,9 @@ class ByHandSettings(Settings):
 
     example: Example = Field(default_factory=Example)
     images: int = Field(default=2, ge=1, le=512)
-    source: Literal["digits", "mnist"] = "digits"
+    source: Literal["auto", "digits", "mnist"] = Field(
+        default="digits", description='"auto": MNIST where it is at hand, else scikit-learn\'s digits'
+    )
 
 
 @dataclass(frozen=True)
@@ -129,18 +132,25 @@ def forward(way: str, x: Array, weights: dict[str, Array]) -> Pass:
     return Pass(z, parameters)
 
 
-def digits(settings: ByHandSettings, seed: int, root: Path | None) -> tuple[Array, Array]:
-    """Images (N, 1, 28, 28) in [0, 1] and their classes."""
-    arrays = load(settings.source, root)
+def digits(settings: ByHandSettings, seed: int, root: Path | None) -> tuple[Array, Array, str]:
+    """Images (N, 1, 28, 28) in [0, 1], their classes, and the name of the set that they are from."""
+    source = "mnist" if settings.source == "auto" else settings.source
+    try:
+        arrays = load(source, root)
+    except BadInput:
+        if settings.source != "auto":
+            raise
+        source, arrays = "digits", load("digits", root)
     rows = np.random.default_rng(seed).permutation(len(arrays.train))[: settings.images]
     images = arrays.train.take(np.sort(rows)) / arrays.white
-    if settings.source == "digits":  # 8×8 → 24×24 → 28×28
+    if source == "digits":  # 8×8 → 24×24 → 28×28
         images = np.pad(np.kron(images, np.ones((3, 3))), ((0, 0), (0, 0), (2, 2), (2, 2)))
-    return images.astype(np.float64), arrays.train.labels[np.sort(rows)]
+    called = "MNIST" if source == "mnist" else "scikit-learn, enlarged from 8×8"
+    return images.astype(np.float64), arrays.train.labels[np.sort(rows)], called
 
 
 def simple_conv_net(seed: int) -> dict[str, Array]:
-    """SimpleConvNet's first weights in float64, PyTorch's initialisation from a seed."""
+    """SimpleConvNet's initial weights in float64, PyTorch's initialisation from a seed."""
     from underhood.networks.simple_conv_net import simple_conv_net as build
 
     back = backend("underhood", "float64")
