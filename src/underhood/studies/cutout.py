@@ -31,12 +31,14 @@ from underhood.studies.detection.scenes import scene
 from underhood.studies.occlusion.masks import (
     blind,
     blind_by_chance,
+    blind_probability,
     cutout,
     drawn_centres,
     edges,
-    expected_share,
+    hidden_probability,
     square_masks,
     unexplained,
+    whole_probability,
 )
 from underhood.studies.occlusion.report import DEPTHS, DRAWN, QUESTION, TITLE, report
 from underhood.trials import Artefact, Context, Event, Note, Result
@@ -103,13 +105,19 @@ def trial(settings: CutoutSettings, seed: int, context: Context) -> Iterator[Eve
         "again": _seen(cutout(np.repeat(x[:1], 8, axis=0), again), mean, std),
         "one": masks[0],
         "few": many[:30].mean(0),
-        "often": many.mean(0),
+        "often": hidden_probability(settings.size, settings.holes, height, width),
     }
     yield Artefact("pictures.npz", lambda path: _save(path, arrays))
     each = many.mean((1, 2))
     some = raw[: settings.guessed] / 255
     normal = (some - mean) / std
-    unseen = [blind(many[:2000], depth) for depth in DEPTHS]
+    sides = (height, width)
+    exactly = hidden_probability(settings.size, settings.holes, *sides)
+    expected = float(exactly.mean())
+    if settings.holes == 1:
+        unseen = [blind_probability(settings.size, depth, *sides) for depth in DEPTHS]
+    else:
+        unseen = [blind(many[:2000], depth) for depth in DEPTHS]
     yield Result(
         {
             "source": source,
@@ -120,12 +128,12 @@ def trial(settings: CutoutSettings, seed: int, context: Context) -> Iterator[Eve
             "hidden": [int(n) for n in masks.sum((1, 2))],
             "share": float(each.mean()),
             "share_error": float(each.std(ddof=1) / np.sqrt(len(each))),
-            "whole": float((each == settings.size**2 / (height * width)).mean()) if settings.holes == 1 else None,
-            "expected": expected_share(settings.size, height) * expected_share(settings.size, width),
+            "whole": whole_probability(settings.size, *sides) if settings.holes == 1 else None,
+            "expected": expected,
             "blind_cutout": unseen,
-            "blind_dropout": [blind_by_chance(float(each.mean()), depth, height, width) for depth in DEPTHS],
+            "blind_dropout": [blind_by_chance(expected, depth, height, width) for depth in DEPTHS],
             "guess_cutout": unexplained(normal, many[: len(normal)]),
-            "guess_dropout": unexplained(normal, rng.random((len(normal), height, width)) < each.mean()),
+            "guess_dropout": unexplained(normal, rng.random((len(normal), height, width)) < expected),
             "torch_gap": _torch_gap(x, cut, centres, settings.size),
         }
     )

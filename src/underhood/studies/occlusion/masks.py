@@ -46,13 +46,40 @@ def cutout(x: Array, masks: NDArray[np.bool_]) -> Array:
     return np.where(masks[:, None], x.dtype.type(0), x)
 
 
-def expected_share(size: int, length: int) -> float:
-    """The mean share of a side that one square hides, over all places of its centre."""
-    return float(covered(np.arange(length, dtype=np.int32)[:, None], size, length).mean())
+def over_centres(size: int, length: int) -> NDArray[np.bool_]:
+    """Which positions along a side a square hides, for each position of its centre: (length, length)."""
+    return covered(np.arange(length, dtype=np.int32)[:, None], size, length)
+
+
+def expected_fraction(size: int, length: int) -> float:
+    """The mean fraction of a side that one square hides, over all positions of its centre."""
+    return float(over_centres(size, length).mean())
+
+
+def hidden_probability(size: int, holes: int, height: int, width: int) -> Array:
+    """With which probability each pixel is hidden, (H, W): one minus that of being missed by every square."""
+    rows, columns = (over_centres(size, length).mean(0) for length in (height, width))
+    return 1 - (1 - np.outer(rows, columns)) ** holes
+
+
+def whole_probability(size: int, height: int, width: int) -> float:
+    """With which probability one square lies within the image."""
+    rows, columns = ((over_centres(size, length).sum(1) == size).mean() for length in (height, width))
+    return float(rows * columns)
+
+
+def blind_probability(size: int, depth: int, height: int, width: int) -> float:
+    """`blind` exactly, over all centres of one square: rows and columns are hidden independently of each other."""
+
+    def along(length: int) -> float:
+        seen = np.pad(over_centres(size, length), ((0, 0), (depth, depth)), constant_values=True)
+        return float(np.lib.stride_tricks.sliding_window_view(seen, 2 * depth + 1, axis=1).all(-1).mean())
+
+    return along(height) * along(width)
 
 
 def unexplained(x: Array, masks: NDArray[np.bool_]) -> float:
-    """The squared error of guessing hidden pixels from their surroundings, as a share of guessing the mean, 0.
+    """The squared error of guessing hidden pixels from their surroundings, as a fraction of guessing the mean, 0.
 
     The guess is the smoothest one: every hidden pixel is the mean of its four neighbours (Laplace's equation,
     solved by sweeps). 0: the neighbours tell all there was; 1: no more than the mean colour does.
@@ -67,7 +94,7 @@ def unexplained(x: Array, masks: NDArray[np.bool_]) -> float:
 
 
 def blind(masks: NDArray[np.bool_], depth: int) -> float:
-    """The share of units after `depth` 3×3 convolutions (padding 1) that see hidden pixels alone."""
+    """The fraction of units after `depth` 3×3 convolutions (padding 1) that see hidden pixels alone."""
     hidden = np.pad(masks, ((0, 0), (depth, depth), (depth, depth)), constant_values=True)
     for _ in range(depth):
         hidden = hidden[:, :-2] & hidden[:, 1:-1] & hidden[:, 2:]
@@ -76,7 +103,7 @@ def blind(masks: NDArray[np.bool_], depth: int) -> float:
 
 
 def blind_by_chance(share: float, depth: int, height: int, width: int) -> float:
-    """The same when every pixel goes by a coin of its own: share to the number of pixels in the unit's window."""
+    """The same when every pixel goes by a coin of its own: `share` to the number of pixels in the unit's window."""
     rows, columns = (
         np.minimum(np.arange(n) + depth, n - 1) - np.maximum(np.arange(n) - depth, 0) + 1 for n in (height, width)
     )

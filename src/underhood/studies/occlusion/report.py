@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from underhood.figures import bars
 from underhood.figures.pictures import Picture, pictures, shaded
-from underhood.lab import Results
+from underhood.lab import Results, Summary
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.occlusion.masks import expected_share
+from underhood.studies.occlusion.masks import expected_fraction
 from underhood.tables import Column, Table
 
 Array = NDArray[Any]
@@ -25,36 +25,59 @@ PUBLISHED = (("ResNet-18", 4.72, 3.99, 5), ("WideResNet 28-10", 3.87, 3.08, 5), 
 
 def report(results: Results) -> Document:
     """What cutout does to pictures, how much it hides, and why single pixels are another thing."""
-    first = results.groups[0].counted[0]
+    trials = results.groups[0].counted
+    first = trials[0]
     found, settings = first.result, first.settings
     with np.load(first.artefact("pictures.npz")) as packed:
         arrays = {name: packed[name] for name in packed.files}
     return Document(
         title=TITLE,
         question=QUESTION,
-        answer=_answer(found, settings),
+        answer=_answer(trials),
         sections=[
             Section("Before and after", _before_and_after(found, settings, arrays)),
             Section("How the square is drawn", _drawing(found, settings)),
             Section("How much it hides", _hiding(found, settings, arrays)),
-            Section("Against dropout", _against_dropout(found)),
+            Section("Against dropout", _against_dropout(trials)),
             Section("Does it help?", _published()),
-            Section("Checks, and what is assumed", _checks(found, settings)),
+            Section("Checks, and what is assumed", _checks(trials)),
         ],
+        headline={
+            "hidden (%)": 100 * found["expected"],
+            "unknown under the square (%)": _percent(trials, "guess_cutout"),
+            "unknown under single pixels (%)": _percent(trials, "guess_dropout"),
+        },
     )
 
 
-def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
+def _percent(trials: Any, name: str) -> Summary:
+    """A fraction over the seeds, as per cent."""
+    return Summary.of([100 * trial.result[name] for trial in trials])
+
+
+def _told(summary: Summary) -> str:
+    """12.3 %, or 12.3 ± 0.4 % over several seeds."""
+    if summary.low is None or summary.high is None:
+        return f"{summary.mean:.1f} %"
+    return f"{summary.mean:.1f} ± {(summary.high - summary.low) / 2:.1f} %"
+
+
+def _answer(trials: Any) -> str:
+    found, settings = trials[0].result, trials[0].settings
     size, (_, height, width) = settings["size"], found["shape"]
-    dropout, square = found["guess_dropout"], found["guess_cutout"]
-    return (
+    pixels, square = _percent(trials, "guess_dropout"), _percent(trials, "guess_cutout")
+    said = (
         f"Cutout lays {_squares(settings)} of zeros, {size}×{size} pixels, over every training image at a random "
-        f"place: on {height}×{width} images it hides **{100 * found['share']:.1f} %** of the pixels on average. "
-        f"Where as many single pixels are dropped instead, their neighbours give nearly all away: guessing from them "
-        f"leaves {100 * dropout:.0f} % of the hidden variation unknown. Under the square {100 * square:.0f} % stay "
-        "unknown. So dropout on pixels is noise that a convolution smooths away, while cutout takes a whole part of "
-        "the object out of sight, and the network must learn to recognise it by the rest."
+        f"position: on {height}×{width} images it hides **{100 * found['expected']:.1f} %** of the pixels on average. "
+        f"Guessed from the visible pixels around it, **{_told(square)}** of what the square hides stays unknown; where "
+        f"as many single pixels are dropped, **{_told(pixels)}**. "
     )
+    if square.mean > pixels.mean and (square.low is None or pixels.high is None or square.low > pixels.high):
+        return said + (
+            "So the square takes a part of the object out of sight that its surroundings do not give away, and the "
+            "network must learn to recognise it by the rest; dropped pixels are noise that their neighbours mend."
+        )
+    return said + "With this square the surroundings tell as much as with single pixels: it hides no whole part."
 
 
 def _squares(settings: dict[str, Any]) -> str:
@@ -88,7 +111,7 @@ def _before_and_after(found: dict[str, Any], settings: dict[str, Any], arrays: d
         f"so on the screen the square has the mean {'colour' if several else 'grey'}, {colour} of 255: it is not "
         "a black hole that would look like an object of its own, but no news at all.",
         pictures(
-            "Two pictures before and after",
+            "Before and after",
             shown,
             columns=3,
             largest=192,
@@ -133,7 +156,7 @@ def _drawing(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
         Column("rows", "Rows hidden", align="left"),
         Column("columns", "Columns hidden", align="left"),
         Column("hidden", "Pixels hidden", format=",d"),
-        Column("share", "Share", format=".1%"),
+        Column("share", "Fraction", format=".1%"),
         Column("crosses", "Crosses the border", align="left"),
     ]
     return [
@@ -161,11 +184,11 @@ def _drawing(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
 
 def _hiding(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     size, (_, height, width) = settings["size"], found["shape"]
-    down, across = expected_share(size, height), expected_share(size, width)
+    down, across = expected_fraction(size, height), expected_fraction(size, width)
     full = size * size / (height * width)
     rows = [
         {"what": "the whole square, if it never crossed", "share": min(1.0, full)},
-        {"what": "expected, one square, all centres counted", "share": found["expected"]},
+        {"what": "expected, all centres counted: exact", "share": found["expected"]},
         {"what": f"measured on {settings['draws']:,} draws", "share": found["share"]},
     ]
     said = [
@@ -174,31 +197,32 @@ def _hiding(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, A
             r"\mathrm{E}[\text{rows}] = \frac{1}{H} \sum_{y=0}^{H-1} (r_2 - r_1) "
             rf"= {down * height:.4g} \text{{ of }} {height}"
         ),
-        "rows, and of the columns likewise; rows and columns are drawn apart, so their shares multiply:",
+        "rows, and of the columns likewise; rows and columns are drawn independently, so their fractions multiply:",
         Equation(
-            r"\mathrm{E}[\text{share}] = "
+            r"\mathrm{E}[\text{fraction}] = "
             rf"\frac{{{down * height:.4g}}}{{{height}}} \cdot \frac{{{across * width:.4g}}}{{{width}}} "
-            rf"= {found['expected']:.4f}",
+            rf"= {down * across:.4f}",
         ),
+        *_several_squares(found, settings),
         Table(
-            "Share of the image that is hidden",
-            [Column("what", "", align="left"), Column("share", "Share", format=".2%")],
+            "Fraction of the image that is hidden",
+            [Column("what", "", align="left"), Column("share", "Fraction", format=".2%")],
             rows,
             foot=[f"The measured mean has a standard error of {100 * found['share_error']:.2f} percentage points."],
             name="shares",
         ),
     ]
-    often = arrays["often"]
+    often = arrays["often"]  # exact, over all centres
     grey = [shaded(mask.astype(float)) for mask in (arrays["one"], arrays["few"])]
     whole = found["whole"]
-    kept = f"The square is whole in {100 * whole:.0f} % of the draws. " if whole else ""
+    kept = "" if whole is None else f"The square lies whole within the image for {100 * whole:.1f} % of the centres. "
     said += [
         pictures(
             "How often each pixel is hidden",
             [
                 Picture("one mask", grey[0]),
                 Picture("mean of 30 masks", grey[1]),
-                Picture(f"mean of {settings['draws']:,} masks", shaded(often, 0)),
+                Picture("all centres: exact", shaded(often, 0)),
             ],
             columns=3,
             largest=192,
@@ -213,11 +237,25 @@ def _hiding(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, A
     return said
 
 
-def _against_dropout(found: dict[str, Any]) -> list[Any]:
-    rows = [
-        {"how": "single pixels (dropout)", "told": 1 - found["guess_dropout"], "left": found["guess_dropout"]},
-        {"how": "one square (cutout)", "told": 1 - found["guess_cutout"], "left": found["guess_cutout"]},
+def _several_squares(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
+    """How several squares on one image come to what they hide."""
+    if settings["holes"] == 1:
+        return []
+    return [
+        f"{settings['holes']} squares may overlap. A pixel stays visible when all of them miss it; averaged over the "
+        "pixels, that gives",
+        Equation(
+            rf"\mathrm{{E}}[\text{{fraction}}] = \frac{{1}}{{H W}} \sum_{{i,j}} \left(1 - (1 - q_{{i,j}})^"
+            rf"{{{settings['holes']}}}\right) = {found['expected']:.4f}",
+            "$q_{i,j}$: the probability that one square hides the pixel.",
+        ),
     ]
+
+
+def _against_dropout(trials: Any) -> list[Any]:
+    found, settings = trials[0].result, trials[0].settings
+    rows = [_known("single pixels (dropout)", trials, "guess_dropout"), _known("cutout", trials, "guess_cutout")]
+    exact = settings["holes"] == 1
     deep = [
         {"depth": f"{depth} layers" if depth != 1 else "1 layer", "cutout": 100 * cut, "dropout": 100 * drop}
         for depth, cut, drop in zip(DEPTHS, found["blind_cutout"], found["blind_dropout"], strict=True)
@@ -246,15 +284,16 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
             rows,
             x="how",
             y="told",
+            band=("low", "high") if len(trials) > 1 else None,
             y_format=".0%",
             x_title="hidden",
-            y_title="share of the hidden variation that is explained",
+            y_title="fraction of the hidden variation that is explained",
             name="told",
-            caption="Measured here, the same share of pixels hidden both ways; 0 % is guessing the mean colour.",
+            caption="Measured here, the same fraction of pixels hidden both ways; 0 % is guessing the mean colour.",
         ),
         "**A unit deeper in the network sees a window of the image**, $(2k+1)$ pixels wide after $k$ convolutions of "
-        "3×3. It is blind when all of its window is hidden. With pixels dropped at a rate $p$ that is next to "
-        "impossible, $p^{9}$ after one layer; a square leaves many units with nothing at all:",
+        "3×3. It is blind when all of its window is hidden. With pixels dropped at a rate $p$ its "
+        "probability is $p^{9}$ after one layer, away from the border; a square hides whole windows at once:",
         Table(
             "Units that see hidden pixels alone",
             [
@@ -264,7 +303,7 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
             ],
             deep,
             foot=[
-                "Cutout: measured on 2,000 draws.",
+                "Cutout: exact, over all centres." if exact else "Cutout: measured on 2,000 draws of all squares.",
                 "Dropout: the mean of p to the number of pixels in the window, which are fewer at a border.",
             ],
             name="blind",
@@ -274,6 +313,12 @@ def _against_dropout(found: dict[str, Any]) -> list[Any]:
         "all later maps at once, and so acts like data augmentation: it shows objects half hidden, as the world does, "
         "and rewards looking at the whole picture rather than at one telling detail.",
     ]
+
+
+def _known(how: str, trials: Any, name: str) -> dict[str, Any]:
+    """What the visible pixels tell, with its interval over several seeds."""
+    told = Summary.of([1 - trial.result[name] for trial in trials])
+    return {"how": how, "told": told.mean, "low": told.low, "high": told.high}
 
 
 def _published() -> list[Any]:
@@ -296,8 +341,10 @@ def _published() -> list[Any]:
     ]
 
 
-def _checks(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
-    gap = found["torch_gap"]
+def _checks(trials: Any) -> list[Any]:
+    found, settings = trials[0].result, trials[0].settings
+    gaps = [trial.result["torch_gap"] for trial in trials]
+    gap = None if None in gaps else max(gaps)
     if gap is None:
         torch = "PyTorch is not installed, so the check by counting stands alone."
     else:
@@ -305,13 +352,15 @@ def _checks(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
             "PyTorch makes the same mask another way: a 1 at the centre, spread by a transposed convolution with "
             f"S×S ones. The largest difference between its images and ours is **{gap:.1g}**."
         )
-    off = abs(found["share"] - found["expected"]) / max(found["share_error"], 1e-12)
-    checks = [torch]
-    if settings["holes"] == 1:
-        checks.append(
-            f"The measured share, {100 * found['share']:.2f} %, lies {off:.1f} standard errors from the one that "
-            f"counting all centres gives, {100 * found['expected']:.2f} %."
-        )
+    share = float(np.mean([trial.result["share"] for trial in trials]))
+    error = float(np.mean([trial.result["share_error"] for trial in trials])) / len(trials) ** 0.5
+    off = abs(share - found["expected"]) / max(error, 1e-12)
+    drawn = settings["draws"] * len(trials)
+    checks = [
+        torch,
+        f"Of {drawn:,} draws, {100 * share:.2f} % of the pixels were hidden: {off:.1f} standard errors from what "
+        f"counting all centres gives, {100 * found['expected']:.2f} %.",
+    ]
     return [
         "\n".join(f"- {check}" for check in checks),
         "Assumed, each by option: one square an image (`holes`), S = 16 as the paper uses for CIFAR-10 (`size`; it "
