@@ -5,7 +5,9 @@ logarithmic axis, is left out: a gap in a curve.
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from underhood.figures.figure import HOVER, Figure
@@ -80,14 +82,17 @@ def bars(
 ) -> Figure:
     """A bar for every category `x` (and `series` within), as long as `y`, its value at its end.
 
-    Bars lie, so that categories of any length read straight. They begin at 0, or at the edge of a
-    logarithmic axis.
+    Bars lie, so that categories of any length read straight. They begin at 0, or on a logarithmic axis at a power of
+    ten below the shortest.
     """
     along = [y, *(band or ())]
     values = [row for row in drawable(rows, along, along * log_y) if row[y] is not None]
     categories = list(dict.fromkeys(row[x] for row in values))
     kinds = Series(series, list(grouped(values, series)))
     axis = Axis.over(along, values, log_y, 0.04, zero=not log_y)
+    if log_y and values:
+        shortest = math.log10(min(row[name] for row in values for name in along if row[name] is not None))
+        axis = replace(axis, low=10.0 ** (math.ceil(shortest) - 1))
     channel = axis.channel(y_title, y_format)
     channel["axis"] |= {"grid": True, "domain": False, "ticks": False}
     encoding: dict[str, Any] = {

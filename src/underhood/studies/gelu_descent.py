@@ -257,7 +257,8 @@ def _steps(each: dict[str, Any]) -> Table:
                 "step": None if after is None else after["x"] - row["x"],
             }
         )
-    return Table("Every step", columns, rows, name=f"steps-from-{each['x0']:g}")
+    title = f"Every step from {digits(each['x0'])}, {each['title']}"
+    return Table(title, columns, rows, name=f"steps-from-{each['x0']:g}")
 
 
 def _substituted(each: dict[str, Any]) -> Iterator[Equation]:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from underhood.figures import Figure, bars, lines
 from underhood.figures.matrix import matrix
 from underhood.figures.pictures import Box, Picture, pictures, shaded
-from underhood.lab import Results
+from underhood.lab import Results, Summary
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.detection.fast_and_faster import PUBLISHED, fast_and_faster, shares
 from underhood.studies.detection.rpn import STRIDE, probability
+from underhood.studies.detection.rpn_figure import rpn_figure
 from underhood.tables import Column, Table, number
 
 Array = NDArray[Any]
@@ -31,7 +32,7 @@ def report(results: Results) -> Document:
     return Document(
         title=TITLE,
         question=QUESTION,
-        answer=_answer(found, settings),
+        answer=_answer(trials),
         sections=[
             Section("Fast beside Faster R-CNN", fast_and_faster(found)),
             Section("The region proposal network", _structure(found, settings)),
@@ -43,24 +44,55 @@ def report(results: Results) -> Document:
             Section("How many are left", _left(found)),
             Section("Checks, and what is assumed", _checks(found, settings)),
         ],
+        headline={
+            "proposals after suppression": found["counts"]["kept"],
+            "objects covered (%)": _covered(trials, "recall"),
+            "mean best IoU": Summary.of([trial.result["recall"]["iou"] for trial in trials]),
+        },
     )
 
 
-def _answer(found: dict[str, Any], settings: dict[str, Any]) -> str:
-    c, recall, times = found["counts"], found["recall"], found["times"]
+def _covered(trials: Sequence[Any], which: str) -> Summary:
+    """Objects that a proposal covers, as per cent, over the seeds."""
+    return Summary.of([100 * trial.result[which]["share"] for trial in trials])
+
+
+def _percent(summary: Summary) -> str:
+    if summary.low is None or summary.high is None:
+        return f"{summary.mean:.0f} %"
+    return f"{summary.mean:.0f} ± {(summary.high - summary.low) / 2:.0f} %"
+
+
+def _milliseconds(trials: Sequence[Any], which: str) -> str:
+    """What the proposals take, over the seeds."""
+    summary = Summary.of([trial.result["times"][which][1] for trial in trials])
+    if summary.low is None or summary.high is None:
+        return f"{summary.mean:.0f} ms"
+    return f"{summary.mean:.0f} ± {(summary.high - summary.low) / 2:.0f} ms"
+
+
+def _answer(trials: Sequence[Any]) -> str:
+    found, settings = trials[0].result, trials[0].settings
+    c, recall = found["counts"], found["recall"]
     fast, faster = (shares(PUBLISHED[which])[1] for which in ("fast", "faster"))
-    covered, before = (f"{100 * of['share']:.0f} %" for of in (recall, found["recall_before"]))
+    covered, before = (_percent(_covered(trials, which)) for which in ("recall", "recall_before"))
+    seeds = f" with each of {len(trials)} seeds" if len(trials) > 1 else ""
     known = " It has learned from drawn shapes alone: on a photograph it shows the steps, no more."
     return (
         "Fast R-CNN waits for its region proposals; Faster R-CNN lets a network make them from the feature map that it "
         f"has computed anyway. In the paper proposals took {100 * fast:.0f} % of a picture's time before and "
-        f"{100 * faster:.0f} % after; measured here, {times['fast'][1]:.0f} ms by selective search and "
-        f"{times['faster'][1]:.0f} ms by the network. On one picture **{c['anchors']:,}** anchors become "
+        f"{100 * faster:.0f} % after; measured here, {_milliseconds(trials, 'fast')} by selective search and "
+        f"{_milliseconds(trials, 'faster')} by the network. On one picture **{c['anchors']:,}** anchors become "
         f"{c['large']:,} clipped boxes that are not tiny, the best {c['best']} go into non-maximum suppression, "
         f"**{c['kept']}** come out of it and {c['proposals']} are handed on, {c['sure']} of them surer than not that "
-        f"they hold an object. On {settings['test_scenes']} fresh scenes the proposals cover **{covered}** of "
+        f"they hold an object. On {settings['test_scenes']} fresh scenes{seeds} the proposals cover **{covered}** of "
         f"{recall['objects']} objects (IoU ≥ 0.5); before training {before}.{known if settings['image'] else ''}"
     )
+
+
+def _ranks(arrays: dict[str, Array]) -> dict[int, str]:
+    """A proposal's name wherever it is told of: its rank by objectness, 1 the best."""
+    return {int(row): str(rank) for rank, row in enumerate(arrays["best"], 1)}
 
 
 def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
@@ -80,6 +112,7 @@ def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
         "(boxes of fixed shapes around that place), an **objectness**, *is there anything?*, and four **deltas**, "
         "*how must the anchor move and stretch to fit it?* Being a convolution it asks the same question everywhere, "
         "so an object that moves moves its proposal.",
+        rpn_figure(kinds),
         Table(
             "The layers",
             [
@@ -173,7 +206,6 @@ def _learning(found: dict[str, Any], settings: dict[str, Any], trials: Sequence[
         for name, title in (("objectness_loss", "objectness"), ("box_loss", "box deltas"))
         for step, value in _smooth(trials[0].metric(name))
     ]
-    before, after = found["recall_before"], found["recall"]
     return [
         f"An anchor counts as an object when its IoU with one is at least {settings['foreground']:g}, or when it is "
         f"that object's best anchor; as background when its IoU with every object is below "
@@ -194,11 +226,16 @@ def _learning(found: dict[str, Any], settings: dict[str, Any], trials: Sequence[
             f"Objects that a proposal covers with IoU ≥ 0.5, on {settings['test_scenes']} fresh scenes",
             [Column("when", "", align="left"), Column("share", "Covered", format=".0%"),
              Column("iou", "Mean best IoU", format=".2f"), Column("proposals", "Proposals a picture", format=".0f")],
-            [{"when": when, **{k: of[k] for k in ("share", "iou", "proposals")}}
-             for when, of in (("before training", before), ("after", after))],
+            [{"when": when, **_recalled(trials, which)}
+             for when, which in (("before training", "recall_before"), ("after", "recall"))],
             name="recall",
         ),
     ]  # fmt: skip
+
+
+def _recalled(trials: Sequence[Any], which: str) -> dict[str, Summary]:
+    found = [trial.result[which] for trial in trials]
+    return {key: Summary.of([each[key] for each in found]) for key in ("share", "iou", "proposals")}
 
 
 def _smooth(series: dict[int, float], window: int = 10) -> list[tuple[int, float]]:
@@ -212,16 +249,17 @@ def _decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     (x1, y1, x2, y2), (dx, dy, dw, dh) = one["anchors"], one["deltas"]
     w, h, x, y = x2 - x1, y2 - y1, (x1 + x2) / 2, (y1 + y2) / 2
     nw, nh = w * np.exp(dw), h * np.exp(dh)
+    ranks = _ranks(arrays)
     table = [
         {
-            "box": chr(65 + i),
+            "box": ranks[each["row"]],
             "p": each["p"],
             "anchor": _box_text(each["anchors"]),
             "deltas": ", ".join(f"{d:.2f}" for d in each["deltas"]),
             "decoded": _box_text(each["decoded"]),
             "clipped": _box_text(each["clipped"]),
         }
-        for i, each in enumerate(found["decoded"])
+        for each in found["decoded"]
     ]
     rows = np.array([each["row"] for each in found["decoded"]])
     names = [row["box"] for row in table]
@@ -232,7 +270,8 @@ def _decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
             r"w &= w_a e^{d_w}, & \ h &= h_a e^{d_h} \end{aligned}",
             "$d_w$ and $d_h$ are cut at $\\log(1000/16)$, so that no box explodes.",
         ),
-        f"For the best proposal, A, from the anchor around ({x:g}, {y:g}) of {w:.1f}×{h:.1f} pixels:",
+        "A proposal is called by its rank: box 1 has the largest objectness of all, here and below.",
+        f"For box {names[0]}, from the anchor around ({x:g}, {y:g}) of {w:.1f}×{h:.1f} pixels:",
         Equation(
             r"\begin{aligned}"
             rf"x &= {x:g} + {_signed(dx)} \cdot {w:.2f} = {x + dx * w:.2f}, & \ "
@@ -277,7 +316,8 @@ def _box_text(box: Sequence[float]) -> str:
 
 def _suppression(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     worked = found["suppressed"]
-    names = [str(i) for i in range(1, len(worked["boxes"]) + 1)]
+    ranks = _ranks(arrays)
+    names = [ranks[row] for row in found["example"]]
     boxes, overlap = np.array(worked["boxes"]), np.array(worked["iou"])
     limit = settings["threshold"]
     steps = [
@@ -314,9 +354,9 @@ def _suppression(found: dict[str, Any], settings: dict[str, Any], arrays: dict[s
                      _boxes_of(boxes[kept], "proposal", [names[row] for row in kept]))],
             columns=2, largest=302, name="before-and-after",
         ),
-        f"At {limit:g} an object keeps several boxes: proposals may be generous, for the detector after them sees each "
-        "one and suppresses again, class by class. A lower threshold keeps fewer and risks losing one of two objects "
-        "that stand close: `--set threshold=0.3`.",
+        f"At {limit:g} {len(kept)} of these {len(names)} boxes stay. Proposals may be generous, for the detector after "
+        "them sees each one and suppresses again, class by class. A lower threshold keeps fewer and risks losing one "
+        "of two objects that stand close; `--grid threshold=0.3,0.5,0.7` compares.",
     ]  # fmt: skip
 
 
@@ -333,7 +373,8 @@ def _one_iou(boxes: Array, overlap: Array, names: Sequence[str]) -> list[Any]:
         Equation(
             rf"\frac{{{wide:.2f} \cdot {tall:.2f}}}{{{areas[0]:.1f} + {areas[1]:.1f} - {shared:.1f}}} "
             rf"= \frac{{{shared:.1f}}}{{{sum(areas) - shared:.1f}}} = {overlap[0, other]:.2f}",
-            f"Boxes 1 and {names[other]} below: width times height of what they share, over both areas less that.",
+            f"Boxes {names[0]} and {names[other]} below: width times height of what they share, over both areas less "
+            "that.",
         )
     ]
 

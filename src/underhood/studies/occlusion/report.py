@@ -298,7 +298,7 @@ def _against_dropout(trials: Any) -> list[Any]:
             "Units that see hidden pixels alone",
             [
                 Column("depth", "After", align="left"),
-                Column("cutout", "Cutout", unit="%", format=".3g"),
+                Column("cutout", "Cutout", unit="%", format=".2f"),
                 Column("dropout", "Dropout of pixels", unit="%", format=".2g"),
             ],
             deep,
