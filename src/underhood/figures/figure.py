@@ -61,7 +61,7 @@ class Figure:
         names = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(out, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
         return out.getvalue()
 
     def _still(self) -> dict[str, Any]:
@@ -70,6 +70,11 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def _plain(value: Any) -> Any:
+    """A truth value as JSON spells it; Vega reads "False" as true."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _renumbered(svg: str) -> str:

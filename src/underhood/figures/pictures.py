@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from underhood.figures.figure import Figure
 from underhood.figures.theme import COLOURS, DASHES, INK, LETTER, PAPER
 
+SMALLEST = 480  # pixels down to which a page may shrink it
 WIDEST = 620  # pixels of a drawing, filled or not, so that pages show all of them at one scale
 GAP = 16
 NAME = 22  # pixels above a picture for its name
@@ -163,7 +164,7 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
         "width": WIDEST,
         "height": height,
         "autosize": {"type": "pad"},
-        "usermeta": {"narrowest": WIDEST},
+        "usermeta": {"narrowest": SMALLEST},
         "data": {"values": rows},
         "encoding": {"x": x, "y": y},
         "layer": layers,

@@ -15,6 +15,7 @@ from underhood.tables import number
 Row = dict[str, Any]
 
 LABELLED = 6  # more series than this get a legend instead of names at their ends
+BESIDE = 16  # letters of a legend's entries, two of which stand side by side on a telephone
 LONGEST = 28  # letters of such a name
 
 
@@ -102,7 +103,8 @@ class Series:
         """One of `choices` for every series, in turn; `looks` are of the legend."""
         scale = {"domain": self.keys, "range": [choices[i % len(choices)] for i in range(len(self.keys))]}
         channel = {"field": escaped(self.field or ""), "type": "nominal", "scale": scale, "sort": None}
-        return {**channel, "legend": (looks or {}) if legend else None}
+        long = max((len(label(key)) for key in self.keys), default=0) > BESIDE
+        return {**channel, "legend": looks | ({"columns": 1} if long else {}) if legend else None}
 
     def colour(self, legend: bool, **looks: Any) -> Row:
         return {"color": self.channel(COLOURS, legend, **looks) if self.many else {"value": COLOURS[0]}}

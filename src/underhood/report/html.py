@@ -94,12 +94,13 @@ def _still(figure: Figure, number: int) -> Markup:
 def _live(figure: Figure) -> Markup:
     """What Vega needs to draw the figure: its compiled specification, and how to read its CSV."""
     rows = figure.spec["data"]["values"]
-    numeric = {
-        name: "number"
-        for name in dict.fromkeys(name for row in rows for name in row)
-        if all(isinstance(row.get(name), int | float | None) for row in rows)
+    columns = {name: [row[name] for row in rows if row.get(name) is not None] for row in rows for name in row}
+    parse = {
+        name: "boolean" if values and all(isinstance(value, bool) for value in values) else "number"
+        for name, values in columns.items()
+        if all(isinstance(value, int | float) for value in values)
     }
-    text = json.dumps({"spec": figure.vega(), "parse": numeric}, separators=(",", ":"))
+    text = json.dumps({"spec": figure.vega(), "parse": parse}, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 
