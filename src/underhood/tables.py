@@ -13,7 +13,8 @@ a tree.
 import csv
 import io
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from html import escape
@@ -109,7 +110,11 @@ class Table:
     def cells(self) -> list[list[Cell]]:
         """Every row, written, in the order of the columns."""
         several_n = len({estimate.n for estimate in self._estimates()}) > 1
-        return [[_cell(row.get(column.name), column.format, several_n) for column in self.columns] for row in self.rows]
+        specs = [_fixed(column.format, [row.get(column.name) for row in self.rows]) for column in self.columns]
+        return [
+            [_cell(row.get(column.name), spec, several_n) for column, spec in zip(self.columns, specs, strict=True)]
+            for row in self.rows
+        ]
 
     def _estimates(self) -> list[Estimate]:
         values = (row.get(column.name) for row in self.rows for column in self.columns)
@@ -263,6 +268,30 @@ def number(value: float, spec: str = "") -> str:
     return f"{value:.4g}"
 
 
+def _fixed(spec: str, values: Sequence[Any]) -> str:
+    """The format that gives all numbers of a column the same decimals, where `spec` counts significant digits.
+
+    As many as the number that needs most, so that what is compared keeps its zeros: 0.50 under 0.25. Where the
+    numbers are of too different sizes for that, each keeps its own.
+    """
+    if spec and not spec.endswith("g"):
+        return spec
+    plain = [value.mean if isinstance(value, Estimate) else value for value in map(_plain, values)]
+    numbers = [value for value in plain if isinstance(value, int | float) and not isinstance(value, bool)]
+    finite = [value for value in numbers if math.isfinite(value)]
+    if len(finite) < 2 or all(isinstance(value, int) or value.is_integer() for value in finite):
+        return spec
+    texts = [number(value, spec or ".4g") for value in finite]
+    largest = max(map(abs, finite))
+    if any("e" in text for text in texts) or largest >= 1e4:
+        return spec
+    decimals = max(len(text.partition(".")[2]) for text in texts)
+    needed = max(
+        len(text.partition(".")[2]) for text, value in zip(texts, finite, strict=True) if abs(value) == largest
+    )
+    return f".{decimals}f" if decimals - needed <= 3 else spec
+
+
 def _cell(value: Any, spec: str, with_n: bool) -> Cell:
     value = _plain(value)
     if value is None:
@@ -363,12 +392,19 @@ def _cell_html(column: Column, cell: Cell, widest: str) -> str:
     elif isinstance(cell.sort, int | float):
         attributes += f' data-sort="{cell.sort!r}"'
         text = text.replace("-", "−")
+    text = _minus(text)
     if depth:
         attributes += f' style="--uh-depth: {depth:g}"'
     html = escape(text).replace("\n", "<br>")
     if widest:
-        html += f' <span class="uh-spread" data-widest="{escape(widest)}"><span>{escape(cell.spread)}</span></span>'
+        spread = escape(_minus(cell.spread))
+        html += f' <span class="uh-spread" data-widest="{escape(_minus(widest))}"><span>{spread}</span></span>'
     return f"{attributes}>{html}"
+
+
+def _minus(text: str) -> str:
+    """Signs set as such: −3 and [−1, 2], not the hyphen of 3-4, of a word or of an option."""
+    return re.sub(r"(?<![\w=-])-(?=[\d.∞])", "−", text)
 
 
 def _depth(text: str) -> tuple[float, str]:

@@ -96,9 +96,12 @@ def _live(figure: Figure) -> Markup:
     rows = figure.spec["data"]["values"]
     columns = {name: [row[name] for row in rows if row.get(name) is not None] for row in rows for name in row}
     parse = {
-        name: "boolean" if values and all(isinstance(value, bool) for value in values) else "number"
+        name: "string"  # which reads what is missing as null, not as an empty text
+        if not values or not all(isinstance(value, int | float) for value in values)
+        else "boolean"
+        if all(isinstance(value, bool) for value in values)
+        else "number"
         for name, values in columns.items()
-        if all(isinstance(value, int | float) for value in values)
     }
     text = json.dumps({"spec": figure.vega(), "parse": parse}, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

@@ -31,6 +31,8 @@ SPELLINGS = {
 }
 OPENING, CLOSING = "([{⌊⌈⟨|‖", ")]}⌋⌉⟩|‖"
 ENDING = (*CLOSING, "!", "′", "…")  # what may end a term
+RELATIONS = ("=", "<", ">", "≤", "≥", "≈", "→")
+UNBROKEN = 24  # letters of a formula that stays on its line
 SIGNS = ("−", "-", "+", "±", "∓")
 THIN = "0.1667em"
 
@@ -40,6 +42,29 @@ def to_mathml(latex: str, display: Display = "inline") -> str:
     """The formula as a `<math>` element. Raises BadInput for a command that isn't known."""
     root = _tree(latex, display)
     root.set("xmlns", MATHML)
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+@cache
+def to_line(latex: str) -> str:
+    """The formula within a line of text; a long one may break before its relations, for a browser breaks none."""
+    root = _tree(latex, "inline")
+    (row,) = root if len(root) == 1 and root[0].tag == "mrow" else (root,)
+    parts: list[list[Element]] = [[]]
+    for element in row:
+        if element.tag == "mo" and element.text in RELATIONS and parts[-1]:
+            parts.append([])
+        parts[-1].append(element)
+    if len(parts) < 2 or len(to_text(latex)) <= UNBROKEN:
+        return to_mathml(latex)
+    return "<wbr>".join(_math(part) for part in parts)
+
+
+def _math(elements: list[Element]) -> str:
+    root = Element("math", {"display": "inline", "xmlns": MATHML})
+    row = Element("mrow")
+    row.extend(elements)
+    root.append(row)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 

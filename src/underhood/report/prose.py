@@ -48,6 +48,7 @@ MARKS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+SIGN = re.compile(r"(?<![\w=-])-(?=\d)")  # −3, not the hyphen of 3-4
 TOGETHER = re.compile(r"(?<=[\d%]) (?=[±%])|(?<=±) (?=\d)")  # 1.60 ± 0.10 % stays on its line
 
 
@@ -133,9 +134,9 @@ def to_text(text: str) -> str:
 
 def _html(parts: tuple[Span, ...]) -> str:
     write: dict[Kind, Callable[[Span], str]] = {
-        "text": lambda span: TOGETHER.sub("\u00a0", escape(span.text, quote=False)),
+        "text": lambda span: TOGETHER.sub("\u00a0", SIGN.sub("−", escape(span.text, quote=False))),
         "code": lambda span: f"<code>{escape(span.text, quote=False)}</code>",
-        "math": lambda span: mathematics.to_mathml(span.text),
+        "math": lambda span: mathematics.to_line(span.text),
         "bold": lambda span: f"<strong>{_html(span.inside)}</strong>",
         "emphasis": lambda span: f"<em>{_html(span.inside)}</em>",
         "link": lambda span: f'<a href="{escape(span.url)}">{_html(span.inside)}</a>',
