@@ -107,7 +107,7 @@ def test_figures_are_drawn_named_and_downloadable(document, page):
 def test_the_live_figure_knows_how_to_read_its_data(html):
     (text,) = re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
     live = json.loads(text)
-    assert live["parse"] == dict.fromkeys(("step", "loss", "low", "high"), "number")
+    assert live["parse"] == {**dict.fromkeys(("step", "loss", "low", "high"), "number"), "rule": "string"}
     assert "figure" in [each["name"] for each in live["spec"]["data"]]
 
 
