@@ -123,6 +123,10 @@ def undiagnosed(g: Gap, found: Any, expected: Any) -> Diagnosis:
         return Diagnosis("wrong shape", f"shape {found.shape} where {expected.shape} is expected")
     if np.isfinite(expected).all() and not np.isfinite(found).all():
         return Diagnosis("not finite", "values that are not finite")
+    strange = np.isnan(found) & ~np.isnan(expected)
+    if strange.any():
+        where = tuple(int(i) for i in np.argwhere(strange)[0])
+        return Diagnosis("not a number", f"nan at {list(where)}, where {expected[where]:g} is expected")
     as_if = ", as if it were computed in float32" if DOUBLE < g.relative < DIFFERENCES else ""
     return Diagnosis("differs", f"off by {g.relative:.2g} of its norm, most at {list(g.worst)}{as_if}")
 

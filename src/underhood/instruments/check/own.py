@@ -143,16 +143,27 @@ def check_own(mine: Own, operation: Operation, oracle: str | None = None) -> Fin
     """A row for each sample that the function can be asked about."""
     every = questions(operation)
     suitable = [question for question in every if can_be_asked(mine, operation, question)]
-    if not suitable:
+    usual = [] if suitable else [q for q in every if can_be_asked(mine, operation, q, usual=True)]
+    if not suitable and not usual:
         takes = inspect.signature(mine.forward)
-        raise BadInput(f"{mine.name}{takes}: no sample of {operation.name} fits these arguments")
+        raise BadInput(
+            f"{mine.name}{takes}: no sample of {operation.name} fits these arguments; "
+            f"expected: {signature(operation, every)}"
+        )
+    suitable = suitable or usual
     right_one = oracle_of(operation, oracle)
     pairs = [_row(mine, operation.name, question, right_one, oracle) for question in suitable]
     rows, verdicts = [row for row, _ in pairs], [verdict for _, verdict in pairs]
     parts = [part for row in rows for part in row if part == OUTPUT or part.startswith("∂")]
     notes = foot(oracle)
+    if usual:
+        chosen = {key: value for q in usual for key, value in missing(mine, q).items()}
+        said = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        notes.append(f"It has no arguments for {said}; held against {signature(operation, every)} with these.")
     if len(suitable) < len(every):
         notes.append(f"{len(every) - len(suitable)} of {len(every)} samples are left out: they want other settings.")
+    if any("t" in question.names and row.get("∂t") is None for question, row in zip(suitable, rows, strict=True)):
+        notes.append("No gradient of the target t is returned: it is not checked.")
     if not mine.has_gradients:
         notes.append("No backward stands beside it: the output alone is checked.")
     columns = [text("sample", "Sample"), *map(error, dict.fromkeys(parts), dict.fromkeys(parts)), SINGLE_COLUMN, ULPS]
@@ -160,14 +171,40 @@ def check_own(mine: Own, operation: Operation, oracle: str | None = None) -> Fin
     return findings(f"{mine.name} against {right}", columns, rows, verdicts, notes, "check-own")
 
 
-def can_be_asked(mine: Own, operation: Operation, question: Question) -> bool:
-    """Whether the function takes what the question says: every setting that is not a default, every input."""
+def signature(operation: Operation, every: Sequence[Question]) -> str:
+    """The whole signature, `softmax(x, *, dim)`."""
+    settings = dict.fromkeys(key for question in every for key in question.settings)
+    return f"{operation.name}({', '.join([*operation.arguments, *(['*', *settings] if settings else [])])})"
+
+
+def missing(mine: Own, question: Question) -> dict[str, Any]:
+    """The settings that the function has no parameter for."""
+    parameters = inspect.signature(mine.forward).parameters
+    return {key: value for key, value in question.settings.items() if key not in parameters}
+
+
+def _is_usual(key: str, value: Any, x: Any) -> bool:
+    """Whether a setting is what one means who does not mention it: the last axis, the mean, ε = 1e−5."""
+    if key == "dim":
+        return x.ndim <= 2 and value in (-1, x.ndim - 1, (x.ndim - 1,), (-1,))
+    if key == "normalized_shape":
+        return bool(tuple(value) == x.shape[-1:])
+    usual = {"training": True, "eps": 1e-5, "reduction": "mean", "keepdim": False, "approximate": "none", "p": 2.0}
+    return key in usual and bool(value == usual[key])
+
+
+def can_be_asked(mine: Own, operation: Operation, question: Question, usual: bool = False) -> bool:
+    """Whether the function takes what the question sets: every setting that is not a default, every input.
+
+    With `usual` it may go without a setting that is as one would guess it.
+    """
     parameters = inspect.signature(mine.forward).parameters
     kinds = {p.kind for p in parameters.values()}
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         defaults = inspect.signature(operation.call).parameters
         for key, value in question.settings.items():
-            if key not in parameters and not _is_default(value, defaults.get(key)):
+            guessed = usual and _is_usual(key, value, question.inputs[0])
+            if key not in parameters and not guessed and not _is_default(value, defaults.get(key)):
                 return False
     inputs = fitting(mine.forward, question)
     if inspect.Parameter.VAR_POSITIONAL in kinds:
@@ -195,15 +232,25 @@ def _row(
             found = mine.answer(np.float64)(question)
     except Exception as problem:  # a user's function may say anything
         return row, Verdict({OUTPUT: _probed(mine, question, right, problem)})
+    right = _without_target(question, right, found)
     row |= {part: size(g) for part, g in gaps(found, right, question.names).items()}
     tolerance = DOUBLE if which(oracle_name) == "torch" else DIFFERENCES
     verdict = judge(kind, question, oracle, found, right, tolerance)
     if verdict.agrees:
         exact = oracle(question.rounded(np.float32))
-        exact = exact if mine.has_gradients else Answer(exact.z)
+        exact = _without_target(question, exact, found) if mine.has_gradients else Answer(exact.z)
         single = list(gaps(mine.answer(np.float32)(question), exact, question.names).values())
         row |= {"single": size(worst(single)), "ulps": max(g.ulps for g in single)}
     return row, verdict
+
+
+def _without_target(question: Question, right: Answer, found: Answer) -> Answer:
+    """The right answer without the gradient of a loss's target, where none is returned: few need it."""
+    kept = [
+        None if name == "t" and (i >= len(found.gradients) or found.gradients[i] is None) else g
+        for i, (name, g) in enumerate(zip(question.names, right.gradients, strict=False))
+    ]
+    return replace(right, gradients=tuple(kept))
 
 
 def _probed(mine: Own, question: Question, right: Answer, problem: Exception) -> Diagnosis:

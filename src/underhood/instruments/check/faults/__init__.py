@@ -7,7 +7,7 @@ generator of guesses in its module and a line in the module's list.
 
 import numpy as np
 
-from underhood.instruments.check.faults import accumulation, arrays, layers, losses, normalisation
+from underhood.instruments.check.faults import accumulation, arrays, functions, layers, losses, normalisation
 from underhood.instruments.check.faults.case import SAME, Case, Diagnosis, Fault, Guess
 
 FAULTS: tuple[Fault, ...] = (
@@ -15,6 +15,7 @@ FAULTS: tuple[Fault, ...] = (
     *layers.FAULTS,
     *losses.FAULTS,
     *normalisation.FAULTS,
+    *functions.FAULTS,
     *accumulation.FAULTS,
     *arrays.LAST,
 )

@@ -42,6 +42,12 @@ def _bias_missing(case: Case) -> Iterator[Guess]:
         yield "it is not added", case.with_input(i, np.zeros_like)
 
 
+def _bias_twice(case: Case) -> Iterator[Guess]:
+    i = case.position(*BIASES)
+    if i is not None and isinstance(case.question.inputs[i], np.ndarray):
+        yield "it is added twice", case.with_input(i, lambda b: 2 * b)
+
+
 def _padding(case: Case) -> Iterator[Guess]:
     right = case.settings.get("padding")
     if right is None or isinstance(right, str):
@@ -96,6 +102,7 @@ FAULTS = (
     Fault("filter flipped", _filter_flipped),
     Fault("transposed weight", _weight_transposed),
     Fault("missing bias", _bias_missing),
+    Fault("bias twice", _bias_twice),
     Fault("off-by-one padding", _padding),
     Fault("another setting", _other_settings),
 )
