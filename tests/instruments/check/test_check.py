@@ -191,7 +191,7 @@ def test_remarks_on_what_no_number_shows():
         (lambda net: net[1].eval(), "1", "z, ∂weight: stale BatchNorm mode"),
         (lambda net: net.__setitem__(3, torch.nn.AvgPool2d(2)), "3", "z: another layer"),
         (lambda net: setattr(net[0], "padding", (0, 0)), "0", "z: off-by-one padding"),
-        (lambda net: setattr(net[1], "eps", 0.5), "1", "z, ∂weight: differs"),
+        (lambda net: setattr(net[1], "eps", 0.5), "1", "z, ∂weight: another setting"),
     ],
 )
 def test_a_network_against_another(change, layer, verdict):

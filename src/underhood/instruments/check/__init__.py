@@ -32,7 +32,7 @@ from underhood.instruments.check.recording import Arguments, is_array, mapped
 from underhood.instruments.check.trainings import Training, check_trainings
 from underhood.instruments.inputs import Inputs, Spec, as_inputs, parse_inputs
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.target import Target, build, is_place, locate, resolve
+from underhood.instruments.target import Target, build, is_place, locate, resolve, short
 from underhood.networks import NETWORKS
 
 __all__ = ["Findings", "Training", "check"]
@@ -122,12 +122,12 @@ def _network(
     x = _arguments(inputs, target.input or (other.input if other else None), target.name)
     single = len(x[0]) == 1 and not x[1] and is_array(x[0][0])
     if other is not None:
-        return check_pair(_built(target), _built(other), target.name, other.name, x)
+        return check_pair(_built(target, x), _built(other, x), target.name, other.name, x)
     if target.pages and single:
         return check_network(target.build, target.name, x[0][0], oracle)
     if target.pages:
-        return check_pair(target.build(engine.nn), _built(target), f"{target.name} on the engine", target.name, x)
-    return check_itself(_built(target), target.name, x)
+        return check_pair(target.build(engine.nn), _built(target, x), f"{target.name} on the engine", target.name, x)
+    return check_itself(_built(target, x), target.name, x)
 
 
 def _reference(against: Any) -> Target:
@@ -154,7 +154,7 @@ def _target(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
     )
 
 
-def _built(target: Target) -> Any:
+def _built(target: Target, x: Arguments) -> Any:
     """A network, the same every time: PyTorch's where PyTorch is there, for its functions can be watched."""
     if isinstance(target.built, engine.nn.Module):
         return target.built
@@ -163,7 +163,17 @@ def _built(target: Target) -> Any:
     torch = load_torch("a network of PyTorch's")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build(target)[0]
+        net = build(target)[0]
+        if any(torch.nn.parameter.is_lazy(p) for p in net.parameters()):  # they learn their shapes from a first pass
+            args, kwargs = mapped(
+                x, lambda array: torch.tensor(array, dtype=torch.float32 if array.dtype.kind == "f" else None), is_array
+            )
+            try:
+                with torch.no_grad():
+                    net(*args, **kwargs)
+            except Exception as error:
+                raise BadInput(f"{target.name}: its forward raised: {short(error)}") from error
+        return net
 
 
 def _arguments(given: Any, image: tuple[int, ...] | None, name: str) -> Arguments:

@@ -97,6 +97,11 @@ def _equal(a: Array, b: Array) -> bool:
 def parting(mine: Flow, right: Flow, links: Links) -> Parting | None:
     """Where the forward passes part; None where they do not, or the steps are not recorded."""
     known = Known(mine, right, links)
+    if not known.bad and known.missed:
+        names = ", ".join(right.steps[j].name for j in known.missed[:4])
+        return Parting(
+            right.steps[known.missed[0]], None, Diagnosis("missing step", f"the reference goes on with {names}")
+        )
     if not known.bad:
         return None
     i = known.bad[0]
@@ -127,7 +132,7 @@ def _between(known: Known, i: int, instead: Step | None) -> str:
 def _faults(known: Known, i: int) -> Iterator[Diagnosis]:
     """What explains the step, the surest first."""
     step = known.mine.steps[i]
-    missed = known.missed[:LOOKED_AT] or [len(known.right.steps) - 1]  # all is known, but mine goes on
+    missed = known.missed[:LOOKED_AT] or range(len(known.right.steps))[-1:]  # all is known, but mine goes on
     goals = [known.right.steps[j] for j in missed]
     yield from _buffers(known, i)
     for way in (_axis, _operands, _layout, _terms):
@@ -146,6 +151,8 @@ def _faults(known: Known, i: int) -> Iterator[Diagnosis]:
     instead = goals[0] if goals else None
     fits = instead is not None and instead.array.shape == step.array.shape and _same_parents(known, step, instead)
     if instead is not None and fits and instead.kind != step.kind:
+        if instead.kind in {known.mine.steps[k].kind for k in known.bad}:
+            yield Diagnosis("extra step", f"{step.name} comes before {instead.kind}, where the reference has none")
         yield Diagnosis("another function", f"{step.kind} where {instead.kind} is expected")
 
 
@@ -183,7 +190,10 @@ def _case(known: Known, step: Step, goal: Step) -> Case:
 
 
 def _same_parents(known: Known, step: Step, instead: Step) -> bool:
-    return {known.same.get(key) for key in step.parents} == set(instead.parents)
+    if len(step.parents) != len(instead.parents):
+        return False
+    theirs = [known.right.value(key) for key in instead.parents]
+    return all(any(_equal(known.mine.value(key), array) for array in theirs) for key in step.parents)
 
 
 def _reached(found: Array | None, goals: list[Step]) -> Step | None:

@@ -36,6 +36,9 @@ def gap(found: Array, expected: Array, scale: float = 0.0) -> Gap:
     """
     if found.shape != expected.shape:
         return ENDLESS
+    if np.iscomplexobj(found) or np.iscomplexobj(expected):
+        pairs = [np.stack([z.real, z.imag], -1) for z in (found, expected)]
+        return gap(pairs[0], pairs[1], scale)
     finite = np.isfinite(expected)
     if not np.array_equal(np.isfinite(found), finite):
         return ENDLESS

@@ -46,7 +46,10 @@ class LayerQuestion:
 
 def as_array(tensor: Any) -> Array:
     """The numbers of a tensor of either library, a copy of their own."""
-    return np.array(tensor.detach().cpu().numpy())
+    tensor = tensor.detach().cpu()
+    if getattr(tensor, "is_conj", bool)() or getattr(tensor, "is_neg", bool)():
+        tensor = tensor.resolve_conj().resolve_neg()
+    return np.array(tensor.numpy())
 
 
 def as_question(layer: Any, x: Array, delta: Array | None = None) -> LayerQuestion | None:

@@ -28,6 +28,7 @@ from underhood.instruments.check.recording import (
     Call,
     PassFailed,
     Recording,
+    is_about_precision,
     is_array,
     is_ours,
     is_tensor,
@@ -51,6 +52,11 @@ def check_itself(net: Any, name: str, x: Arguments) -> Findings:
     try:
         x, recording = _finite(net, x, name)
     except PassFailed as error:
+        if is_about_precision(error):
+            raise BadInput(
+                f"{name} does not compute in float64 ({error}), so that it cannot be differentiated numerically: "
+                "hold it against a reference, with --against"
+            ) from error
         raise BadInput(f"{name}: its forward raised: {error}") from error
     rows, verdicts = [], []
     for call in recording.calls:
@@ -61,7 +67,11 @@ def check_itself(net: Any, name: str, x: Arguments) -> Findings:
         gaps, verdict = judge_layer(call, recording, _engine_question(call) or _differentiated(call))
         rows[-1] = layer_row(call, [gaps])
         verdicts.append(verdict)
+    if any(verdict.problems for verdict in verdicts):
+        refuse_chance(net, x, recording, name)
     off = whole(net, x, recording)
+    if not off.relative <= SLOPE:
+        refuse_chance(net, x, recording, name)
     shape = ", ".join(times(array.shape) for array in leaves(x, is_array).values())
     lost = Diagnosis(
         "slope",
@@ -80,12 +90,25 @@ def check_itself(net: Any, name: str, x: Arguments) -> Findings:
         "A layer that the engine knows is held against it, any other against numerical differentiation. Whether the "
         "outputs are what they are meant to be, only a reference can say: --against."
     ]
+    if recording.flow.random:
+        kinds = ", ".join(dict.fromkeys(recording.flow.random))
+        foot.append(f"It draws random numbers ({kinds}): the same ones in every pass here.")
     if recording.dropped:
         foot.append("Dropout is off in the comparison, and judged by itself in training mode.")
     if recording.changed:
         foot.append(f"It writes over {', '.join(recording.changed)}, which is its caller's.")
     title = f"{name} by itself, {shape}"
     return findings(title, list(COLUMNS), rows, verdicts, [*foot, *remarks(net, recording)], f"check-{name}")
+
+
+def refuse_chance(net: Any, x: Arguments, recording: Recording, name: str) -> None:
+    """Refuse a network that gives other numbers when it is asked again: chance is no mistake."""
+    again = record(deepcopy(net), x, off=True, backward=False).outputs
+    same = all(
+        gap(z, recording.outputs[key]).relative < DIFFERENCES for key, z in again.items() if key in recording.outputs
+    )
+    if not same:
+        raise BadInput(f"{name} gives other outputs every time, with dropout off: chance cannot be told from a mistake")
 
 
 def _finite(net: Any, x: Arguments, name: str) -> tuple[Arguments, Recording]:
@@ -124,6 +147,8 @@ def _differentiated(call: Call) -> LayerQuestion | None:
     """The layer's own forward, differentiated by its weights; of a large weight, by some of its elements."""
     if call.delta is None:
         return None
+    if call.outputs > 1:  # gradients of the others have come too: the whole is differentiated, here forward is repeated
+        return _forward_question(call)
     layer = deepcopy(call.layer)
     rng = np.random.default_rng(0)
     weights = {name: as_array(p) for name, p in layer.named_parameters(recurse=False)}
@@ -155,6 +180,9 @@ def _differentiated(call: Call) -> LayerQuestion | None:
 def _run(layer: Any, arguments: Arguments) -> Array:
     """The layer's first output for the arguments of a call, off the tape."""
     args, kwargs = mapped(arguments, lambda array: tensor_for(layer, array), is_array)
+    if hasattr(layer, "num_layers") and hasattr(layer, "dropout"):  # that between the layers of an LSTM
+        layer = deepcopy(layer)
+        layer.dropout = 0.0
     with quiet(layer), settled(layer):
         output = layer(*args, **kwargs)
     return as_array(next(iter(leaves(output, is_tensor).values())))
@@ -193,7 +221,8 @@ def judge_layer(call: Call, recording: Recording, query: LayerQuestion | None) -
     right = answer.parts(query.question.names)
     found = {OUTPUT: call.output}
     if sum(other.layer is call.layer for other in recording.calls) == 1:  # else the gradients are sums over its uses
-        found |= {f"∂{name}": query.picked(name, g) for name, g in call.own(recording.gradients).items()}
+        own = call.own(recording.gradients)
+        found |= {f"∂{name}": query.picked(name, g) for name, g in own.items() if name not in _shared(call, recording)}
     scale = 0.0 if call.delta is None else float(np.linalg.norm(call.delta))
     gaps = {part: gap(array, right[part], scale) for part, array in found.items() if part in right}
     problems = {}
@@ -203,6 +232,12 @@ def judge_layer(call: Call, recording: Recording, query: LayerQuestion | None) -
             case = Case(query.kind, query.question, query.oracle, answer, part, found[part])
             problems[part] = diagnose(case) or undiagnosed(g, found[part], right[part])
     return gaps, Verdict(problems)
+
+
+def _shared(call: Call, recording: Recording) -> set[str]:
+    """The weights of a layer that other layers use too: their gradients are sums over all uses."""
+    elsewhere = {id(p) for other in recording.calls if other.layer is not call.layer for p in other.layer.parameters()}
+    return {name for name, p in call.layer.named_parameters() if id(p) in elsewhere}
 
 
 def whole(net: Any, x: Arguments, recording: Recording) -> Gap:

@@ -66,6 +66,8 @@ def own(thing: Any, name: str, home: Any = None) -> Own:
     """What `thing` is; `home` is the module where its backward may stand beside it."""
     if isinstance(thing, Form | tuple | list):
         forward, backward = thing[0], (thing[1] if len(thing) > 1 else None)
+        if not callable(forward) or not (backward is None or callable(backward)):
+            raise BadInput(f"{name}: a pair is a forward and a backward function")
         return _pair(name, forward, backward)
     if is_autograd_function(thing):
         return _on_tensors(name, _applied(thing), thing.forward, by_torch)

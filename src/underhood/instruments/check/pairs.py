@@ -23,7 +23,7 @@ from underhood.instruments.check.faults import Diagnosis
 from underhood.instruments.check.findings import DOUBLE, Findings, Verdict, findings, size
 from underhood.instruments.check.gap import Array, Gap, gap, worst
 from underhood.instruments.check.networks import COLUMNS, layer_row, prepared, remarks, times
-from underhood.instruments.check.one_by_one import judge_call, rerun
+from underhood.instruments.check.one_by_one import judge_call, refuse_chance, rerun
 from underhood.instruments.check.operations import undiagnosed
 from underhood.instruments.check.question import OUTPUT
 from underhood.instruments.check.recording import (
@@ -51,6 +51,8 @@ class Pass:
     right: Recording
     found: Recording | None = None
     failed: str = ""
+    x: Arguments = ((), {})
+    training: bool | None = None  # the mode that both were turned to
 
     @property
     def where(self) -> str:
@@ -83,7 +85,7 @@ def _check_pair(mine: Any, other: Any, name: str, against: str, x: Arguments, pr
     rows, verdicts = _layers(first, pairs)
     drops = _dropouts(passes)
     gaps = [(one, _gaps(one, links)) for one in passes if one.found is not None]
-    problems = _problems(passes, gaps, links, verdicts, rows, tolerance)
+    problems = _problems(mine, name, passes, gaps, links, verdicts, rows, tolerance)
     whole = Verdict(problems | {f"dropout {key}": found for key, found in drops.items()})
     if not problems:
         verdicts = [Verdict(note="differs alone, not in the whole") if v.problems else v for v in verdicts]
@@ -134,7 +136,9 @@ def _passes(mine: Any, other: Any, x: Arguments, against: str, precision: str) -
 def _beside(how: str, right: Recording, mine: Any, x: Arguments, precision: str) -> Pass:
     """My pass beside the reference's; one that fails for want of float64 is tried again in float32."""
     try:
-        return Pass(how, right, record(deepcopy(mine), x, off=True))
+        return Pass(
+            how, right, record(deepcopy(mine), x, off=True), x=x, training=mine.training if "mode" in how else None
+        )
     except PassFailed as error:
         if precision == "float64" and is_about_precision(error):
             raise
@@ -226,7 +230,21 @@ def _judged(call: Call, theirs: Call, found: Recording) -> Verdict:
         return Verdict({OUTPUT: gates})
     if verdict.problems and call.kind != theirs.kind and is_library(call.layer) and is_library(theirs.layer):
         return Verdict({OUTPUT: Diagnosis("another layer", f"{call.kind} where {theirs.kind} is expected")})
+    if verdict.problems and (other := _another_setting(call.layer, theirs.layer)):
+        return Verdict({part: other if found.name == "differs" else found for part, found in verdict.problems.items()})
     return verdict
+
+
+def _another_setting(mine: Any, theirs: Any) -> Diagnosis | None:
+    """An argument in which two layers of one class differ."""
+    if type(mine).__name__ != type(theirs).__name__ or not is_library(mine):
+        return None
+    plain = (int, float, str, tuple)
+    for key, value in vars(theirs).items():
+        own = vars(mine).get(key, value)
+        if not key.startswith("_") and key != "training" and isinstance(value, plain) and own != value:
+            return Diagnosis("another setting", f"{key} is {own!r} where {value!r} is expected")
+    return None
 
 
 def _gates(call: Call, theirs: Call) -> Diagnosis | None:
@@ -297,6 +315,8 @@ def _gaps(one: Pass, links: Links) -> dict[str, tuple[Gap, Array | None, Array]]
 
 
 def _problems(
+    mine: Any,
+    name: str,
     passes: list[Pass],
     gaps: list[tuple[Pass, dict[str, tuple[Gap, Array | None, Array]]]],
     links: Links,
@@ -317,12 +337,14 @@ def _problems(
                 f"its forward draws random numbers ({', '.join(dict.fromkeys(one.found.flow.random))}): a difference "
                 "may be chance; dropout as a layer or torch.nn.functional.dropout is known"
             )
+        if one.found is not None:
+            refuse_chance(mine if one.training is None else deepcopy(mine).train(one.training), one.x, one.found, name)
         why = _why(one, parts, far, links, verdicts, rows)
         return {f"{part}{one.where}": why(part) for part in _few(far)}
     if links.shared:
-        theirs, mine = next(iter(links.shared.items()))
-        text = f"{' and '.join(mine)} are one weight in the reference ({theirs})"
-        return {mine[0]: Diagnosis("weights not shared", text)}
+        theirs, several = next(iter(links.shared.items()))
+        text = f"{' and '.join(several)} are one weight in the reference ({theirs})"
+        return {several[0]: Diagnosis("weights not shared", text)}
     return {}
 
 
@@ -350,8 +372,8 @@ def _why(
             own[part] = Diagnosis("missing output", "it is not returned")
         else:
             own[part] = undiagnosed(g, mine, theirs)
-    cause: Diagnosis | None = None
-    if any(part.startswith("output") for part in far):
+    cause = next((found for found in own.values() if found.name == "missing output"), None)
+    if cause is None and any(part.startswith("output") for part in far):
         split = parting(one.found.flow, one.right.flow, links)
         guilty = [(row["layer"], v) for row, v in zip(rows, verdicts, strict=False) if v.problems]
         layer = next((v for name, v in guilty if split is None or split.step.name.partition("#")[0] == name), None)
@@ -360,7 +382,7 @@ def _why(
         cause = next(iter(layer.problems.values())) if layer else split.diagnosis if split else None
         if (links.mine or links.theirs) and (cause is None or cause.name in ("differs", "factor")):
             cause = _without_counterpart(links, cause)
-    elif any(part.startswith("∂") for part in far):
+    elif cause is None and any(part.startswith("∂") for part in far):
         guilty = [(row["layer"], v) for row, v in zip(rows, verdicts, strict=False) if v.problems]
         cause = next(iter(guilty[0][1].problems.values())) if guilty else lost(one.found, one.right, links)
     if cause is None:

@@ -48,6 +48,7 @@ class Call:
     delta: Array | None = None
     query: LayerQuestion | None = None  # with the weights as they were, where it was wanted
     arguments: Arguments = ((), {})
+    outputs: int = 1  # tensors that it returned and that carry a gradient
 
     @property
     def kind(self) -> str:
@@ -270,7 +271,9 @@ def _backward(net: Any, tensors: dict[str, Any], made: Recording, loss: Callable
     for name, tensor in tensors.items():
         delta = np.asarray(rng.normal(size=made.outputs[name].shape))
         if tensor.requires_grad:
-            roots.append(load_torch().view_as_real(tensor) if made.outputs[name].ndim > tensor.ndim else tensor)
+            roots.append(
+                load_torch().view_as_real(tensor.resolve_conj()) if made.outputs[name].ndim > tensor.ndim else tensor
+            )
             kind = str(roots[-1].dtype).removeprefix("torch.")
             deltas.append(
                 engine.tensor(delta.astype(kind)) if is_ours(net) else load_torch().tensor(delta).to(roots[-1].dtype)
@@ -340,6 +343,7 @@ class _Writer:
                 output = inputs[0]
             if tensors := list(leaves(output, is_tensor).values()):
                 call = Call(self.name, layer, x, as_array(tensors[0]), query=query, arguments=flow.filled(arguments))
+                call.outputs = sum(bool(tensor.requires_grad) for tensor in tensors)
                 self.made.calls.append(call)
                 flow.layer(self.name, layer, arguments, tensors)
                 if tensors[0].requires_grad:

@@ -129,6 +129,8 @@ class Flow:
         if not hasattr(tree, "detach") or not hasattr(tree, "requires_grad"):
             return tree
         known = self._origin.get(id(tree))
+        if isinstance(known, int):
+            self._watch(self.steps[known], tree)
         return as_array(tree) if known is None else Ref(known)
 
     def filled(self, tree: Any, changed: dict[int | str, Array] | None = None) -> Any:
@@ -145,6 +147,9 @@ class Flow:
     def layer(self, name: str, layer: Any, arguments: Any, tensors: list[Any]) -> None:
         """A layer has run; what functions within it made is known already."""
         for i, tensor in enumerate(tensors):
+            known = self._origin.get(id(tensor))
+            if isinstance(known, int):
+                self._watch(self.steps[known], tensor)
             if self._is_new(tensor):
                 self._add(name, type(layer).__name__, layer, arguments, tensor, i)
 
@@ -156,10 +161,16 @@ class Flow:
     def _add(self, name: str, kind: str, call: Any, arguments: Any, tensor: Any, pick: int) -> None:
         self._times[name] = self._times.get(name, 0) + 1
         name = name if self._times[name] == 1 else f"{name}#{self._times[name]}"
-        step = Step(name, kind, as_array(tensor), call, arguments, pick, bool(tensor.requires_grad))
+        step = Step(name, kind, as_array(tensor), call, arguments, pick)
         self._know(tensor, len(self.steps))
         self.steps.append(step)
-        if tensor.requires_grad:
+        self._watch(step, tensor)
+
+    @staticmethod
+    def _watch(step: Step, tensor: Any) -> None:
+        """Keep the tensor's δ. A torch.autograd.Function puts on the tape afterwards what it made off it."""
+        if tensor.requires_grad and not step.carries:
+            step.carries = True
 
             def keep(gradient: Any) -> None:
                 step.delta = as_array(gradient) if step.delta is None else step.delta + as_array(gradient)

@@ -25,6 +25,8 @@ __all__ = ["FAULTS", "Case", "Diagnosis", "Fault", "Guess", "diagnose"]
 
 def diagnose(case: Case) -> Diagnosis | None:
     """The fault whose guess is what was found: the first to the last digits, or else the nearest by far."""
+    if case.found.dtype.kind != "f" or case.expected.dtype.kind != "f":
+        return None  # of indices and masks the faults know nothing
     best, nearest = None, case.near
     with np.errstate(all="ignore"):  # what is compared need not be finite
         for fault in FAULTS:

@@ -78,7 +78,7 @@ def _order(case: Case) -> Iterator[Guess]:
 def _wrong_axis(case: Case) -> Iterator[Guess]:
     """A softmax, a sum, a normalisation along the batch instead of the features, or any other axis."""
     dim = case.settings.get("dim")
-    x = case.question.inputs[0]
+    x = case.question.inputs[0] if case.question.inputs else None
     if dim is not None and isinstance(x, np.ndarray):
         right = dim[0] if isinstance(dim, tuple) and len(dim) == 1 else dim
         for other in range(x.ndim):
@@ -110,6 +110,8 @@ def _factor(case: Case) -> Iterator[Guess]:
     size = float(np.vdot(case.expected, case.expected))
     if size and case.found.shape == case.expected.shape:
         ratio = float(np.vdot(case.expected, case.found)) / size
+        if not np.isfinite(ratio):
+            return
         yield f"every element is {ratio:.6g} times what it should be", ratio * case.expected
 
 

@@ -20,6 +20,8 @@ Forward = Callable[..., Array]
 
 def axes_of(case: Case) -> tuple[int, ...] | None:
     """The axes that a normalisation averages over; None for other operations."""
+    if not case.question.inputs:
+        return None
     x, settings = case.question.inputs[0], case.settings
     if case.kind == "batch_norm":
         return (0, *range(2, x.ndim))
