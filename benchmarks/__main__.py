@@ -1,8 +1,8 @@
 """Side by side with what one would use instead: `make bench`, or `python -m benchmarks`.
 
-Six networks, trained for a moment by the engine, by PyTorch in five variants and, the first four, by tinygrad, JAX and
-MyGrad, on one thread and on two. Every program in `programs/` is written as its own users would write it. What each
-turn gave is kept in `build/bench.jsonl`, from which `--from` makes tables and document again.
+Six networks, trained for a moment by the engine in three ways, by PyTorch in five variants and, the first four, by
+tinygrad, JAX and MyGrad, on one thread and on two. Every program in `programs/` is written as its own users would write
+it. What each turn gave is kept in `build/bench.jsonl`, from which `--from` makes tables and document again.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.contenders import CONTENDERS, LIBRARIES, entered, environment
 from benchmarks.document import document, facts
 from benchmarks.floor import Work, work
 from benchmarks.race import Record, race
-from benchmarks.tables import Records, allocations, floors, peers, speed, variants
+from benchmarks.tables import Records, allocations, floors, ordinary, peers, speed, variants
 from underhood.tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +83,7 @@ def tables(found: Records, works: dict[str, Work]) -> Iterator[Table]:
     few = [case for case in cases if case.peers]
     for threads in found.threads():
         yield speed(found, threads, cases)
+        yield ordinary(found, threads, cases)
         yield variants(found, threads, cases)
         if few:
             yield peers(found, threads, few)

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.cases import Case
 
 ENGINE, PYTORCH, PEERS = "engine", "PyTorch", "peers"
+EAGER = "eager"  # PyTorch's own way, which the engine as it stands is held against
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class Contender:
         """Why it cannot run here; empty where it can."""
         if find_spec(self.package) is None:
             return "not installed"
-        if "--compile" in self.options and not shutil.which(os.environ.get("CXX", "g++")):
+        if self.package == "torch" and "--compile" in self.options and not shutil.which(os.environ.get("CXX", "g++")):
             return "no C++ compiler"
+        if self.package == "underhood" and "--compile" in self.options and not compiles():
+            return "no underhood.compile"
         if self.package == "tinygrad" and not clang():
             return "no clang"
         return ""
@@ -49,10 +52,16 @@ def peer(name: str) -> Contender:
     return Contender(name, PEERS, package, f"step_{package}", takes=lambda case: case.peers)
 
 
+def engine(name: str, *options: str) -> Contender:
+    return Contender(name, ENGINE, "underhood", "step_underhood", options)
+
+
 # Where the fused optimiser is left out, it is to show what it brings: it was never the slower one.
 CONTENDERS = (
-    Contender("underhood", ENGINE, "underhood", "step_underhood"),
-    pytorch("eager"),
+    engine("underhood"),  # by a plan
+    engine("as it stands", "--eager"),
+    engine("compiled by underhood", "--compile"),
+    pytorch(EAGER),
     pytorch("fused", "--fused"),
     pytorch("channels_last, fused", "--channels-last", "--fused"),
     pytorch("compiled, fused", "--compile", "--fused"),
@@ -61,6 +70,13 @@ CONTENDERS = (
     peer("JAX"),
     peer("MyGrad"),
 )
+
+
+def compiles() -> bool:
+    """Whether the engine has what `torch.compile` is to PyTorch."""
+    import underhood
+
+    return hasattr(underhood, "compile")
 
 
 def clang() -> str:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from benchmarks.cases import CASES, Case
-from benchmarks.contenders import CONTENDERS, PEERS, PYTORCH
+from benchmarks.contenders import CONTENDERS, EAGER, PEERS, PYTORCH
 from benchmarks.floor import Work
 from underhood.tables import Column, Table
 
 Record = dict[str, Any]
 Key = tuple[int, int]
 ENGINE_NAME = "underhood"
+STANDS, COMPILED = "as it stands", "compiled by underhood"
 VARIANTS = [c.name for c in CONTENDERS if c.group == PYTORCH]
 PEER_NAMES = [c.name for c in CONTENDERS if c.group == PEERS]
 
@@ -45,10 +46,10 @@ class Records:
         steps = {name: self.step(case, threads, name) for name in VARIANTS}
         return min((name for name, step in steps.items() if step), key=lambda name: steps[name] or 0.0, default=None)
 
-    def ratios(self, case: Case, threads: int, other: str) -> list[float]:
+    def ratios(self, case: Case, threads: int, other: str, ours: str = ENGINE_NAME) -> list[float]:
         """How many times the engine's speed is another's, turn by turn."""
-        ours, theirs = (self.steps(case, threads, name) for name in (ENGINE_NAME, other))
-        return sorted(theirs[key] / ours[key] for key in ours.keys() & theirs.keys())
+        steps, theirs = (self.steps(case, threads, name) for name in (ours, other))
+        return sorted(theirs[key] / steps[key] for key in steps.keys() & theirs.keys())
 
     def cases(self) -> list[Case]:
         seen = {r.get("case") for r in self.all}
@@ -117,6 +118,26 @@ def speed(found: Records, threads: int, cases: Sequence[Case]) -> Table:
         Column("reached", "Reached"),
     ]
     return Table(f"Training steps on {plural(threads)}", columns, rows, not_replayed(found, threads, cases))
+
+
+def ordinary(found: Records, threads: int, cases: Sequence[Case]) -> Table:
+    """The ordinary loop on the engine, as it stands and compiled, beside PyTorch's eager mode and the plan."""
+    names = {ENGINE_NAME: "plan", STANDS: "as it stands", COMPILED: "compiled", EAGER: "PyTorch eager"}
+    rows = [
+        {"case": title(case)}
+        | {name: found.step(case, threads, name) for name in names}
+        | {"ratio": pair(found.ratios(case, threads, EAGER, ours=STANDS))}
+        | {"of plan": pair(found.ratios(case, threads, COMPILED))}
+        for case in cases
+    ]
+    columns = [
+        Column("case", "Network, batch", align="left"),
+        *(Column(name, said, "ms", ".3f") for name, said in names.items()),
+        Column("ratio", "PyTorch eager / as it stands"),
+        Column("of plan", "compiled / plan"),
+    ]
+    foot = reasons(found, [STANDS, COMPILED])
+    return Table(f"The ordinary loop on {plural(threads)}", columns, rows, foot)
 
 
 def not_replayed(found: Records, threads: int, cases: Sequence[Case]) -> list[str]:

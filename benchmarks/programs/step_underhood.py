@@ -1,6 +1,6 @@
-"""Training steps on the engine: the step recorded once and replayed, or eager.
+"""Training steps on the engine: the step recorded once and replayed, or the ordinary loop, compiled or not.
 
-python -m benchmarks.programs.step_underhood simple-nn [--eager] [--kernels]
+python -m benchmarks.programs.step_underhood simple-nn [--eager | --compile] [--kernels]
 """
 
 from benchmarks.programs.timing import batches, options, report  # isort: skip  (begins the clock)
@@ -13,7 +13,8 @@ from underhood import nn, optim
 from underhood.engine.fast.kernel import Kernel
 
 parser = options(CASES)
-parser.add_argument("--eager", action="store_true", help="without a plan")
+parser.add_argument("--eager", action="store_true", help="the ordinary loop, as it stands")
+parser.add_argument("--compile", action="store_true", help="the ordinary loop on a compiled network")
 parser.add_argument("--kernels", action="store_true", help="print the time of each kernel too")
 chosen = parser.parse_args()
 case = CASES[chosen.case]
@@ -40,7 +41,10 @@ def replayed(x: underhood.Tensor, t: underhood.Tensor) -> float:
 
 
 plan = underhood.plan(loss, optimizer)
-if chosen.eager:
+if chosen.compile:
+    net = underhood.compile(net)
+    report(eager, data, chosen, lambda: {"reason": net.reason, "kernels_s": Kernel.seconds})
+elif chosen.eager:
     report(eager, data, chosen)
 else:
     report(replayed, data, chosen, lambda: {"reason": plan.reason, "kernels_s": Kernel.seconds})

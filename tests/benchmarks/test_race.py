@@ -65,6 +65,6 @@ def test_what_is_not_installed_is_told():
 
 def test_who_takes_part():
     names = {c.name for c in entered(CASES["mlp"], {"underhood", "pytorch"})}
-    assert names == {"underhood", "eager", "fused", "compiled, fused"}
+    assert names == {"underhood", "as it stands", "compiled by underhood", "eager", "fused", "compiled, fused"}
     assert len(entered(CASES["simple-nn"], {"underhood", "pytorch", "jax", "mygrad", "tinygrad"})) == len(CONTENDERS)
     assert {c.group for c in entered(CASES["resnet20"], {"jax", "pytorch"})} == {PYTORCH}

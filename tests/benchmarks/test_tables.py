@@ -4,7 +4,18 @@ import pytest
 
 from benchmarks.cases import CASES
 from benchmarks.floor import Work
-from benchmarks.tables import Records, allocations, by_process, kernels, not_replayed, peers, readies, speed, variants
+from benchmarks.tables import (
+    Records,
+    allocations,
+    by_process,
+    kernels,
+    not_replayed,
+    ordinary,
+    peers,
+    readies,
+    speed,
+    variants,
+)
 
 KERNELS = [{"name": "relu_gradient", "calls": 2, "ms": 0.1}, {"name": "linear_weight_gradient", "calls": 1, "ms": 0.3}]
 MLP, NN = CASES["mlp"], CASES["simple-nn"]
@@ -22,6 +33,8 @@ def found():
         [
             *turns(MLP, "underhood", [1.0, 2.0, 4.0]),
             *turns(MLP, "eager", [9.0]),
+            *turns(MLP, "as it stands", [3.0, 6.0]),
+            *turns(MLP, "compiled by underhood", [1.5, 3.0]),
             *turns(MLP, "fused", [3.0, 4.0, 4.0]),
             *turns(MLP, "JAX", [5.0]),
             *turns(NN, "underhood", [10.0], reason="a hook"),
@@ -45,6 +58,13 @@ def test_the_engine_is_held_against_the_best_turn_by_turn(found):
 
 def test_a_step_that_was_not_replayed_is_named(found):
     assert not_replayed(found, 1, [MLP, NN]) == ["SimpleNN, 128 was not replayed: a hook."]
+
+
+def test_the_ordinary_loop_stands_beside_eager_mode_and_the_plan(found):
+    row, other = ordinary(found, 1, [MLP, NN]).rows
+    assert (row["underhood"], row["as it stands"], row["compiled by underhood"]) == (2.0, 4.5, 2.25)
+    assert (row["ratio"], row["of plan"]) == ("3.00", "1.50 (1.50–1.50)")
+    assert (other["as it stands"], other["ratio"]) == (None, None)
 
 
 def test_variants_stand_side_by_side(found):
