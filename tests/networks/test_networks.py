@@ -20,6 +20,8 @@ PUBLISHED = {
     "resnet44": (658_586, 655_408, 97_174_144),
     "resnet56": (853_018, 848_944, 125_485_696),
     "resnet110": (1_727_962, 1_719_856, 252_887_680),
+    "densenet40": (1_019_722, 1_001_616, 264_812_928),  # the multiply–adds of both are sums by hand
+    "densenet100-bc": (769_162, 745_164, 287_929_692),
     "resnet18": (11_689_512, 11_678_912, 1_814_073_344),
     "resnet18-cifar": (11_173_962, 11_164_352, 555_422_720),
     "resnet50": (25_557_032, 25_502_912, 4_089_184_256),
@@ -91,6 +93,7 @@ def test_arguments_change_what_they_say():
     assert parameters(on_meta("simple-nn", batch_norm=True)) == 82_030 + 2 * (8 + 16)
     assert any(isinstance(m, torch.nn.SiLU) for m in on_meta("simple-nn", activation="SiLU").modules())
     assert parameters(on_meta("listing1", classes=100)) == 21_840 + 90 * 51
+    assert parameters(on_meta("densenet100-bc", depth=190, growth=40)) == 25_624_430  # the paper: 25.6 million
     assert parameters(on_meta("mobilenet", width=0.5)) == 1_331_592  # the paper: 1.3 million
     assert parameters(on_meta("vgg16", image=32, hidden=512, classes=10)) == 14_714_688 + 262_656 * 2 + 5_130
     assert isinstance(on_meta("simple-conv-net", softmax=True)[-1], torch.nn.Softmax)
@@ -102,6 +105,8 @@ def test_arguments_change_what_they_say():
         ("resnet20", {"depth": 21}, "6n \\+ 2"),
         ("resnet20", {"shortcut": "C"}, '"A"'),
         ("resnet50", {"version": "v2"}, '"v1.5"'),
+        ("densenet40", {"depth": 41}, "3n \\+ 4"),
+        ("densenet100-bc", {"depth": 99}, "6n \\+ 4"),
         ("vgg16", {"depth": 17}, "11, 13, 16, 19"),
         ("squeezenet", {"version": "2"}, '"1.1"'),
     ],

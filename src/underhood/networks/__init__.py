@@ -3,6 +3,7 @@
 from underhood.networks import (
     alexnet,
     cifar_resnet,
+    densenet,
     googlenet,
     inception,
     listing1,
@@ -19,7 +20,7 @@ from underhood.networks import (
 )
 from underhood.networks.registry import Network
 
-_ROWS = (
+_ENTRIES = (
     mlp.ENTRY,
     logic_gate.ENTRY,
     listing1.ENTRY,
@@ -27,6 +28,7 @@ _ROWS = (
     simple_nn.ENTRY,
     speed_net.ENTRY,
     *cifar_resnet.networks,
+    *densenet.networks,
     *resnet18.networks,
     *resnet50.networks,
     *alexnet.networks,
@@ -36,6 +38,6 @@ _ROWS = (
     *squeezenet.networks,
     mobilenet.ENTRY,
 )
-NETWORKS: dict[str, Network] = {row.name: row for row in _ROWS}
+NETWORKS: dict[str, Network] = {entry.name: entry for entry in _ENTRIES}
 
 __all__ = ["NETWORKS", "Network"]

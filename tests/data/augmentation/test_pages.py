@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from underhood.data.augmentation import AUGMENTATIONS, Chain, Crop, Cutout, Flip, Normalise, Translate, pixels_of
+from underhood.data.augmentation import AUGMENTATIONS, Chain, Crop, Cutout, Erase, Flip, Normalise, Translate, pixels_of
 from underhood.data.augmentation.base import Draw
 from underhood.errors import BadInput
 from underhood.settings import SettingError
@@ -127,6 +127,35 @@ def test_translate_moves_both_ways_alike():
     assert np.abs(np.bincount(moves[:, 0] + 2) - 2000).max() < 200
 
 
+def test_erase_blanks_the_rectangles_drawn():
+    page = Erase()
+    wanted = NORMAL.copy()
+    for image, (top, left, h, w) in zip(wanted, drawn(page), strict=True):
+        image[:, top : top + h, left : left + w] = 0
+    np.testing.assert_array_equal(augmented(page), wanted)
+    assert 0 < (wanted == NORMAL).all((1, 2, 3)).sum() < N
+
+
+def test_erase_is_torchvision_s_distribution():
+    """Area and shape against the published ranges, the places against an even draw."""
+    top, left, h, w = drawn(Erase(p=1, area=0.2), n=50_000).T
+    assert (h > 0).mean() > 0.999
+    assert ((top >= 0) & (top + h <= HEIGHT) & (left >= 0) & (left + w <= WIDTH)).all()
+    rng = np.random.default_rng(1)  # the rule once more, image by image, as the paper's algorithm is written
+    areas, tall = [], []
+    while len(areas) < 20_000:
+        area, r = rng.uniform(0.02, 0.2) * HEIGHT * WIDTH, np.exp(rng.uniform(np.log(0.3), -np.log(0.3)))
+        size = round(np.sqrt(area * r)), round(np.sqrt(area / r))
+        if 0 < size[0] <= HEIGHT and 0 < size[1] <= WIDTH:
+            areas.append(size[0] * size[1]), tall.append(size[0] > size[1])
+    assert (h * w).mean() == pytest.approx(np.mean(areas), rel=0.01)
+    assert (h * w).std() == pytest.approx(np.std(areas), rel=0.02)
+    assert (h > w).mean() == pytest.approx(np.mean(tall), abs=0.01)
+    for start, size, length in ((top, h, HEIGHT), (left, w, WIDTH)):
+        assert ((start + 0.5) / (length - size + 1)).mean() == pytest.approx(0.5, abs=0.01)
+    assert (drawn(Erase(p=0.3), n=20_000)[:, 2] > 0).mean() == pytest.approx(0.3, abs=0.01)
+
+
 def test_normalise_draws_nothing_and_moves_nothing():
     assert drawn(Normalise()) is None
     np.testing.assert_array_equal(augmented(Normalise()), NORMAL)
@@ -154,6 +183,9 @@ def test_every_page_says_what_it_is(name):
         (lambda: Flip(0.3, alternating=True), "p", "alternating flips in every other epoch; leave p out"),
         (lambda: Cutout(0), "size", "a whole number from 1 on, not 0"),
         (lambda: Cutout(holes=0), "holes", "a whole number from 1 on, not 0"),
+        (lambda: Erase(p=-0.1), "p", "a number from 0 to 1, not -0.1"),
+        (lambda: Erase(p=True), "p", "a number from 0 to 1, not True"),
+        (lambda: Erase(area=0.01), "area", "a number from 0.02 to 1, not 0.01"),
         (lambda: Translate(-2), "by", "a whole number from 0 on, not -2"),
         (lambda: Translate(mode="reflect"), "mode", "zero or edge or wrap, not 'reflect'"),
         (lambda: Normalise(mean=0.5), "mean", "a list of one number a channel, not 0.5"),

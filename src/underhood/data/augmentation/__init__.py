@@ -10,12 +10,15 @@ from underhood.data.augmentation.base import Augmentation
 from underhood.data.augmentation.chain import Chain, DrawnChain
 from underhood.data.augmentation.crop import Crop
 from underhood.data.augmentation.cutout import Cutout
+from underhood.data.augmentation.erase import Erase
 from underhood.data.augmentation.flip import Flip
 from underhood.data.augmentation.normalise import Normalise
 from underhood.data.augmentation.translate import Translate
 from underhood.data.augmentation.view import View, pixels_of
 
-AUGMENTATIONS: dict[str, type[Augmentation]] = {page.name: page for page in (Crop, Flip, Cutout, Translate, Normalise)}
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    page.name: page for page in (Crop, Flip, Cutout, Erase, Translate, Normalise)
+}
 
 __all__ = [
     "AUGMENTATIONS",
@@ -24,6 +27,7 @@ __all__ = [
     "Crop",
     "Cutout",
     "DrawnChain",
+    "Erase",
     "Flip",
     "Normalise",
     "Translate",

@@ -16,6 +16,7 @@ from underhood.data.augmentation import (
     Chain,
     Crop,
     Cutout,
+    Erase,
     Flip,
     Normalise,
     Translate,
@@ -33,6 +34,7 @@ VARIANTS: dict[str, dict[str, tuple[Augmentation, ...]]] = {
     "crop": {'mode = "zero"': (Crop(),), 'mode = "reflect"': (Crop(mode="reflect"),)},
     "flip": {"p = 0.5": (Flip(),), "alternating": (Flip(alternating=True),)},
     "cutout": {"size = 16": (Cutout(),), "8, holes = 3": (Cutout(8, holes=3),)},
+    "erase": {"p = 0.5": (Erase(),), "p = 1, area = 0.1": (Erase(1, 0.1),)},
     "translate": {f'mode = "{mode}"': (Translate(8, mode),) for mode in ("zero", "edge", "wrap")},
     "normalise": {"crop alone": (Crop(8),), "normalise last": (Crop(8), Normalise())},
 }
