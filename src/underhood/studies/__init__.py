@@ -35,6 +35,7 @@ PAGES: tuple[str, ...] = (
     "receptive_field",
     "inception",
     "cutout",
+    "erasing",
     "region_proposals",
     "concept_claims",
     "two_back_ends",
