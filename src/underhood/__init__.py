@@ -55,7 +55,7 @@ _FACE = {
 # Functions that torch has at its top, so that `torch.cat` becomes `underhood.cat`.
 _OF_TORCH = {
     "underhood.engine": """
-        Generator Size autograd device enable_grad inference_mode is_grad_enabled manual_seed random set_grad_enabled
+        Generator Size device enable_grad inference_mode is_grad_enabled manual_seed random set_grad_enabled
         """,
     "underhood.engine.dtypes": """
         bool double float float32 float64 get_default_dtype int int16 int32 int64 int8 long result_type
@@ -104,7 +104,7 @@ _OF_TORCH = {
         """,
 }
 _FACE |= {name: home for home, names in _OF_TORCH.items() for name in names.split()}
-_FACE |= {name: f"underhood.{name}" for name in ("accelerator", "amp", "backends", "cuda", "utils")}
+_FACE |= {name: f"underhood.{name}" for name in ("accelerator", "amp", "autograd", "backends", "cuda", "utils")}
 
 __all__ = [
     "Tensor",

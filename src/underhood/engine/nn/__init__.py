@@ -72,6 +72,7 @@ from underhood.engine.nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from underhood.engine.nn.parallel import DataParallel
 from underhood.engine.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -122,6 +123,7 @@ __all__ = [
     "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",

@@ -1,0 +1,3 @@
+"""The door to `underhood.engine.nn.parallel`."""
+
+from underhood.engine.nn.parallel import DataParallel as DataParallel
