@@ -226,15 +226,21 @@ def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced; integers are rounded towards 0."""
-    for x in (start, end):
-        if isinstance(x, Tensor) and x.ndim:
-            raise RuntimeError(f"linspace only supports 0-dimensional start and end tensors, but got {x.ndim}-D")
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, not {steps}")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    start, end = _ends("linspace", start, end, steps)
     if dtype is not None and np.dtype(dtype).kind in "iu":
         start, end = int(start), int(end)
     return new(np.linspace(start, end, steps), dtype, requires_grad, device)
+
+
+def _ends(name: str, start: Any, end: Any, steps: int) -> tuple[float, float]:
+    """The ends as numbers, which tensors without axes may be."""
+    for x in (start, end):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got {x.ndim}-D")
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, not {steps}")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return start, end
 
 
 def logspace(
@@ -248,6 +254,7 @@ def logspace(
     device: Any = None,
 ) -> Tensor:
     """`base` to the powers that `linspace` gives."""
+    start, end = _ends("logspace", start, end, steps)
     return new(np.logspace(start, end, steps, base=base), dtype, requires_grad, device)
 
 
