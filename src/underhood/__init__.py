@@ -7,7 +7,8 @@
 
     run = underhood.run("quickstart", scale="smoke")
 
-The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`, `plan`) has PyTorch's
+The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`, `plan`,
+`compile`) has PyTorch's
 names, as have the functions that torch has at its top (`cat`, `zeros`, …); `save` and `load` keep weights; the
 laboratory is `run` and `open_run`. Every name is loaded when it is first used, so that
 `import underhood` costs nothing.
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from underhood import nn, optim
     from underhood.engine import Tensor, form, from_numpy, functional, no_grad, plan, tensor
+    from underhood.engine.fast.compiled import compile  # noqa: A004
     from underhood.instruments.check import check
     from underhood.instruments.cost import cost
     from underhood.instruments.memory import memory
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _FACE = {
     "Tensor": "underhood.engine",
     "check": "underhood.instruments.check",
+    "compile": "underhood.engine.fast.compiled",
     "cost": "underhood.instruments.cost",
     "form": "underhood.engine",
     "from_numpy": "underhood.engine",
@@ -110,6 +113,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "check",
+    "compile",
     "cost",
     "form",
     "from_numpy",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.device import check_device
 from underhood.engine.dtypes import DType, float64, get_default_dtype, int64
 from underhood.engine.forms import Array
@@ -42,7 +43,8 @@ def tensor(
     array = _numbers(data)
     if dtype is None and array.dtype == float64 and not isinstance(data, np.ndarray | np.generic | Tensor):
         dtype = get_default_dtype()
-    return Tensor(array if dtype is None else array.astype(dtype), requires_grad)
+    made = Tensor(array if dtype is None else array.astype(dtype), requires_grad)
+    return tape.constant(made) if isinstance(data, int | float | list | tuple) else made
 
 
 def _numbers(data: Any) -> Array:
@@ -100,7 +102,8 @@ def shape_of(lengths: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
 def new(array: Array, dtype: Any, requires_grad: bool, device: Any) -> Tensor:
     """The array as a tensor of `dtype`, by default the default one."""
     check_device(device)
-    return Tensor(array.astype(get_default_dtype() if dtype is None else dtype, copy=False), requires_grad)
+    made = Tensor(array.astype(get_default_dtype() if dtype is None else dtype, copy=False), requires_grad)
+    return tape.constant(made)
 
 
 def check_hints(hints: dict[str, Any]) -> None:

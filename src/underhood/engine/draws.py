@@ -4,13 +4,15 @@ rand     U(0, 1)          randint      whole numbers, equally likely       berno
 randn    N(0, 1)          randperm     0 … n − 1 in random order           normal      N(mean, std²)
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from underhood.engine import random
+from underhood.engine import random, tape
 from underhood.engine.creation import check_hints, like, new, shape_of
 from underhood.engine.dtypes import DType, float64, get_default_dtype, int64
+from underhood.engine.forms import Array
 from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
 
@@ -41,7 +43,8 @@ def rand(
     """U(0, 1)."""
     check_hints(hints)
     of = _floating("rand", dtype)
-    return new(random.uniform(shape_of(lengths, size), of, generator=generator), of, requires_grad, device)
+    shape = shape_of(lengths, size)
+    return _drawn(lambda: random.uniform(shape, of, generator=generator), of, requires_grad, device)
 
 
 def randn(
@@ -56,7 +59,16 @@ def randn(
     """N(0, 1)."""
     check_hints(hints)
     of = _floating("randn", dtype)
-    return new(random.normal(shape_of(lengths, size), of, generator=generator), of, requires_grad, device)
+    shape = shape_of(lengths, size)
+    return _drawn(lambda: random.normal(shape, of, generator=generator), of, requires_grad, device)
+
+
+def _drawn(draw: Callable[[], Array], dtype: Any, requires_grad: bool, device: Any) -> Tensor:
+    """What `draw` draws as a tensor; a recorded step draws it anew at every replay."""
+    made = new(draw(), dtype, requires_grad, device)
+    if (who := tape.listener()) is not None:
+        who.side_effect("drawn", tensor=made, again=draw)
+    return made
 
 
 def _floating(name: str, dtype: Any) -> DType:
@@ -87,14 +99,18 @@ def randint(
         raise TypeError("randint() wants (high, size) or (low, high, size)")
     if not low < high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    drawn = stream(generator).integers(int(low), int(high), shape_of((size,)))
-    return new(np.asarray(drawn), dtype or int64, requires_grad, device)
+    bounds, shape = (int(low), int(high)), shape_of((size,))  # type: ignore[assignment]
+
+    def draw() -> Array:
+        return np.asarray(stream(generator).integers(*bounds, shape))
+
+    return _drawn(draw, dtype or int64, requires_grad, device)
 
 
 def randperm(n: int, *, generator: Generator = None, dtype: Any = None, device: Any = None, **hints: Any) -> Tensor:
     """0 … n − 1 in random order."""
     check_hints(hints)
-    return new(stream(generator).permutation(n), dtype or int64, False, device)
+    return _drawn(lambda: stream(generator).permutation(n), dtype or int64, False, device)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator = None, dtype: Any = None) -> Tensor:

@@ -36,8 +36,6 @@ def apply_(operation: Operation, x: Tensor, *others: Any, **settings: Any) -> Te
         raise RuntimeError(f"result type {z.dtype} can't be cast to the desired output type {x.dtype}")
     with changing(operation, x, others, settings, form=name, extras=extras):
         x.array[...] = z
-    if (who := tape.listener()) is not None:
-        who.ran(operation, (x, *others), settings, x, (), True)
     return x
 
 
@@ -71,10 +69,14 @@ def changing(
         rewrite(x, tape.record(operation, form, settings, inputs, x, extras))
     else:
         x.node = node
+    if (who := tape.listener()) is not None:
+        who.ran(operation, (x, *others), settings, x, (), True)
 
 
 def check(x: Tensor) -> None:
     """Refuse to change a leaf that requires a gradient, a view of one, or memory that several numbers share."""
+    if (who := tape.listener()) is not None:
+        who.writes(x)
     if not x.array.flags.writeable:
         raise RuntimeError(
             "unsupported operation: the memory cannot be written to, or more than one element of the written-to tensor "

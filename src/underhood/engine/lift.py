@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
+from underhood.engine import tape
 from underhood.engine.compile import compiled
 from underhood.engine.dtypes import DType, get_default_dtype, result_type
 from underhood.engine.fast import elementwise as on_threads
@@ -323,13 +324,19 @@ def together(x: Any, y: Any, floats: bool = False) -> tuple[Tensor, Tensor]:
     dtype = _common(x, y)
     if floats and dtype.kind != "f":
         dtype = get_default_dtype()
-    x, y = (cast(v, dtype) if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype)) for v in (x, y))
+    x, y = (cast(v, dtype) if isinstance(v, Tensor) else _number(v, dtype) for v in (x, y))
     if x.array.shape != y.array.shape:
         try:
             np.broadcast_shapes(x.array.shape, y.array.shape)
         except ValueError:
             raise RuntimeError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} do not broadcast together") from None
     return x, y
+
+
+def _number(value: Any, dtype: DType) -> Tensor:
+    """A Python number, or an array, as a tensor."""
+    made = Tensor(np.asarray(value, dtype))
+    return made if isinstance(value, np.ndarray) else tape.constant(made)
 
 
 def _common(x: Any, y: Any) -> DType:

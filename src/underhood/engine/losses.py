@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.compile import compiled
 from underhood.engine.forms import Array, Form, Operation
 from underhood.engine.lift import Number, Samples, spread, together, unbroadcast
@@ -187,10 +188,14 @@ def check_classes(name: str, target: Tensor, classes: int, ignore_index: int, we
     """Classes are int64 and there, and there is a weight for each."""
     if target.dtype != np.int64:
         raise RuntimeError(f"{name}: expected scalar type int64 for the target but found {target.dtype}")
-    t = target.array[target.array != ignore_index]
-    if t.size and not (t.min() >= 0 and t.max() < classes):
-        wrong = t[(t < 0) | (t >= classes)][0]
-        raise IndexError(f"{name}: Target {wrong} is out of bounds for {classes} classes.")
+
+    def check(t: Array) -> None:
+        if t.size and not (t.min() >= 0 and t.max() < classes):
+            wrong = t[((t < 0) | (t >= classes)) & (t != ignore_index)]
+            if wrong.size:
+                raise IndexError(f"{name}: Target {wrong[0]} is out of bounds for {classes} classes.")
+
+    tape.checked(target, check)
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"{name}: weight tensor should be defined either for all {classes} classes or no classes, but got weight "

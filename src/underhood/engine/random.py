@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.dtypes import DType
 from underhood.engine.forms import Array
 from underhood.engine.generator import Generator
@@ -34,6 +35,8 @@ def use(generator: np.random.Generator) -> None:
 
 def stream(generator: np.random.Generator | None = None) -> np.random.Generator:
     """`generator` if there is one, else the engine's own."""
+    if (who := tape.listener()) is not None:
+        who.draws(own=generator is None)
     return _stream if generator is None else generator
 
 

@@ -53,14 +53,32 @@ class Listener(Protocol):
     def side_effect(self, kind: str, **facts: Any) -> None:
         """Something that no operation records: a mask was "drawn", a statistic is "moved", a batch "counted"."""
 
-    def read(self, tensor: Tensor) -> None:
-        """The values left the tape: what follows may depend on them."""
+    def read(self, tensor: Tensor, as_array: bool = False) -> None:
+        """The values left the tape, perhaps as an array on the same memory: what follows may depend on them."""
+
+    def writes(self, tensor: Tensor) -> None:
+        """A tensor is about to be changed in place."""
+
+    def draws(self, own: bool) -> None:
+        """Random numbers are about to be drawn, from the engine's own stream or another."""
+
+    def backward(self) -> None:
+        """Gradients are about to be computed, or an optimiser is about to step."""
+
+    def checked(self, tensor: Tensor, check: Callable[[Array], None]) -> None:
+        """The values of a tensor were checked by a function that raises if they are wrong."""
 
     def called(self, module: Any) -> None:
         """A module ran."""
 
     def created(self, tensor: Tensor) -> None:
         """A tensor was created, by an operation or otherwise."""
+
+    def constant(self, tensor: Tensor) -> None:
+        """A tensor was filled from numbers that stand in Python."""
+
+    def shared(self, tensor: Tensor, source: Tensor) -> None:
+        """A tensor was created on the memory of another, off the tape."""
 
 
 class Source(Protocol):
@@ -110,8 +128,8 @@ class Node:
     def __repr__(self) -> str:
         return f"<{self.operation.name} #{self.number}, {self.form}>"
 
-    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
-        """The gradients of the inputs, given that of the output."""
+    def check(self) -> None:
+        """Refuse to run backward what was freed, or has changed since."""
         if self.saved is None:
             raise RuntimeError(
                 f"Trying to backward through the graph a second time: {self.operation.name} has already freed what "
@@ -124,6 +142,11 @@ class Node:
                     f"{'the output' if name == 'z' else f'argument {name}'} of {self.operation.name}, output shape "
                     f"{tuple(self.shape)}, is at version {cell[0]}; expected version {version} instead."
                 )
+
+    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
+        """The gradients of the inputs, given that of the output."""
+        self.check()
+        assert self.saved is not None
         form: Form = getattr(self.operation, self.form)
         if form.backward is None:
             raise RuntimeError(f"{self.operation.name} has no gradient")
@@ -150,6 +173,26 @@ def listening(who: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def read(tensor: Tensor, as_array: bool = False) -> None:
+    """Say that Python sees the values of a tensor."""
+    if (who := _listener.get()) is not None:
+        who.read(tensor, as_array)
+
+
+def constant(tensor: Tensor) -> Tensor:
+    """Say that a tensor was filled from numbers that stand in Python, and hand it back."""
+    if (who := _listener.get()) is not None:
+        who.constant(tensor)
+    return tensor
+
+
+def checked(tensor: Tensor, check: Callable[[Array], None]) -> None:
+    """Let `check` raise if the values of a tensor are wrong, now and whenever the step is repeated."""
+    check(tensor.array)
+    if (who := _listener.get()) is not None:
+        who.checked(tensor, check)
 
 
 @contextmanager
@@ -209,6 +252,8 @@ def propagate(
     Leaves gather their gradients in `.grad`, or, where `wanted` names sources, nothing is gathered and the
     gradients of those are returned by id.
     """
+    if (who := _listener.get()) is not None:
+        who.backward()
     gradients: dict[int, Array] = {}
     waiting: list[tuple[int, Node]] = []
     leaves: dict[int, Tensor] = {}

@@ -68,7 +68,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, unknown to the tape: what is written here it does not notice."""
-        return Tensor(self.array)
+        return self._shared(Tensor(self.array))
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -109,7 +109,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.array.size != 1:
             raise RuntimeError(f"Boolean value of a tensor of shape {self.array.shape} is ambiguous")
-        self._read()
+        tape.read(self)
         return bool(self.array)
 
     def __float__(self) -> float:
@@ -119,7 +119,7 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        self._read()
+        tape.read(self)
         return self.array.__index__()
 
     def __format__(self, spec: str) -> str:
@@ -140,7 +140,7 @@ class Tensor:
         """The values, sharing memory."""
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        self._read()
+        tape.read(self, as_array=True)
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -149,21 +149,22 @@ class Tensor:
     def item(self) -> Any:
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        self._read()
+        tape.read(self)
         return self.array.item()
 
     def tolist(self) -> Any:
-        self._read()
+        tape.read(self)
         return self.array.tolist()
-
-    def _read(self) -> None:
-        if (who := tape.listener()) is not None:
-            who.read(self)
 
     def detach(self) -> Tensor:
         """The same values, off the tape, sharing memory."""
         new = Tensor(self.array)
         new.versions = self.versions
+        return self._shared(new)
+
+    def _shared(self, new: Tensor) -> Tensor:
+        if (who := tape.listener()) is not None:
+            who.shared(new, self)
         return new
 
     def cpu(self) -> Tensor:

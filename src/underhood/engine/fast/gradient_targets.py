@@ -50,6 +50,9 @@ class GradientTargets:
         state = self.optimizer.state.setdefault(p, {})
         names = self.optimizer.chosen(group)[1]
         missing = [name for name in names if name not in state]
+        for name in set(names) - set(missing):
+            if not state[name].array.flags.c_contiguous:
+                state[name] = Tensor(np.ascontiguousarray(state[name].array))
         for name in missing:
             first = np.asarray(self.optimizer.start(name, p.array, group))
             state[name] = Tensor(aligned.zeros(first.shape, first.dtype))
@@ -142,6 +145,21 @@ class GradientTargets:
                 self.written[id(p)] = known[key]
                 constants[:] = known[key]
         self.fresh.clear()
+
+    def unwind(self) -> None:
+        """Count the step back that an error has ended."""
+        if self.optimizer is not None:
+            for p, _, _ in self.steps:
+                self.optimizer.state[p]["step"] -= 1
+                p.versions[0] -= 1
+
+    def gradient(self, p: Tensor, memory: Array, before: Array | None) -> Array:
+        """∂E/∂w after a step that has put it into `memory`: with plain momentum v ← μ v + ∂E/∂w, v from `before`."""
+        group = self.groups[id(p)]
+        assert self.optimizer is not None
+        if not _only_momentum(self.optimizer, group):
+            return memory
+        return memory if before is None else memory - group["momentum"] * before
 
 
 def _only_momentum(optimizer: Optimizer, group: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ class Gradients:
         self.values, self.memory, self.schedule = values, values.memory, values.schedule
         self.targets, self.root = targets, root
         self.wanted = root is not None
+        self.seeded = False  # whether the root's gradient comes from outside
         self.arrived: dict[int, Memory] = {}  # by the values' numbers
         self.parameters: dict[int, tuple[Value, Contiguous]] = {}
 
@@ -49,7 +50,7 @@ class Gradients:
 
     def is_root(self, value: Value) -> bool:
         """Whether the gradient that arrives there is 1."""
-        return value is self.root
+        return value is self.root and not self.seeded
 
     # -- where to put them --
 
@@ -128,7 +129,8 @@ class Gradients:
 
         Only for a gradient whose one kernel is the last that reads the parameter.
         """
-        return self.targets.update_within(self.memory, parameter) if len(parameter.uses) == 1 else None
+        only = len(parameter.uses) == 1 and not parameter.is_shared and not parameter.is_result
+        return self.targets.update_within(self.memory, parameter) if only else None
 
     def finish(self) -> None:
         """The optimiser's updates that are left, after all gradients are there."""

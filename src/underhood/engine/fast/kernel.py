@@ -20,6 +20,7 @@ A kernel is compiled at its first use, for float32 or float64, and kept on disk 
 
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -247,6 +248,26 @@ def _run(table: Array, bands: Array, threads: int) -> None:
                 _run_part(table, first, last, parts, thread, threads)
 
 
+@compiled
+def _run_in_turn(table: Array, bands: Array, threads: int) -> None:
+    """What `threads` threads would do, one after the other: the same numbers."""
+    for b in range(len(bands)):
+        first, last, parts = bands[b, 0], bands[b, 1], bands[b, 2]
+        for thread in range(threads if parts > 1 else 1):
+            _run_part(table, first, last, parts, thread, threads if parts > 1 else 1)
+
+
+_threads = {"started": False, "lost": False}  # a child forked after they have started has none of them
+
+
+def _forked() -> None:
+    _threads["lost"] = _threads["started"]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 class Program:
     """Calls of kernels, in their order. It keeps the arrays alive that the rows point to."""
 
@@ -321,7 +342,10 @@ class Program:
         """Every row, in order."""
         if threads == 1:
             _run_alone(self.table, self._bands)
+        elif _threads["lost"]:
+            _run_in_turn(self.table, self._bands, threads)
         else:
+            _threads["started"] = True
             _run(self.table, self._bands, threads)
 
 

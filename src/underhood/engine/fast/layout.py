@@ -26,56 +26,56 @@ class Layout:
 
     def widen(self, value: Value, border: int, what: str = "value") -> None:
         """Say, before anything is laid out, that a value's (or its "gradient"'s) images must have such a border."""
-        self._borders[value.number, what] = max(self.border(value, what), border)
+        self._borders[_number(value), what] = max(self.border(value, what), border)
 
     def border(self, value: Value, what: str = "value") -> int:
         """The border that the stages have asked for."""
-        return self._borders.get((value.number, what), 0)
+        return self._borders.get((_number(value), what), 0)
 
     # -- values --
 
     def put(self, value: Value, memory: Contiguous) -> None:
         """A value lies there already."""
-        self._contiguous[value.number] = memory
+        self._contiguous[_number(value)] = memory
 
     def make_contiguous(self, value: Value) -> Contiguous:
         """The contiguous memory that a stage writes a value into."""
-        made = self._contiguous[value.number] = self.memory.contiguous(value.shape, value.dtype)
+        made = self._contiguous[_number(value)] = self.memory.contiguous(value.shape, value.dtype)
         return made
 
     def make_padded(self, value: Value, filled: bool = True) -> Padded:
         """The images that a stage writes a value into."""
-        self._images.add(value.number)
+        self._images.add(_number(value))
         made = self.memory.padded(value.shape, self.border(value), filled, value.is_result)
-        self._padded[value.number] = made
+        self._padded[_number(value)] = made
         return made
 
     def read_contiguous(self, value: Value) -> Contiguous:
         """A value as contiguous numbers."""
-        if value.number not in self._contiguous:
+        if _number(value) not in self._contiguous:
             if value.tensor is not None:
                 self.put(value, self.memory.held(value.tensor.array))
             else:
-                images = self._padded[value.number]
+                images = self._padded[_number(value)]
                 self.flatten(images, self.make_contiguous(value))
-        return self._contiguous[value.number]
+        return self._contiguous[_number(value)]
 
     def read_padded(self, value: Value, filled: bool = True) -> Padded:
         """A value as images."""
-        if value.number not in self._padded:
+        if _number(value) not in self._padded:
             source = self.read_contiguous(value)
             images = self.memory.padded(value.shape, self.border(value), filled)
-            self._padded[value.number] = images
+            self._padded[_number(value)] = images
             self._move(source.images(value.shape), value.shape, images.image(), 1, add=False)
-        return self._padded[value.number]
+        return self._padded[_number(value)]
 
     def is_padded(self, value: Value) -> bool:
         """Whether a value was made as images."""
-        return value.number in self._images
+        return _number(value) in self._images
 
     def read(self, value: Value) -> Memory:
         """A value in the way it was made."""
-        return self._padded[value.number] if self.is_padded(value) else self.read_contiguous(value)
+        return self._padded[_number(value)] if self.is_padded(value) else self.read_contiguous(value)
 
     # -- from one to the other --
 
@@ -106,3 +106,10 @@ class Layout:
             emit(interleave_channels(c, lane), a, a_c, z, n, h, w, images=n)
         else:
             emit(copy_images(add), a, a_c, z, z_c, n, h, w, c, images=n)
+
+
+def _number(value: Value) -> int:
+    """The number of the value whose memory it is."""
+    while value.source is not None:
+        value = value.source
+    return value.number

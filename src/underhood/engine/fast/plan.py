@@ -23,19 +23,26 @@ The numbers are those of the step as it stands but for rounding: sums are added 
 for the same number of threads. A gradient's memory, and a result's other than the loss, is used again by the next call.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from numba import get_num_threads
 
 from underhood.engine import tape
+from underhood.engine.fast.comparison import compare
+from underhood.engine.fast.guard import Guard, TooMuch
 from underhood.engine.fast.recording import Recording, Refused
 from underhood.engine.fast.replay import Replay
+from underhood.engine.fast.state import State
 from underhood.engine.forms import current_form
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
 
 KEPT = 4  # recordings of one kind: for `train` and `eval`, say
+PATIENCE = 8  # recordings of one kind that may go out of date before they have been replayed four times each
+COMPARED = 2000  # every so many replays one is held against the step as it stands: under 1 % of the time
 
 
 class Plan:
@@ -45,73 +52,123 @@ class Plan:
         self.function, self.optimizer = function, optimizer
         self.reason = "no call yet"
         self._known: dict[Any, list[Replay] | str] = {}
+        self._recorded: Counter[Any] = Counter()
+        self._replayed: Counter[Any] = Counter()
+        self._lock = threading.RLock()  # one call at a time, from whatever thread
 
     def __call__(self, *inputs: Tensor) -> Any:
         """One step on `inputs`; returns what the function returns."""
+        with self._lock:
+            return self._call(inputs)
+
+    def _call(self, inputs: tuple[Tensor, ...]) -> Any:
         if current_form() != "fast" or tape.listener() is not None:
-            self.reason = f"the form asked for is {current_form()!r}"
+            self.reason = (
+                "it is part of another step" if tape.listener() else f"the form asked for is {current_form()!r}"
+            )
             return self._as_it_stands(inputs)
-        threads = get_num_threads()
-        key = self._key(inputs, threads)
+        key = self._key(inputs)
         known = self._known.setdefault(key, [])
         if isinstance(known, str):
             self.reason = known
             return self._as_it_stands(inputs)
-        self.reason = ""
-        replay = next((replay for replay in known if replay.holds()), None) or self._record(key, inputs, threads)
-        return replay.run(inputs) if replay is not None else self._as_it_stands(inputs)
+        self.reason, stale = "", ""
+        replay = next((replay for replay in known if not (stale := replay.stale())), None)
+        if replay is None:
+            replay = self._record(key, inputs, stale)
+        if replay is None:
+            return self._as_it_stands(inputs)
+        self._replayed[key] += 1
+        if replay.runs < 2 or replay.runs % COMPARED == 0:
+            return self._compared(key, replay, inputs)
+        return replay.run(inputs)
 
     def times(self, *inputs: Tensor, repeats: int = 20) -> list[tuple[str, float]]:
-        """The kernels of a replay in their order, each with the median of the seconds that it takes by itself.
+        """What a replay does, in its order, each with the median of the seconds that it takes: kernels by their
+        names, operations that are not fused by theirs. Together they are what a replayed step takes.
 
-        It runs them: weights and optimiser are left as after some steps, on numbers that make no sense.
+        Kernels that share a band (see kernel.py) are timed one by one, and their seconds scaled to what the band takes.
+        It runs them: weights and optimiser are left as after some steps, on values that make no sense.
         """
         self(*inputs)
         if self.reason:
             raise RuntimeError(f"this step is not replayed: {self.reason}")
-        known = self._known[self._key(inputs, get_num_threads())]
-        return next(replay for replay in known if replay.holds()).times(repeats)  # type: ignore[union-attr]
+        known = self._known[self._key(inputs)]
+        return next(replay for replay in known if not replay.stale()).times(repeats)  # type: ignore[union-attr]
 
     def _as_it_stands(self, inputs: tuple[Tensor, ...]) -> Any:
-        if self.optimizer is not None and tape.is_grad_enabled():
+        learns = tape.is_grad_enabled()
+        if self.optimizer is not None and learns:
             self.optimizer.zero_grad()
         results = self.function(*inputs)
-        self._learn(results)
-        return _off_the_tape(results)
-
-    @staticmethod
-    def _key(inputs: tuple[Tensor, ...], threads: int) -> Any:
-        return tuple((x.array.shape, x.array.dtype) for x in inputs), tape.is_grad_enabled(), threads
-
-    def _learn(self, results: Any) -> None:
         loss = results[0] if isinstance(results, tuple) else results
-        if tape.is_grad_enabled() and loss.requires_grad:
+        if learns and loss.requires_grad:
             loss.backward()
             if self.optimizer is not None:
                 self.optimizer.step()
+                self.optimizer.zero_grad()
+        return _off_the_tape(results)
 
-    def _record(self, key: Any, inputs: tuple[Tensor, ...], threads: int) -> "Replay | None":
+    @staticmethod
+    def _key(inputs: tuple[Tensor, ...]) -> Any:
+        """What a recording is made for: the inputs' kinds, which of them are one, and who asks."""
+        kinds = tuple((x.array.shape, x.array.dtype, x.requires_grad) for x in inputs)
+        first = tuple(next(i for i, y in enumerate(inputs) if y is x) for x in inputs) if len(inputs) > 1 else ()
+        return kinds, first, tape.is_grad_enabled(), get_num_threads(), threading.get_ident()
+
+    def _record(self, key: Any, inputs: tuple[Tensor, ...], stale: str) -> Replay | None:
         """Write the step down without doing it; None where it cannot be replayed."""
-        recording = Recording(inputs)
+        self._recorded[key] += 1
+        state, guard, recording = None, None, None
         try:
+            if self._recorded[key] > PATIENCE and self._replayed[key] < 4 * self._recorded[key]:
+                raise Refused(f"it would have to be recorded at every call: {stale}")
+            guard = Guard(self.function)
+            state = State([t for module in guard.modules.values() for t in tensors_of(module)], self.optimizer)
+            recording = Recording(inputs, guard)
             with tape.listening(recording):
                 results = self.function(*inputs)
-            outputs = recording.results(results if isinstance(results, tuple) else (results,))
-            replay = Replay(recording, outputs, self.optimizer, threads, isinstance(results, tuple))
-        except Refused as why:
+            several = isinstance(results, tuple)
+            outputs = recording.finish(results if several else (results,))
+            if changed := guard.changed() or state.changed([*recording.moved, *recording.counters]):
+                raise Refused(f"{changed} inside the step")
+            replay = Replay(recording, outputs, self.optimizer, get_num_threads(), several)
+        except (Refused, TooMuch) as why:
             self.reason = str(why)
-            if recording.lasting:
+            if recording is None or recording.lasting:
                 self._known[key] = str(why)
             return None
         finally:
-            recording.undo()
+            if recording is not None:
+                recording.restore()
+            if guard is not None:
+                guard.restore()
+            if state is not None:
+                state.restore()
         kept: Any = self._known[key]
         self._known[key] = [replay, *kept[: KEPT - 1]]
         return replay
 
+    def _compared(self, key: Any, replay: Replay, inputs: tuple[Tensor, ...]) -> Any:
+        """A replay held against the step as it stands; where they disagree, the plan ends."""
+        tensors = [t for module in replay.recording.guard.modules.values() for t in tensors_of(module)]
+        moved = replay.recording.moved + replay.recording.counters
+        before = State([*tensors, *moved, *(t for t, _, _ in replay.leaves)], self.optimizer)
+        results, self.reason = compare(replay, before, inputs, self.function)
+        if self.reason:
+            self._known[key] = self.reason
+        return results
+
+
+def tensors_of(module: Any) -> list[Tensor]:
+    """The parameters and buffers of one module."""
+    return [t for t in (*module._parameters.values(), *module._buffers.values()) if t is not None]
+
 
 def _off_the_tape(results: Any) -> Any:
-    return tuple(x.detach() for x in results) if isinstance(results, tuple) else results.detach()
+    if isinstance(results, tuple):
+        return tuple(_off_the_tape(x) for x in results)
+    return results.detach() if isinstance(results, Tensor) else results
 
 
 def plan(function: Callable[..., Any], optimizer: Optimizer | None = None) -> Plan:

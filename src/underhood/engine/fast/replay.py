@@ -1,7 +1,8 @@
 """A replay: a recording lowered to a program, and what is to be done around the program at every run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from underhood.engine.fast.lowering import Lowering
 from underhood.engine.fast.memory import Memory, Padded
 from underhood.engine.fast.recording import Recording, Refused, Value
 from underhood.engine.fast.stages import KINDS, Stage
+from underhood.engine.fast.state import State
 from underhood.engine.forms import Array
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
 
 
 class Replay:
-    """One recording, and the program made from it at the first run."""
+    """One recording, and the program made from it at the first run. It is one thread's own."""
 
     def __init__(
         self,
@@ -28,73 +30,140 @@ class Replay:
         optimizer: Optimizer | None,
         threads: int,
         several: bool,
+        halves: bool = False,
     ) -> None:
         self.recording, self.outputs, self.threads, self.several = recording, outputs, threads, several
         self.stages = _stages(recording)
-        self.drawn = True  # the masks are those of the recording, until they are used
         self.learns = tape.is_grad_enabled() and outputs[0].gradient
-        self.targets = GradientTargets(optimizer)
         self.optimizer = optimizer
-        self.modes = [(m, m.training) for m in recording.modules.values()]
-        values = {id(x): x for line in recording.lines for x in line.inputs if isinstance(x, Value)}
-        self.leaves = [(v.tensor, v.tensor.array, v.gradient) for v in values.values() if v.tensor is not None]
+        self.targets = GradientTargets(optimizer if self.learns else None)
+        drawn = {id(value) for value, _ in recording.drawn}
+        values = [v for v in (*recording.leaves(), *outputs) if id(v) not in drawn]
+        tensors = [v.tensor for v in values if v.tensor is not None]
+        self.leaves = [(t, t.array, t._wanted) for t in {id(t): t for t in tensors}.values()]
         self.lowered: Lowering | None = None
+        self.halves = halves  # forward and backward by themselves: for `compile`
+        self.pending: Any = None  # refers to the tape's line that still wants the backward half
+        self.runs = 0
+        self._memory = {id(_root(array)) for _, array, _ in self.leaves}
 
-    def holds(self) -> bool:
-        """Whether everything is as it was recorded."""
-        return (
-            all(m.training is mode and not m._hooks for m, mode in self.modes)
-            and all(t.array is array and t._wanted == wants and not t.hooks for t, array, wants in self.leaves)
-            and self.targets.holds()
-        )
+    def stale(self) -> str:
+        """What is not as it was recorded, in words; empty if everything is."""
+        for t, array, wanted in self.leaves:
+            if t.array is not array or t._wanted != wanted or (t.hooks and not self.halves):
+                return f"a parameter or buffer of shape {tuple(t.shape)} was exchanged, frozen or given a hook"
+        for t, values in self.recording.reads:
+            if not np.array_equal(t.array, values, equal_nan=values.dtype.kind == "f"):
+                return f"the value {values.tolist()} that Python read in the step has changed"
+        return self.recording.guard.changed() or ("" if self.targets.holds() else "the optimiser has changed")
 
     def run(self, inputs: tuple[Tensor, ...]) -> Any:
         """The step on other values."""
+        to = self._begin(inputs)
+        before = self._gradients_before() if self.learns else {}
+        if self.learns:
+            self.targets.refresh()
+        try:
+            self._run(to.schedule.segments)
+        except BaseException:
+            self.targets.unwind()
+            raise
+        if self.learns:
+            self._leave_gradients(to, before)
+        self.runs += 1
+        results = tuple(self._result(to, value) for value in self.outputs)
+        return results if self.several else results[0]
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Array:
+        """The first half alone: the output."""
+        to = self._begin(inputs)
+        self._run(to.schedule.segments[: self.middle] if self.learns else to.schedule.segments)
+        self.runs += 1
+        return self._result(to, self.outputs[0]).array
+
+    def backward(self, gradient: Array) -> list[Array]:
+        """The second half: the gradients of `wanting`, in the program's memory."""
+        assert self.lowered is not None
+        self.seed[...] = gradient
+        self._run(self.lowered.schedule.segments[self.middle :])
+        return [memory.array for _, memory in self.lowered.gradients.parameters.values()]
+
+    def wanting(self) -> list[Tensor]:
+        """The parameters that get gradients."""
+        assert self.lowered is not None
+        return [value.tensor for value, _ in self.lowered.gradients.parameters.values() if value.tensor is not None]
+
+    def is_free(self) -> bool:
+        """Whether no output waits for the backward half."""
+        node = self.pending() if self.pending is not None else None
+        return node is None or node.saved is None or node.call.used
+
+    def _begin(self, inputs: tuple[Tensor, ...]) -> Lowering:
+        """Inputs, random numbers and counters of a run."""
         to = self.lowered = self.lowered or self._lower()
         self._enter(to, inputs)
         for check in to.schedule.checks:
             check()
-        for value, again in () if self.drawn else self.recording.drawn:
+        for value, again in self.recording.drawn:
             value.tensor.array[...] = again()  # type: ignore[union-attr]
-        self.drawn = False
         for counter in self.recording.counters:
             counter.array += 1
-        before = self._gradients_before() if self.learns and self.optimizer is None else {}
-        if self.learns:
-            self.targets.refresh()
-        for segment in to.schedule.segments:
+        return to
+
+    def _run(self, segments: Sequence[Any]) -> None:
+        for segment in segments:
             if isinstance(segment, Program):
                 segment.run(self.threads)
             else:
                 segment()
-        if self.learns and self.optimizer is None:
-            self._leave_gradients(to, before)
-        results = tuple(self._result(to, value) for value in self.outputs)
-        return results if self.several else results[0]
+
+    def gradients(self, before: State) -> Iterator[tuple[Tensor, Array]]:
+        """The gradients of the run just made from the state `before`, where there are any."""
+        assert self.lowered is not None
+        own = {}
+        for value, memory in self.lowered.gradients.parameters.values():
+            p = value.tensor
+            assert p is not None
+            if id(p) in self.targets.groups:
+                kept = before.kept.get(p, {}).get("momentum_buffer")
+                own[id(p)] = p, self.targets.gradient(p, memory.array, None if kept is None else kept[1])
+        for t in before.tensors:
+            if id(t) not in self.targets.groups and t.grad is not None:
+                own[id(t)] = t, t.grad.array
+        yield from own.values()
 
     def times(self, repeats: int) -> list[tuple[str, float]]:
-        """The kernels in their order, and the median of their seconds."""
+        """What the step does in its order, and the median of the seconds it takes; see Plan.times."""
         assert self.lowered is not None
-        rounds = []
+        rounds: list[list[tuple[str, float]]] = []
         for _ in range(repeats):
-            programs = [segment for segment in self.lowered.schedule.segments if isinstance(segment, Program)]
-            rounds.append([each for program in programs for each in program.times(self.threads)])
+            rounds.append([])
+            for segment in self.lowered.schedule.segments:
+                if isinstance(segment, Program):
+                    rounds[-1] += segment.times(self.threads)
+                else:
+                    began = perf_counter()
+                    segment()
+                    rounds[-1].append((segment.__name__, perf_counter() - began))
         names = [name for name, _ in rounds[0]]
         return [(name, median(each[i][1] for each in rounds)) for i, name in enumerate(names)]
 
     def _enter(self, to: Lowering, inputs: tuple[Tensor, ...]) -> None:
-        """Let the program read these inputs where they lie."""
+        """Let the program read these inputs where they lie; what lies in a leaf's memory is copied."""
         arrays = [np.ascontiguousarray(x.array) for x in inputs]
+        for i, array in enumerate(arrays):
+            if id(_root(array)) in self._memory:
+                arrays[i] = array.copy()
         for memory, array in zip(to.schedule.inputs, arrays, strict=True):
             memory.array = array
         for i, segment, slot in to.schedule.patches:
             to.schedule.segments[segment].table[slot] = arrays[i].__array_interface__["data"][0]
 
     def _gradients_before(self) -> dict[int, Array]:
-        """What stands in `.grad`: a copy where it is our own memory, which is about to be written over."""
+        """What stands in `.grad` of what no optimiser steps: a copy where it is our own memory, about to be written."""
         found = {}
         for t, _, wants in self.leaves:
-            if wants and t.grad is not None:
+            if wants and t.grad is not None and id(t) not in self.targets.groups:
                 found[id(t)] = t.grad.array
         if self.lowered is not None:
             own = {id(memory.array) for _, memory in self.lowered.gradients.parameters.values()}
@@ -102,13 +171,18 @@ class Replay:
         return found
 
     def _leave_gradients(self, to: Lowering, before: dict[int, Array]) -> None:
+        """Add the gradients to `.grad`; those that the optimiser has used up are not left."""
         for value, memory in to.gradients.parameters.values():
             p = value.tensor
             assert p is not None
+            if id(p) in self.targets.groups:
+                continue
             if id(p) in before:
                 memory.array += before[id(p)]
             if p.grad is None or p.grad.array is not memory.array:
                 p.grad = Tensor(memory.array)
+        if self.optimizer is not None:
+            self.optimizer.zero_grad()
 
     def _result(self, to: Lowering, value: Value) -> Tensor:
         memory = to.values.read(value)
@@ -139,15 +213,30 @@ class Replay:
             stage.prepare(to)
         for stage in self.stages:
             stage.begin(to)
+        checks = list(self.recording.checks)
+        self._check(to, [(v, check) for v, check in checks if v.origin != "line"])
         for stage in self.stages:
             stage.forward(to)
+            self._check(to, [(v, check) for v, check in checks if v.number == stage.output.number])
         if root is not None:
             self._backward(to, root)
         return to
 
+    def _check(self, to: Lowering, checks: list[tuple[Value, Callable[[Array], None]]]) -> None:
+        for value, check in checks:
+            to.schedule.check(to.values.read_contiguous(value), value.shape, check)
+
     def _backward(self, to: Lowering, root: Value) -> None:
         arrived = to.gradients.arrived
-        arrived[root.number] = to.memory.held(np.ones(root.shape, to.dtype))
+        seed = to.memory.held(np.ones(root.shape, to.dtype))
+        if self.halves:
+            to.gradients.seeded = True
+            self.middle, self.seed = to.schedule.cut(), seed.array
+        if to.values.is_padded(root):
+            images, _ = to.gradients.into(root)
+            to.values.unflatten(seed, images)
+        else:
+            arrived[root.number] = seed
         back = []
         for stage in reversed(self.stages):
             if stage.output.gradient and stage.output.number in arrived:
@@ -170,3 +259,10 @@ def _stages(recording: Recording) -> list[Stage]:
             taken |= {each.number for each in stage.lines}
             found.append(stage)
     return sorted(found, key=lambda stage: stage.lines[-1].number)
+
+
+def _root(array: Array) -> Array:
+    """The array that owns the memory."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -12,6 +12,7 @@ import numpy as np
 
 from underhood.engine.fast.kernel import Image, Kernel, Program
 from underhood.engine.fast.memory import Memory
+from underhood.engine.forms import Array
 
 
 class Schedule:
@@ -45,10 +46,21 @@ class Schedule:
         if self.final:
             self.segments += [function, Program(self.dtype)]
 
-    def check(self, look: Callable[[], None], memory: Memory) -> None:
-        """Look at an input before every run, and refuse it if it is wrong."""
-        if self.final and any(memory is each for each in self.inputs):
+    def cut(self) -> int:
+        """End the program here; the number of the one that begins."""
+        self.python(lambda: None)
+        return len(self.segments) - 1
+
+    def check(self, memory: Memory, shape: tuple[int, ...], check: Callable[[Array], None]) -> None:
+        """Let `check` see a memory: an input before every run, anything else when it has been made."""
+
+        def look() -> None:
+            check(memory.array.reshape(shape))
+
+        if any(memory is each for each in self.inputs):
             self.checks.append(look)
+        else:
+            self.python(look, memory)
 
     def _resolved(self, argument: Any, by_image: bool) -> Any:
         """An argument as a program takes it: arrays for memories."""

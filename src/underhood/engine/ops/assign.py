@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.dtypes import category
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import changing, check
@@ -35,7 +36,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 def put(input: Tensor, index: Any, value: Any, accumulate: bool) -> Tensor:
     """Write `value` to `index` of `input`, in place."""
     check(input)
-    v = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+    v = value if isinstance(value, Tensor) else _as_tensor(value, input)
     if category(v.dtype) > category(input.dtype):
         raise RuntimeError(f"result type {v.dtype} can't be cast to the desired output type {input.dtype}")
     place = input.array[index].shape
@@ -51,6 +52,11 @@ def put(input: Tensor, index: Any, value: Any, accumulate: bool) -> Tensor:
     with changing(ENTRY, input, (v,), {"index": index, "accumulate": accumulate}):
         write(input.array, index, v.array, accumulate)
     return input
+
+
+def _as_tensor(value: Any, input: Tensor) -> Tensor:
+    made = Tensor(np.asarray(value, input.dtype))
+    return tape.constant(made) if isinstance(value, int | float) else made
 
 
 def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False) -> Tensor:

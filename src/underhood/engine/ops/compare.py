@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.axes import Dims, axes
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.lift import together
@@ -101,7 +102,9 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether both have one shape and the same numbers."""
+    """Whether both have one shape and the same elements."""
+    tape.read(input)
+    tape.read(other)
     return np.array_equal(input.array, other.array)
 
 
@@ -118,4 +121,6 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
+    tape.read(input)
+    tape.read(other)
     return np.allclose(input.array, other.array, rtol, atol, equal_nan)

@@ -12,6 +12,7 @@ Source: Bengio et al. 2003. PyTorch: torch.nn.functional.embedding, same meaning
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
@@ -37,12 +38,17 @@ def embedding(
         if not -rows <= padding_idx < rows:
             raise AssertionError(f"padding_idx {padding_idx} must be within the {rows} rows")
         padding_idx %= rows
-    index = input.array
-    if index.size and not (index.min() >= 0 and index.max() < rows):
-        wrong = index[(index < 0) | (index >= rows)][0]
-        raise IndexError(f"embedding: index {wrong} is out of range for weight {tuple(weight.shape)}.")
+
+    def check(index: Array) -> None:
+        if index.size and not (index.min() >= 0 and index.max() < rows):
+            wrong = index[(index < 0) | (index >= rows)][0]
+            raise IndexError(f"embedding: index {wrong} is out of range for weight {tuple(weight.shape)}.")
+
+    tape.checked(input, check)
     if max_norm is not None:
-        shrink(weight, index, max_norm, norm_type)
+        if (who := tape.listener()) is not None:
+            who.writes(weight)
+        shrink(weight, input.array, max_norm, norm_type)
     return apply(ENTRY, input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.axes import axes, axis
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
@@ -47,6 +48,7 @@ def _takes_axes(part: Any) -> bool:
 def plain(part: Any) -> Any:
     """One part of an index as NumPy has it."""
     if isinstance(part, Tensor):
+        tape.read(part)
         part = part.array
     if isinstance(part, list | range):
         part = np.array([int(i) if isinstance(i, Tensor) else i for i in part])

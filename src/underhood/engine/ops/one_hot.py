@@ -7,6 +7,7 @@ PyTorch: torch.nn.functional.one_hot. There is no gradient.
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
@@ -20,6 +21,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if t.size and t.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        tape.read(tensor)
     count = int(t.max()) + 1 if num_classes == -1 else num_classes
     if t.size and t.max() >= count:
         raise RuntimeError(f"Class values must be smaller than num_classes: {t.max()} and {count}.")

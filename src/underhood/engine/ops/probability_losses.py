@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine.forms import Sample
+from underhood.engine import tape
+from underhood.engine.forms import Array, Sample
 from underhood.engine.lift import Number, Samples, shared, where
 from underhood.engine.losses import REDUCTIONS, check_reduction, pairwise, reduced, same_size
 from underhood.engine.ops.activations import logsigmoid, sigma
@@ -84,13 +85,17 @@ def _soft_margin_x(x: Number, t: Number) -> Number:
     return -t * sigma(-t * x)
 
 
+def _check_probabilities(x: Array) -> None:
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
+
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """The mean of −t ln x − (1 − t) ln(1 − x), each times its `weight` if there is one."""
     same_size("binary_cross_entropy", input, target)
-    if input.numel() and not (input.array.min() >= 0 and input.array.max() <= 1):
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    tape.checked(input, _check_probabilities)
     if weight is None:
         return BCE.call(input, target, reduction=reduction)
     return reduced(BCE.call(input, target, reduction="none") * weight, reduction)

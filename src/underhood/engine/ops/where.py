@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import tape
 from underhood.engine.dtypes import result_type
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.inplace import apply_
@@ -52,7 +53,7 @@ def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def _mask_and_value(input: Tensor, mask: Tensor, value: Any) -> tuple[Tensor, Tensor]:
     if mask.dtype != np.bool_:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
-    v = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+    v = value if isinstance(value, Tensor) else tape.constant(Tensor(np.asarray(value, input.dtype)))
     if v.ndim:
         raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got {v.ndim} dimension(s).")
     return mask, v.to(input.dtype)

@@ -23,7 +23,7 @@ from numba.extending import register_jitable
 from underhood.engine.fast import step as fused
 from underhood.engine.fast.step import Update
 from underhood.engine.forms import current_form
-from underhood.engine.tape import enable_grad, no_grad
+from underhood.engine.tape import enable_grad, listener, no_grad
 from underhood.engine.tensor import Tensor
 
 Number = Any  # a float, or an array of them
@@ -109,6 +109,8 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step for every parameter that has a gradient; returns the closure's loss, if there is one."""
+        if (who := listener()) is not None:
+            who.backward()
         self.stepped = True
         loss = None
         if closure is not None:

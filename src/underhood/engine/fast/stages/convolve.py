@@ -27,7 +27,8 @@ class Convolve(Stage):
             self.a.shape[2:], self.w.shape[2:], settings["stride"], settings["padding"], settings["dilation"]
         )
         # an image that only convolutions read needs no whole vectors of channels: they take its elements one by one
-        self.filled = self.a.origin == "line" or any(use.operation.name != "conv2d" for use in self.a.uses)
+        others = self.a.is_shared or any(use.operation.name != "conv2d" for use in self.a.uses)
+        self.filled = self.a.origin == "line" or others
 
     def prepare(self, to: Lowering) -> None:
         self.sums = Convolution(to.memory, to.schedule, self.windows, self.w.shape, self.output.shape[0])
