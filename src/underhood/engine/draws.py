@@ -99,10 +99,10 @@ def randint(
         raise TypeError("randint() wants (high, size) or (low, high, size)")
     if not low < high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    bounds, shape = (int(low), int(high)), shape_of((size,))  # type: ignore[assignment]
+    first, last, shape = int(low), int(high), shape_of((size,))
 
     def draw() -> Array:
-        return np.asarray(stream(generator).integers(*bounds, shape))
+        return np.asarray(stream(generator).integers(first, last, shape))
 
     return _drawn(draw, dtype or int64, requires_grad, device)
 

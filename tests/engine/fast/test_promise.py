@@ -234,7 +234,8 @@ def writes_through_a_view(net: Net, x: Any, t: Any) -> Any:
 
 
 REPLAYED = [detached, data_of, weight_detached, reads_buffer, float_of_buffer, adds_into_zeros, changes_a_copy,
-            dropped, writes_into_its_own, writes_into_an_element_of_zeros, anothers_loss, one_normal, one_uniform, wasted_draw, draws_indices]  # fmt: skip
+            dropped, writes_into_its_own, writes_into_an_element_of_zeros, anothers_loss, one_normal, one_uniform,
+            wasted_draw, draws_indices]  # fmt: skip
 REFUSED = {
     draws_ones_and_zeros: "random numbers",
     own_generator: "generator of their own",

@@ -10,7 +10,8 @@ its lines alone as long as nothing else decides what is computed; where somethin
   (`.detach()`, `.data`) nor filled from Python's numbers,
 - memory of the inputs, of leaves and buffers that is written to; memory that is read after it was changed through
   another name for it,
-- random numbers other than dropout's masks and rand, randn, randint, randperm, gradients of the step's inputs, backward inside the step, hooks.
+- random numbers other than dropout's masks and rand, randn, randint, randperm,
+- gradients of the step's inputs, backward inside the step, hooks.
 """
 
 from collections.abc import Callable, Sequence
