@@ -63,7 +63,7 @@ class Listener(Protocol):
         """Random numbers are about to be drawn, from the engine's own stream or another."""
 
     def backward(self) -> None:
-        """Gradients are about to be computed, or an optimiser is about to step."""
+        """Gradients are about to be computed or hooked, or an optimiser is about to step."""
 
     def checked(self, tensor: Tensor, check: Callable[[Array], None]) -> None:
         """The values of a tensor were checked by a function that raises if they are wrong."""

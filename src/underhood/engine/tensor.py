@@ -288,6 +288,8 @@ class Tensor:
         """Call `hook(gradient)` when backward passes here; a tensor that it returns takes the gradient's place."""
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if (who := tape.listener()) is not None:
+            who.backward()
         hooks = self.node.hooks if self.node is not None else self.hooks
 
         def on_arrays(gradient: Array) -> Array | None:

@@ -104,7 +104,13 @@ def own_generator(net: Net, x: Any, t: Any) -> Any:
 def draws_indices(net: Net, x: Any, t: Any) -> Any:
     noise = underhood.randn_like(x)
     noise.mul_(0.1)
-    return loss(net, x + noise, t) + underhood.randint(0, 5, (5,)).to(np.float64).mean()
+    return loss(net, x + noise, t) + net.body(x).gather(1, underhood.randint(0, 4, (5, 1))).mean()
+
+
+def hooks_a_value(net: Net, x: Any, t: Any) -> Any:
+    z = net(x)
+    z.register_hook(lambda g: g * 2)
+    return F.cross_entropy(z, t)
 
 
 def draws_ones_and_zeros(net: Net, x: Any, t: Any) -> Any:
@@ -237,7 +243,8 @@ REPLAYED = [detached, data_of, weight_detached, reads_buffer, float_of_buffer, a
             dropped, writes_into_its_own, writes_into_an_element_of_zeros, anothers_loss, one_normal, one_uniform,
             wasted_draw, draws_indices]  # fmt: skip
 REFUSED = {
-    draws_ones_and_zeros: "random numbers",
+    draws_ones_and_zeros: "made inside",
+    hooks_a_value: "hook",
     own_generator: "generator of their own",
     counts_in_buffer: "in place",
     copies_into_buffer: "in place",

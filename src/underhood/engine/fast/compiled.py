@@ -15,6 +15,8 @@ a program of its own, or runs as it stands. A second backward (retain_graph) run
 
 import threading
 import weakref
+from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -83,7 +85,14 @@ class Call:
 
     def _through(self, output: Tensor, gradient: Array) -> list[Array | None]:
         wanted: list[Any] = list(self.leaves)
-        found = tape.propagate([(output.source, gradient)], retain=False, wanted=wanted)
+        hooks = [list(p.hooks) for p in self.leaves]  # they wait for what is handed on
+        for p in self.leaves:
+            p.hooks.clear()
+        try:
+            found = tape.propagate([(output.source, gradient)], retain=False, wanted=wanted)
+        finally:
+            for p, own in zip(self.leaves, hooks, strict=True):
+                p.hooks[:] = own
         return [found.get(id(p)) for p in self.leaves]
 
     def _again(self, gradient: Array) -> list[Array | None]:
@@ -95,7 +104,7 @@ class Call:
             if self.stream is not None:
                 restore_stream(random.stream(), self.stream)
             with tape.enable_grad():
-                return self._through(self.owner.net(*self.inputs), gradient)
+                return self._through(self.owner._net(*self.inputs), gradient)
         finally:
             state.restore()
 
@@ -106,7 +115,7 @@ class Compiled(Module):
     def __init__(self, net: Module, fullgraph: bool = False) -> None:
         super().__init__()
         own = object.__setattr__
-        self.add_module("_orig_mod", net)
+        self._modules["_orig_mod"] = net
         own(self, "fullgraph", fullgraph)
         own(self, "reason", "no call yet")
         own(self, "_known", {})
@@ -114,27 +123,42 @@ class Compiled(Module):
         own(self, "_lock", threading.RLock())
 
     @property
-    def net(self) -> Any:
+    def _net(self) -> Any:
         """The network as it stands."""
         return self._modules["_orig_mod"]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
+        return Compiled(deepcopy(self._net, memo), self.fullgraph)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("_parameters", "_buffers", "_modules") or name in self.__dict__.get("_modules", ()):
             return super().__getattr__(name)
-        return getattr(self.net, name)
+        return getattr(self._net, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("reason", "training"):
             object.__setattr__(self, name, value)
         else:
-            setattr(self.net, name, value)
+            setattr(self._net, name, value)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._net[index]
+
+    def __len__(self) -> int:
+        return len(self._net)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._net)
+
+    def __bool__(self) -> bool:
+        return True
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         with self._lock:
             output, self.reason = self._replayed(inputs, options)
         if self.reason and self.fullgraph:
             raise RuntimeError(f"compile(fullgraph=True): the network is not replayed: {self.reason}")
-        return output if output is not None else self.net(*inputs, **options)
+        return output if output is not None else self._net(*inputs, **options)
 
     def end(self, key: Any, reason: str) -> None:
         """Run calls of this kind as they stand from now on."""
@@ -178,11 +202,11 @@ class Compiled(Module):
         try:
             if count > PATIENCE and replays < 4 * count:
                 raise Refused(f"it would have to be recorded at every call: {stale or 'too many outputs wait'}")
-            guard = Guard(self.net)
+            guard = Guard(self._net)
             state = State([t for module in guard.modules.values() for t in tensors_of(module)], None)
             recording = Recording(inputs, guard)
             with tape.listening(recording):
-                output = self.net(*inputs)
+                output = self._net(*inputs)
             outputs = recording.finish((output,), scalar=False)
             if changed := guard.changed() or state.changed([*recording.moved, *recording.counters]):
                 raise Refused(f"{changed} inside the network")
@@ -207,7 +231,7 @@ class Compiled(Module):
         if before is not None:
             after = State(before.tensors, None)
             before.restore()
-            expected = self.net(*inputs)
+            expected = self._net(*inputs)
             why = after.differs([output.array], [expected.array]) or replay.recording.guard.changed()
             if why:
                 self.end(key, f"a replay gave other values: {why}")

@@ -154,7 +154,11 @@ class Plan:
         tensors = [t for module in replay.recording.guard.modules.values() for t in tensors_of(module)]
         moved = replay.recording.moved + replay.recording.counters
         before = State([*tensors, *moved, *(t for t, _, _ in replay.leaves)], self.optimizer)
-        results, self.reason = compare(replay, before, inputs, self.function)
+        try:
+            results, self.reason = compare(replay, before, inputs, self.function)
+        except Exception as error:
+            self._known[key] = f"the step as it stands fails: {error}"
+            raise
         if self.reason:
             self._known[key] = self.reason
         return results

@@ -134,7 +134,7 @@ class Recording:
             self.refuse("random numbers are drawn from a generator of their own")
 
     def backward(self) -> None:
-        self.refuse("backward or an optimiser's step runs inside the step")
+        self.refuse("backward, a hook on a tensor or an optimiser's step stands inside the step")
 
     def checked(self, tensor: Tensor, check: Callable[[Array], None]) -> None:
         value = self._value(tensor)
