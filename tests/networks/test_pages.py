@@ -1,4 +1,4 @@
-"""Every page of networks is one text for two back ends: equal names, equal first weights by seed, equal outputs.
+"""Every page of networks is one text for two back ends: equal names, equal initial weights by seed, equal outputs.
 
 Networks for ImageNet are taken with smaller images, and those whose size follows from the image with narrow layers;
 AlexNet's can be neither, so it is among the slow tests.
@@ -58,17 +58,82 @@ def test_a_page_is_the_same_network_on_both_back_ends(name, arguments, shape):
     assert np.linalg.norm(outputs[0] - outputs[1]) <= 1e-9 * np.linalg.norm(outputs[1])
 
 
-def first_weights(back, **arguments):
+BATCH, STEPS = 3, 3
+
+
+def trained(name, arguments, shape, back, planned=False):
+    """The losses of a few steps of SGD with momentum, and the weights after them."""
+    net = back.prepare(NETWORKS[name].build(back.nn, **arguments))
+    initialise(net, 3, "pytorch", back)
+    for module in net.modules():  # both back ends draw masks of their own
+        if type(module).__name__.startswith("Dropout"):
+            module.p = 0.0
+    optimizer = back.optimizer("sgd", net, lr=0.01, momentum=0.9)
+
+    def loss(x, t):
+        logits = net(x)
+        if logits.shape[1] > 1:
+            return back.nn.functional.cross_entropy(logits.flatten(1), t)
+        return ((logits.flatten(1) - 0.5) ** 2).mean()
+
+    step = back.step(loss, optimizer)
+    rng, losses = np.random.default_rng(0), []
+    for _ in range(STEPS):
+        x, t = rng.normal(size=(BATCH, *shape)), rng.integers(0, 2, BATCH)
+        if planned or back.name == "torch":
+            losses.append(step(back.tensor(x), back.tensor(t)).item())
+        else:  # the step as it stands
+            optimizer.zero_grad()
+            found = loss(back.tensor(x), back.tensor(t))
+            found.backward()
+            optimizer.step()
+            losses.append(found.item())
+    return losses, {key: np.array(back.array(value), np.float64) for key, value in net.state_dict().items()}
+
+
+def multiply_adds(name, arguments, shape):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        NETWORKS[name].build(torch.nn, **arguments).eval()(torch.empty(1, *shape))
+    return counter.get_total_flops() // 2
+
+
+# Small enough to be trained in every run of the tests; the others are among the slow ones.
+TRAINED = [
+    pytest.param(*row.values, id=row.id, marks=[] if multiply_adds(*row.values) < 1_000_000 else [pytest.mark.slow])
+    for row in ROWS
+    if not row.marks
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "shape"), TRAINED)
+def test_both_back_ends_train_a_page_alike_and_the_plan_replays_it(name, arguments, shape):
+    arguments = {key: value for key, value in arguments.items() if "dropout" not in key}
+    back = backend("underhood", "float64")
+    losses, ours = trained(name, arguments, shape, back)
+    torch_losses, theirs = trained(name, arguments, shape, backend("torch", "float64"))
+    assert losses[0] != losses[-1]
+    np.testing.assert_allclose(losses, torch_losses, rtol=1e-8)
+    for key, values in theirs.items():
+        assert np.linalg.norm(ours[key] - values) <= 1e-6 * np.linalg.norm(values) + 1e-9, key
+    replayed, weights = trained(name, arguments, shape, back, planned=True)
+    np.testing.assert_allclose(replayed, losses, rtol=1e-8)
+    for key, values in ours.items():
+        assert np.linalg.norm(weights[key] - values) <= 1e-6 * np.linalg.norm(values) + 1e-9, key
+
+
+def initial_weights(back, **arguments):
     net = NETWORKS["mlp"].build(back.nn, **arguments)
     initialise(net, 0, "pytorch", back)
     return net, {key: back.array(value) for key, value in net.state_dict().items()}
 
 
 @pytest.mark.parametrize("name", ["underhood", "torch"])
-def test_dropout_leaves_the_first_weights_and_the_network_in_use_as_they_are(name):
+def test_dropout_leaves_the_initial_weights_and_the_network_in_use_as_they_are(name):
     back = backend(name, "float32")
-    plain, without = first_weights(back)
-    dropping, with_dropout = first_weights(back, dropout=0.5, input_dropout=0.2)
+    plain, without = initial_weights(back)
+    dropping, with_dropout = initial_weights(back, dropout=0.5, input_dropout=0.2)
     assert list(with_dropout) == list(without)
     for key, values in without.items():
         np.testing.assert_array_equal(with_dropout[key], values)
