@@ -10,7 +10,7 @@ from underhood.instruments.cost.verify import Box, boxes, boxes_table, flop_coun
 
 def test_box_of_one_convolution_is_exact():
     (box,) = boxes(cost(lambda: nn.Conv2d(1, 1, 5, padding=2), (1, 1, 20, 30)))
-    assert box == Box("Conv2d", (10, 15), ((8, 12), (13, 17)), ((8, 12), (13, 17)))
+    assert box == Box("Conv2d", (10, 15), ((8, 12), (13, 17)), ((8, 12), (13, 17)), ((False, False),) * 2)
 
 
 def test_where_the_middle_sees_all_the_first_unit_is_asked():
