@@ -1,10 +1,10 @@
 """Timing that can be trusted: warm-up, repeats until the median is known, quartiles, nothing else in the way.
 
 The median of n calls with quartiles q₁, q₃ is uncertain by about ±1.57·(q₃ − q₁)/√n (the notch of a box plot).
-Jobs are repeated until that is a small share of the median, or the time is up. They take turns: each round calls
+Jobs are repeated until that is a small fraction of the median, or the time is up. They take turns: each round calls
 every job for a moment, so that a slow minute of the machine slows all of them alike and their ratios survive it. A call
-during which the system gave the processor to somebody else (an involuntary context switch) tells of the others'
-work; such calls are left out as long as enough others are there.
+that the system interrupted (an involuntary context switch) tells of something else's work, of another process's or of
+another thread's; such calls are left out as long as enough others are there.
 
 Source: McGill, Tukey & Larsen 1978, "Variations of box plots".
 """
@@ -38,7 +38,7 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """The quartiles' distance as a share of the median."""
+        """The quartiles' distance as a fraction of the median."""
         return (self.high - self.low) / self.median if self.median else 0.0
 
 
@@ -180,11 +180,11 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """q₁, median and q₃, interpolated between neighbours."""
     ordered = sorted(values)
 
-    def at(share: float) -> float:
-        place = share * (len(ordered) - 1)
-        below = int(place)
+    def at(fraction: float) -> float:
+        position = fraction * (len(ordered) - 1)
+        below = int(position)
         above = min(below + 1, len(ordered) - 1)
-        return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+        return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
     return at(0.25), at(0.5), at(0.75)
 

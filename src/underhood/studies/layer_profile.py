@@ -393,8 +393,8 @@ def _how(settings: dict[str, Any], counts: list[str]) -> str:
     return (
         "One pass of a copy of the network records each layer's input; then every layer is called alone on it, in "
         f"turns with the others and with the whole network: {settings['warmup']} calls to warm up, then up to "
-        f"{settings['repeats']}, until the median is known to 2 % or {settings['seconds']:g} s are over. Calls during "
-        "which the system ran another process are left out while enough others remain. No clock hangs in a hook, which "
+        f"{settings['repeats']}, until the median is known to 2 % or {settings['seconds']:g} s are over. Calls "
+        "that the system interrupted are left out while enough others remain. No clock hangs in a hook, which "
         "would time the hook too. On a GPU, events in its queue give the times, after a wait for all that went before. "
         f"Threads: {', '.join(counts)}. A layer that works in place is given a fresh copy, untimed, every time."
     )

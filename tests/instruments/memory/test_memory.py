@@ -1,12 +1,13 @@
 """`memory`: predicted beside measured, what fits, and that nothing of the user's is touched."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from underhood.errors import BadInput
+from underhood.errors import BadInput, MissingPiece
 from underhood.instruments.devices import device_named, device_names
 from underhood.instruments.memory import memory
 from underhood.instruments.memory.measures import chains, largest_batch, recompute, segments
@@ -242,3 +243,25 @@ def test_sizes_in_words(text, count):
 def test_what_is_no_size(text):
     with pytest.raises(BadInput, match="no size"):
         parse_size(text)
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(MissingPiece, match=r"--where cuda --measure: PyTorch .* sees no GPU here"):
+        memory("listing1", where="cuda", measure=True)
+    assert "sees no GPU here; predicted are the tensors" in " ".join(memory("listing1", where="cuda").tables()[0].foot)
+
+
+def test_an_optimiser_with_state_takes_no_less(runtime):
+    for name in ("listing1", "resnet20", "simple-nn"):
+        found = memory(name, batch=[8, 64], optimizer=["sgd", "adam"])
+        plain, adam = found.steps[:2], found.steps[2:]
+        assert all(a.predicted >= p.predicted for p, a in zip(plain, adam, strict=True))
+
+
+def test_the_error_is_said_without_the_runtime_too(runtime):
+    found = memory("listing1", batch=8)
+    own = found.steps[0].predicted - found.steps[0].runtime
+    step = replace(found.steps[0], measured=found.steps[0].runtime + 2 * own)
+    assert step.own_error == pytest.approx(-0.5)
+    assert replace(found, steps=[step]).tables()[0].rows[0]["own_error"] == step.own_error

@@ -20,7 +20,9 @@ QUICK = Rule(warmup=1, least=2, most=2, seconds=0.05)
 @pytest.fixture(autouse=True)
 def _roof(monkeypatch):
     """A roofline that takes no time; test_roofline.py has the measured one."""
-    monkeypatch.setattr("underhood.instruments.profile.measure.measure_roofline", lambda *how: Roofline(100e9, 10e9))
+    monkeypatch.setattr(
+        "underhood.instruments.profile.measure.measure_roofline", lambda *how, **more: Roofline(100e9, 10e9)
+    )
 
 
 class Block(nn.Module):

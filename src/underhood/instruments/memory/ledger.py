@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from underhood.instruments.memory.heap import Heap
+from underhood.instruments.memory.recurrent import fused_lstms
 from underhood.instruments.memory.workspace import workspace
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.record import PassError
@@ -29,6 +30,7 @@ from underhood.instruments.shapes import by_rule
 
 KINDS = ("weights", "gradients", "state", "activations", "workspace")
 STEPS = 2
+OWN_REFERENCES = 2  # to a storage that one tensor has, while Python looks at it
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def keep_books(
     ledger = Ledger()
     with ExitStack() as stack:
         stack.enter_context(torch.device("meta"))
+        if reordered:
+            stack.enter_context(fused_lstms())
         stack.enter_context(books.mode())
         for _ in range(STEPS):
             ledger = books.open()
@@ -143,6 +147,22 @@ def _shapes_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return tuple(_like(one) if want else None for one, want in zip(like, wanted, strict=True))
     out = by_rule(func, args, kwargs)
     return func(*args, **kwargs) if out is None else out
+
+
+def _is_accumulation(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether two gradients of one tensor are added up, which autograd does in place where nobody else has the first.
+
+    Under a dispatch mode it does not, and this is one.
+    """
+    if func.overloadpacket.__name__ != "add" or kwargs or len(args) != 2:
+        return False
+    torch = load_torch()
+    one, other = args
+    if not (torch.is_tensor(one) and torch.is_tensor(other)) or one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    own = one.untyped_storage()
+    whole = one.is_contiguous() and own.nbytes() == one.numel() * one.element_size()
+    return whole and torch._C._storage_Use_Count(own._cdata) <= OWN_REFERENCES
 
 
 def _like(x: Any) -> Any:
@@ -272,7 +292,11 @@ class _Books:
 
         class Entries(base):  # type: ignore[misc]
             def __torch_dispatch__(mode, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: N805
-                out = _shapes_of(func, args, kwargs or {})
+                kwargs = kwargs or {}
+                if self.phase == "backward" and _is_accumulation(func, args, kwargs):
+                    out = args[0]
+                else:
+                    out = _shapes_of(func, args, kwargs)
                 extra = workspace(func, args, out) if self.reordered else []
                 with self.lent(extra):  # the copies are made first, the outputs beside them
                     for tensor in torch.utils._pytree.tree_leaves(out):

@@ -12,7 +12,7 @@ The prediction is the books of a step on the meta device (ledger.py), what the C
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from underhood.errors import BadInput, UnderhoodError
+from underhood.errors import BadInput, MissingPiece, UnderhoodError
 from underhood.instruments.devices import device_named
 from underhood.instruments.inputs import Inputs, as_inputs, batch_size, with_batch
 from underhood.instruments.memory import tables
@@ -24,6 +24,7 @@ from underhood.instruments.memory.result import LayerMemory, MemoryResult, Step
 from underhood.instruments.memory.sizes import parse_size
 from underhood.instruments.memory.step import on_meta, step_ledger
 from underhood.instruments.page import Presented, page
+from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import Target, resolve
 from underhood.tables import Table
 
@@ -69,13 +70,14 @@ def memory(
 ) -> Memory:
     """Predict the peak of a training step of a network: a torch.nn.Module, a class, or a text such as "vgg16".
 
-    `batch` and `optimizer` may be several: all pairs are told. `optimizer` is in words, "sgd,momentum=0.9".
+    `batch` and `optimizer` may be several: all pairs are predicted. `optimizer` is in words, "sgd,momentum=0.9".
     `measure` runs each step in a process of its own, on `where` ("cpu" or "cuda"); for that the network has to
     be given as a text. `fit` is a ceiling for the whole process ("512MB", "1GiB", or bytes): the largest batch
     and the cheapest measures that fit. `device` names a device profile, which brings a ceiling of its own.
 
     The network is never run and never changed. Raises BadInput when it can't be built or the pass fails.
     """
+    notes = _about_gpu(where, measure)
     target = resolve(network, arguments)
     inputs = as_inputs(input, target.input)
     profile = device_named(device) if device else None
@@ -87,10 +89,7 @@ def memory(
     runtime = profile.runtime if profile else 0 if where.startswith("cuda") else runtime_bytes()
     reordered = profile is None and where == "cpu"
     pairs = [(each, size) for each in words for size in batches]
-    ledgers = [
-        step_ledger(target, on_meta(target), with_batch(inputs, size), rules[each], reordered=reordered)
-        for each, size in pairs
-    ]
+    ledgers = [_ledger(target, with_batch(inputs, size), rules[each], reordered) for each, size in pairs]
     steps = []
     for (each, size), ledger in zip(pairs, ledgers, strict=True):
         found, why = _measured(network, arguments, with_batch(inputs, size), each, where) if measure else (None, "")
@@ -100,7 +99,28 @@ def memory(
     if ceiling is not None:
         wanted = batches[0] if batch is not None else None
         chosen = choices(target, inputs, rules[words[0]], ceiling - runtime, wanted, reordered)
-    return Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, chosen, profile)
+    return Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, chosen, profile, notes)
+
+
+def _about_gpu(where: str, measure: bool) -> tuple[str, ...]:
+    """What has to be said of a prediction for a GPU; MissingPiece where one is to be measured and there is none."""
+    if not where.startswith("cuda"):
+        return ()
+    torch = load_torch("memory")
+    here = torch.cuda.is_available()
+    if measure and not here:
+        raise MissingPiece(f"--where {where} --measure: PyTorch {torch.__version__} sees no GPU here")
+    absent = "" if here else f"PyTorch {torch.__version__} sees no GPU here; "
+    return (f"{absent}predicted are the tensors on one: its context and what the allocator rounds up are not counted.",)
+
+
+def _ledger(target: Target, inputs: Inputs, rule: Any, reordered: bool) -> Ledger:
+    """The ledger of a step. An optimiser that keeps state takes no less of the heap than one that keeps none."""
+    ledger = step_ledger(target, on_meta(target), inputs, rule, reordered=reordered)
+    if reordered and ledger.highest("state"):
+        plain = step_ledger(target, on_meta(target), inputs, optimizer_of("sgd"))
+        ledger.heap = max(ledger.heap, plain.heap)
+    return ledger
 
 
 def _measured(

@@ -34,8 +34,15 @@ class Step:
 
     @property
     def error(self) -> float | None:
-        """How far the prediction is from the measured peak, as a share of it."""
+        """How far the prediction is from the measured peak, as a fraction of it."""
         return None if self.measured is None else self.predicted / self.measured - 1
+
+    @property
+    def own_error(self) -> float | None:
+        """The same without the runtime, of what the training itself takes."""
+        if self.measured is None or self.measured <= self.runtime:
+            return None
+        return (self.predicted - self.runtime) / (self.measured - self.runtime) - 1
 
 
 @dataclass(frozen=True)
@@ -59,3 +66,4 @@ class MemoryResult:
     ceiling: int | None = None
     choices: tuple[Choice, ...] = ()
     device: Device | None = None
+    notes: tuple[str, ...] = ()

@@ -30,7 +30,8 @@ def kind_table(memory: MemoryResult) -> Table:
     columns += [
         Column("predicted", "Predicted", "MB", ",.1f"),
         Column("measured", "Measured", "MB", ",.1f", help="largest resident set of a process of its own"),
-        Column("error", "Error", format="+.1%", help="of the prediction, as a share of the measured peak"),
+        Column("error", "Error", format="+.1%", help="of the prediction, as a fraction of the measured peak"),
+        Column("own_error", "without runtime", format="+.1%", help="the same of what the training itself takes"),
         Column("at", "Peak at", align="left"),
     ]
     rows = [
@@ -41,13 +42,15 @@ def kind_table(memory: MemoryResult) -> Table:
             "predicted": step.predicted / MEGA,
             "measured": None if step.measured is None else step.measured / MEGA,
             "error": step.error,
+            "own_error": step.own_error,
             "at": peak_text(step),
         }
         for step in memory.steps
     ]
     if all(step.measured is None for step in memory.steps):
-        columns = [column for column in columns if column.name not in ("measured", "error")]
-        rows = [{key: value for key, value in row.items() if key not in ("measured", "error")} for row in rows]
+        left_out = ("measured", "error", "own_error")
+        columns = [column for column in columns if column.name not in left_out]
+        rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     return Table(f"{memory.name}: the peak of a training step", columns, rows, foot(memory), name="peak")
 
 
@@ -63,11 +66,11 @@ def foot(memory: MemoryResult) -> list[str]:
         "update. Predicted on the meta device; the second of two steps.",
     ]
     if memory.device is None:
-        lines.append("MB are 10⁶ bytes. Attention and LSTMs are counted as on meta; their CPU kernels may save less.")
+        lines.append("MB are 10⁶ bytes. Attention is counted as on meta; a CPU's kernels may save less.")
     else:
         lines += [f"{memory.device.title}: {line}." for line in memory.device.assumptions]
         lines.append(f"Figures: {memory.device.source}.")
-    return [*lines, *dict.fromkeys(step.why for step in memory.steps if step.why)]
+    return [*lines, *memory.notes, *dict.fromkeys(step.why for step in memory.steps if step.why)]
 
 
 def layer_table(memory: MemoryResult) -> Table:
@@ -78,7 +81,7 @@ def layer_table(memory: MemoryResult) -> Table:
         Column("type", "Type", align="left"),
         Column("weights", "Weights", "MB", ",.3f"),
         Column("saved", "Saved for backward", "MB", ",.3f"),
-        Column("share", "Share", format=".1%", help="of all that is saved"),
+        Column("share", "Fraction", format=".1%", help="of all that is saved"),
     ]
     total = sum(row.saved for row in memory.layers)
     rows = [

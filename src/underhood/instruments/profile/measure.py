@@ -116,7 +116,7 @@ def profile(
         for name in backends:
             for size in batches:
                 measured.append(_run(name, target, with_batch(inputs, size), size, how, rule))
-        roofline = measure_roofline(how.dtype, how.device, how.timer)
+        roofline = measure_roofline(how.dtype, how.device, how.timer, max(run.fastest for run in measured))
         notes = _traced(target, with_batch(inputs, batches[0]), how, trace) if trace else ()
     return Profile(target.name, how, count, rule, roofline, measured, notes)
 

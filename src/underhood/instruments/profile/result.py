@@ -6,6 +6,8 @@ from underhood.errors import nearest
 from underhood.instruments.profile.roofline import Roofline
 from underhood.instruments.stopwatch import Clock, Rule, Timing, gpu_clock, processor_clock, wall_clock
 
+TELLING = 1e-4  # seconds: a shorter call tells little of FLOP/s
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -73,6 +75,12 @@ class Run:
     def sum(self) -> float:
         """The layers' medians, added up."""
         return sum(row.seconds for row in self.leaves)
+
+    @property
+    def fastest(self) -> float:
+        """The most FLOP/s that a layer's forward reached; layers too short to tell are left out."""
+        timed = [row for row in self.leaves if row.macs and row.forward and row.forward.median >= TELLING]
+        return max((2 * (row.macs or 0) / row.forward.median for row in timed if row.forward), default=0.0)
 
     def __getitem__(self, name: str) -> LayerTime:
         for row in self.rows:

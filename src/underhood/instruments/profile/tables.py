@@ -27,7 +27,7 @@ def layer_table(profile: ProfileResult, batch: int) -> Table:
     for run in runs:
         columns += _time_columns(run, f" {NAMES[run.backend]}" if len(runs) > 1 else "")
     columns += [
-        Column("share", "Share", format=".1%", help="of the layers' sum, forward and backward"),
+        Column("share", "Fraction", format=".1%", help="of the layers' sum, forward and backward"),
         Column("flops", "Reached", "GFLOP/s", ".3g", help="2·MACs of forward by its median"),
         Column("bytes", "Moved", "GB/s", ".3g", help="inputs, parameters and outputs of forward by its median"),
         Column("roof", "Of the roof", format=".0%", help="the least time by the roofline, divided by the median"),
@@ -82,7 +82,7 @@ def _reached(profile: ProfileResult, row: LayerTime) -> dict[str, float | None]:
     return {
         "flops": flops / seconds / 1e9 if flops else None,
         "bytes": row.moved / seconds / 1e9,
-        "roof": profile.roofline.least_seconds(flops, row.moved) / seconds,
+        "roof": None if profile.roofline.doubt else profile.roofline.least_seconds(flops, row.moved) / seconds,
     }
 
 
@@ -131,13 +131,18 @@ def foot(profile: ProfileResult, runs: list[Run]) -> list[str]:
     ]
     forwards = [timing for run in runs for timing in (run.forward, *(row.forward for row in run.leaves)) if timing]
     if disturbed := sum(timing.disturbed for timing in forwards):
-        lines.append(f"{disturbed} calls, during which the system ran somebody else, are left out.")
+        calls = "call that the system interrupted is" if disturbed == 1 else "calls that the system interrupted are"
+        lines.append(
+            f"{disturbed} {calls} left out (involuntary context switches; other threads of this process count)."
+        )
     lines += [about_sum(run) for run in runs]
     lines.append(
         f"Roofline of this machine, measured in the same run: {number(roof.flops / 1e9, '.3g')} GFLOP/s in a matrix "
         f"product, {number(roof.bytes / 1e9, '.3g')} GB/s in a copy, ridge at {roof.ridge:.2g} FLOPs a byte. A layer "
         "that finds its data in the cache can pass the copy's rate."
     )
+    if roof.doubt:
+        lines.append(f"The roofline is unreliable, {roof.doubt}: measure again on a quieter machine.")
     lines += [f"{row.name}: {row.why}." for run in runs for row in run.leaves if row.why]
     return [*lines, *profile.notes]
 
@@ -263,7 +268,7 @@ def time_figure(profile: ProfileResult) -> "Figure":
         if timing is not None
     ]
     rest = len([row for row in first.leaves if row.forward]) - len(layers)
-    caption = f"Medians and quartiles, input {first.inputs}, {profile.threads} thread(s)."
+    caption = f"Medians and quartiles, input {first.inputs}, {profile.threads} thread{'s' * (profile.threads != 1)}."
     caption += f" The {rest} shortest layers are left out." if rest else ""
     return bars(
         f"Where the time of {profile.name} goes",
@@ -322,7 +327,11 @@ def as_json(profile: ProfileResult) -> dict[str, Any]:
         "training": how.training,
         "clock": how.clock,
         "rule": vars(profile.rule),
-        "roofline": {"flops": profile.roofline.flops, "bytes": profile.roofline.bytes},
+        "roofline": {
+            "flops": profile.roofline.flops,
+            "bytes": profile.roofline.bytes,
+            "doubt": profile.roofline.doubt,
+        },
         "runs": [
             {
                 "backend": run.backend,
