@@ -14,8 +14,9 @@ def check(
     thing: Annotated[
         str,
         Parameter(
-            help="all, an operation (conv2d), a network of ours (resnet20), or FILE.py:thing with a network, a "
-            "function with its backward, a torch.autograd.Function, an optimiser, a training."
+            help="all, an operation (conv2d), a network (resnet20), optimiser (adam), augmentation (crop) or schedule "
+            "(cosine) of ours, or FILE.py:thing with a network, a function with its backward, a "
+            "torch.autograd.Function, an optimiser, a training."
         ),
     ] = "all",
     /,
@@ -52,9 +53,18 @@ def check(
         underhood check mine.py:MyAdam --against adamw
     """
     from underhood.instruments.check import check as compare
+    from underhood.instruments.check.schedules import Schedules
     from underhood.instruments.target import parse_arguments
+    from underhood.training.schedules import SCHEDULES, Moment
 
-    found = compare(thing, against, input=input, arguments=parse_arguments(args or []), oracle=oracle)
+    found = compare(
+        thing,
+        against,
+        input=input,
+        arguments=parse_arguments(args or []),
+        oracle=oracle,
+        schedules=Schedules(SCHEDULES, Moment),
+    )
     if json:
         dump(found.to_json())
     elif csv:

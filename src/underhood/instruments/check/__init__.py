@@ -2,6 +2,8 @@
 
     check("conv2d")                           every form of an operation, against PyTorch and against each other
     check("all")                              every operation
+    check("flip"), check("cosine")            an augmentation; a schedule, where `schedules` are handed over
+    check("schedule:linear")                  …whose name an operation has too
     check("resnet20")                         a network of ours, layer by layer, on the engine and on PyTorch
     check("net.py:Network", input=(2, 1, 28, 28))      a network of the user's, layer by layer
     check("net.py:Network", against="simple-nn")       …against the one that it is meant to be
@@ -18,9 +20,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from underhood import engine
+from underhood.data.augmentation import AUGMENTATIONS
 from underhood.engine.forms import OPERATIONS, Form, Operation
+from underhood.engine.optim import OPTIMIZERS
 from underhood.errors import BadInput, nearest
 from underhood.instruments.check import own as owns
+from underhood.instruments.check.augmentations import check_augmentation
 from underhood.instruments.check.findings import Findings
 from underhood.instruments.check.gap import Array
 from underhood.instruments.check.networks import check_network, inputs_for
@@ -29,13 +34,14 @@ from underhood.instruments.check.operations import check_all, check_operation, o
 from underhood.instruments.check.optimizers import check_optimizer, entry_named, is_optimizer, meant
 from underhood.instruments.check.pairs import check_pair
 from underhood.instruments.check.recording import Arguments, is_array, mapped
+from underhood.instruments.check.schedules import Schedules, check_schedule
 from underhood.instruments.check.trainings import Training, check_trainings
 from underhood.instruments.inputs import Inputs, Spec, as_inputs, parse_inputs
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import Target, build, is_place, locate, resolve, short
 from underhood.networks import NETWORKS
 
-__all__ = ["Findings", "Training", "check"]
+__all__ = ["Findings", "Schedules", "Training", "check"]
 
 
 def check(
@@ -45,13 +51,14 @@ def check(
     input: Any = None,  # noqa: A002 (as in cost)
     arguments: Mapping[str, Any] | None = None,
     oracle: str | None = None,
+    schedules: Schedules | None = None,
 ) -> Findings:
     """What `thing` computes, beside what is right.
 
     `against` names what it is meant to be: an operation, an optimiser, another network or training. `input` is the
     shape of what a network (or each argument of a function) is fed, `arguments` are the arguments of a network's class.
     `oracle` is who is right: "torch" where it is installed, else "numbers", the vector forms and numerical
-    differentiation.
+    differentiation. `schedules` are the schedules of the learning rate, which the commands know.
     """
     if isinstance(thing, Operation):
         thing = thing.name
@@ -60,8 +67,18 @@ def check(
             return check_all(oracle=oracle)
         if thing in OPERATIONS and against is None:
             return check_operation(thing, oracle)
+        if (entry := _entry(thing, schedules, oracle)) is not None and against is None:
+            return entry
         if thing not in NETWORKS and not is_place(thing):
-            hint = nearest(thing, ["all", *OPERATIONS, *NETWORKS])
+            names = [
+                "all",
+                *OPERATIONS,
+                *NETWORKS,
+                *OPTIMIZERS,
+                *AUGMENTATIONS,
+                *(schedules.entries if schedules else ()),
+            ]
+            hint = nearest(thing, names)
             hint = hint if hint.startswith("did") else "try an operation (conv2d), a network (resnet20) or all"
             raise BadInput(f'there is no operation or network "{thing}"; {hint}, or FILE.py:thing')
     name, home = getattr(thing, "__name__", type(thing).__name__), None
@@ -80,6 +97,26 @@ def check(
     if isinstance(thing, str) or _is_network(thing):
         return _network(thing, name, against, input, dict(arguments or {}), oracle)
     return _function(thing, name, home, against, input, oracle)
+
+
+def _entry(name: str, schedules: Schedules | None, oracle: str | None) -> Findings | None:
+    """An optimiser, augmentation or schedule of ours by its name, or as `schedule:linear`; None for other words."""
+    kind, _, plain = name.rpartition(":")
+    if kind not in ("", "optimizer", "augmentation", "schedule"):
+        return None
+    if plain in NETWORKS and not kind:
+        return None
+    if kind in ("", "optimizer") and plain in OPTIMIZERS:
+        return check_optimizer(OPTIMIZERS[plain].optimizer, plain, OPTIMIZERS[plain], oracle)
+    if kind in ("", "augmentation") and plain in AUGMENTATIONS:
+        return check_augmentation(plain)
+    if schedules is not None and kind in ("", "schedule") and plain in schedules.entries:
+        return check_schedule(plain, schedules)
+    if kind:
+        names = {"optimizer": list(OPTIMIZERS), "augmentation": list(AUGMENTATIONS)}
+        choices = names.get(kind, list(schedules.entries) if schedules else [])
+        raise BadInput(f'there is no {kind} "{plain}"; {nearest(plain, choices)}')
+    return None
 
 
 def _made(thing: Any, name: str, arguments: dict[str, Any]) -> Any:
