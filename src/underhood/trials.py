@@ -23,7 +23,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Metric:
-    """Numbers measured at one step. Losses are means per image, errors and accuracies shares in [0, 1]."""
+    """Numbers measured at one step. Losses are means per image, errors and accuracies fractions in [0, 1]."""
 
     step: int
     values: dict[str, float]

@@ -1,4 +1,4 @@
-"""The torch back end's means: what each does to the numbers, what is refused, and that a resumed trial is the same."""
+"""The torch back end's options: what each does to the numbers, what is refused, and trials resumed with them."""
 
 import dataclasses
 

@@ -22,7 +22,7 @@ MODULES = {"scikit-learn": "sklearn", "vl-convert-python": "vl_convert"}  # wher
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `absent` is no fault; `broken` is, and `mend` says what to do about it."""
+    """One thing that was examined. `absent` is no fault; `broken` is, and `mend` says what to do about it."""
 
     name: str
     state: Literal["ok", "absent", "broken"]

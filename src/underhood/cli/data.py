@@ -19,7 +19,7 @@ For example:
     underhood data get cifar10
     underhood data verify mnist
 
-Sets are looked for in the folder that UNDERHOOD_DATA names, else in the platform's data folder.""",
+Sets are searched for in the folder that UNDERHOOD_DATA names, else in the platform's data folder.""",
 )
 
 Root = Annotated[

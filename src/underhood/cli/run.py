@@ -43,7 +43,7 @@ def run(
         _option("--backend", "Compute on our engine or on PyTorch; short for --set backend=….", WHAT),
     ] = None,
     tune: Annotated[
-        bool, _option("--tune", "Time PyTorch's means on this machine first, and take the quickest.", WHAT)
+        bool, _option("--tune", "Time PyTorch's options on this machine first, and take the quickest.", WHAT)
     ] = False,
     parallel: Annotated[
         int | None, _option("--parallel", "Trials at once; by default as many as the cores bear.", HOW, "-j")

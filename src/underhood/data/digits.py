@@ -21,7 +21,7 @@ IMAGES = 1_797
 
 
 def parts(root: Path) -> tuple[Part, Part]:
-    """The two parts; `root` is not looked at, the scans lie within scikit-learn."""
+    """The two parts; `root` is not used, the scans lie within scikit-learn."""
     train, test = holdout(IMAGES)
     stamp = f"scikit-learn {version('scikit-learn')}"
     return (

@@ -2,8 +2,8 @@
 
     get("cifar10")      cifar-10-python.tar.gz → cifar-10-batches-py/… below the data folder
 
-A set that is here and sound is left alone; one that is here but isn't what was published is only replaced when told
-so. An archive is unpacked into files of the known names, nothing else in it is looked at, and then removed.
+A set that is here and sound is left alone; one that is here but isn't what was published is only replaced when asked
+so. An archive is unpacked into files of the known names, nothing else in it is read, and then removed.
 """
 
 import shutil

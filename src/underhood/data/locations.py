@@ -52,7 +52,7 @@ class Layout:
     def find(self, root: Path) -> dict[str, Path]:
         """The set's files, by name, in the first folder that has any.
 
-        Raises BadInput: none is there (where was looked, for what, where the set comes from), or some lack.
+        Raises BadInput: none is there (where it was searched for, for what, where the set comes from), or some lack.
         """
         for folder, names in self.folders.items():
             here = root / folder

@@ -16,7 +16,7 @@ HELD_OUT = 0.2  # of a set that comes without a test part
 def split(n: int, validation: int | float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows for training and for validation, each ascending, together 0 … n − 1.
 
-    `validation` is a number of images (5000) or a share of them (0.1, rounded to whole images). 0 gives an
+    `validation` is a number of images (5000) or a fraction of them (0.1, rounded to whole images). 0 gives an
     empty validation part. Raises BadInput when no image would be left to train on, or `validation` is
     negative.
 
@@ -28,7 +28,7 @@ def split(n: int, validation: int | float, seed: int) -> tuple[NDArray[np.int64]
     if validation < 0 or count >= n:
         raise BadInput(
             f"validation: {validation} of {n:,} images cannot be held out; "
-            f"give a number from 0 to {n - 1}, or a share below 1 (0.1)."
+            f"give a number from 0 to {n - 1}, or a fraction below 1 (0.1)."
         )
     rows = stream("split", seed).permutation(n)
     return np.sort(rows[count:]), np.sort(rows[:count])

@@ -55,7 +55,7 @@ def verify(name: str, root: Path | str | None = None) -> "Table":
 
 
 def sound(table: "Table") -> bool:
-    """Whether every file that `verify` looked at may be used."""
+    """Whether every file that `verify` read may be used."""
     return all(row["verdict"] in SOUND for row in table.rows)
 
 

@@ -40,7 +40,7 @@ def code_fingerprint(spec: TrialSpec) -> str:
 
 
 def fingerprints(specs: Iterable[TrialSpec]) -> dict[str, str]:
-    """The fingerprint of each trial's code by the trial's id; trials of one code are looked through once."""
+    """The fingerprint of each trial's code by the trial's id; trials of one code are read once."""
     known: dict[tuple[Path, ...], str] = {}
     found = {}
     learnt = len(_kept())

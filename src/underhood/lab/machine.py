@@ -57,11 +57,11 @@ def _cpu() -> str:
             if name.strip() == "model name":
                 return value.strip()
     if sys.platform == "darwin":
-        asked = subprocess.run(
+        found = subprocess.run(
             ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
         )
-        if asked.stdout.strip():
-            return asked.stdout.strip()
+        if found.stdout.strip():
+            return found.stdout.strip()
     return platform.processor() or platform.machine()
 
 
@@ -71,7 +71,7 @@ def _gpus() -> list[str]:
     if command is None:
         return []
     try:
-        asked = subprocess.run(
+        found = subprocess.run(
             [command, "--query-gpu=name", "--format=csv,noheader"],
             capture_output=True,
             text=True,
@@ -80,4 +80,4 @@ def _gpus() -> list[str]:
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return [line.strip() for line in asked.stdout.splitlines() if line.strip()]
+    return [line.strip() for line in found.stdout.splitlines() if line.strip()]

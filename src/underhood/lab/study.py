@@ -1,4 +1,4 @@
-"""A study asks one question: which trials answer it, at which scale, and what is told of their results.
+"""A study asks one question: which trials answer it, at which scale, and what is reported of their results.
 
     study = Study(
         name="adaptive-optimizers",
@@ -136,8 +136,8 @@ def settings_of(
     own = study.axes if scale.axes is None else scale.axes
     axes = {key: list(values) for key, values in own.items() if not _is_fixed(key, fixed)}
     locations = dict.fromkeys(axes, f"study {study.name}: axis ")
-    asked, option, mistakes = _axes(grid)
-    for key, values in asked.items():
+    wanted, option, mistakes = _axes(grid)
+    for key, values in wanted.items():
         if _is_fixed(key, fixed):
             mistakes.append(f"{option}{key}: is fixed by --set or the settings file too")
         else:

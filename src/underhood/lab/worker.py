@@ -85,7 +85,7 @@ def _outcome(
     stopping: Callable[[], bool],
     before: float,
 ) -> Outcome:
-    """What becomes of the trial; an error of any kind is a failed trial, told in its log."""
+    """What becomes of the trial; an error of any kind is a failed trial, reported in its log."""
     try:
         with closing(_Recorder(task, folder, emit)) as recorder:
             result = _run(task, recorder, stopping)
@@ -93,8 +93,8 @@ def _outcome(
                 recorder.finish(result, before)
     except Exception as error:
         folder.log(traceback.format_exc())
-        told = isinstance(error, UnderhoodError)
-        reason = str(error) if told else f"{type(error).__name__}: {error}"
+        expected = isinstance(error, UnderhoodError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
         return "failed", reason, getattr(error, "exit_code", 1), {}
     if result is not None:
         return "finished", "", 0, result.values

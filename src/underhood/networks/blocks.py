@@ -1,6 +1,6 @@
 """What networks are joined with, made once for either `nn`: sums around a branch, branches side by side.
 
-    Residual   z = φ(f(x) + s(x))          f the body, s the shortcut (the identity unless told otherwise)
+    Residual   z = φ(f(x) + s(x))          f the body, s the shortcut (the identity unless given otherwise)
     Concat     z = [f₁(x); f₂(x); …]       along the channels
 
 Sources: He et al. 2016 (residual sums); Szegedy et al. 2015 (branches joined by their channels).

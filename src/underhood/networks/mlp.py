@@ -35,7 +35,7 @@ def mlp(
     layers: OrderedDict[str, Any] = OrderedDict()
 
     def add(layer: Any) -> None:
-        """Linear layers have the same names, so the same first weights, with dropout and without."""
+        """Linear layers have the same names, so the same initial weights, with dropout and without."""
         layers[str(len(layers) - sum(name.startswith("dropout") for name in layers))] = layer
 
     def drop(p: float) -> None:

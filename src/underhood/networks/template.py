@@ -7,7 +7,7 @@
 Every sum is done by the vector form of the engine's own pages; nothing here is a second implementation.
 
 Source: the programming exercise of "24-789 Deep Learning for Engineers", Carnegie Mellon University, 2021.
-Differs from `mlp` in how it is written (no tape: each layer keeps what backward wants), in its first weights
+Differs from `mlp` in how it is written (no tape: each layer keeps what backward wants), in its initial weights
 (standard normal) and in its weights' layout, (inputs, outputs).
 """
 
@@ -206,7 +206,7 @@ def get_training_stats(
     """Train on `dset` = ((x, labels), (x, labels)), the training and the test part.
 
     Returns training losses, training errors, test losses and test errors, one an epoch; losses are means and
-    errors shares of wrong predictions.
+    errors fractions of wrong predictions.
     """
     (x, labels), (test_x, test_labels) = dset
     rng = rng or np.random.default_rng()

@@ -43,7 +43,7 @@ def run(
     that other code gave: "ask" puts the question to `ask`. The run is kept as `name`, by default `<study>-<scale>`;
     the same call again continues it.
 
-    Raises BadInput before anything starts. A trial that fails is a state of the run, told by `run.exit_code`.
+    Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
     """
     found = study if isinstance(study, Study) else find(str(study))
     how = How(

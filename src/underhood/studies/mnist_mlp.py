@@ -3,7 +3,7 @@
     784 pixels → hidden layers → 10 logits,   softmax cross-entropy,   SGD with momentum
 
 `--set network=template` trains the MLP class of a course's template instead (networks/template.py), from its
-standard-normal weights. `--backend torch` runs the same trial, with the same first weights, on PyTorch.
+standard-normal weights. `--backend torch` runs the same trial, with the same initial weights, on PyTorch.
 
 Settings were chosen on 10,000 validation images held out of the training set; the trials here train on all 60,000.
 The course asks for the test error against epochs: it is drawn, marked as such, and nothing is chosen by it.
@@ -41,7 +41,7 @@ def template_mlp(nn: None, hidden: Sequence[int] = (512,), activation: str = "Si
 
 
 class Network(NetworkSettings):
-    """An entry of `networks`, or the course template's MLP; an `mlp` has 512 hidden units unless told otherwise."""
+    """An entry of `networks`, or the course template's MLP; an `mlp` has 512 hidden units unless given otherwise."""
 
     @classmethod
     def entries(cls) -> dict[str, Callable[..., Any]]:
@@ -53,7 +53,7 @@ class Network(NetworkSettings):
 
 
 class Optimizer(OptimizerSettings):
-    """An entry of `optim`; `sgd` has momentum unless told otherwise."""
+    """An entry of `optim`; `sgd` has momentum unless given otherwise."""
 
     @classmethod
     def own_defaults(cls, name: str) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@
     underhood run two-back-ends --scale full                                     # 30 epochs, 5 seeds
     underhood run two-back-ends --set network=resnet20 --set epochs=1 --seeds 2
 
-A seed gives both the same first weights, the same batches in the same order and the same augmentation, drawn in
+A seed gives both the same initial weights, the same batches in the same order and the same augmentation, drawn in
 NumPy. What differs is rounding, and training magnifies it: the weights part within an epoch, so what must agree is
 the accuracy, within the interval of the seeds. Differences are taken seed by seed.
 

@@ -2,7 +2,7 @@
 
     g ← g + λ₁ sign(w) + λ₂ w                     the gradient of  λ₁ Σ|w| + λ₂/2 Σw²
     g ← g · min(1, c/(‖g‖ + 1e−6))                clip.norm c;   ‖g‖: the norm of all gradients as one vector
-    g ← min(max(g, −c), c), number by number      clip.value c
+    g ← min(max(g, −c), c), element by element      clip.value c
 
 The penalty is part of what is minimised, so a rule that scales its gradient (Adam) scales the penalty's too; an
 optimiser's own weight_decay is the rule's affair. With plain SGD λ₂ and weight_decay do the same. sign(0) = 0.

@@ -1,4 +1,4 @@
-"""The first weights of a network, drawn in NumPy by parameter name and seed.
+"""The initial weights of a network, drawn in NumPy by parameter name and seed.
 
 Each parameter has a stream of its own, (seed, "init", name), so a network starts from the same numbers on either
 back end, in whichever order its parts were made, and a part that is added moves no other part's weights.

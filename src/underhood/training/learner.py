@@ -28,7 +28,7 @@ Array = np.ndarray
 class Learner(ABC):
     """x: (B, C, H, W) images, normalised   t: (B,) classes. Losses are means over the batch, errors are counts."""
 
-    parameters: int  # how many numbers are learnt
+    parameters: int  # how many elements are learnt
     file: str  # what the weights are saved as
 
     @abstractmethod
@@ -241,5 +241,5 @@ def build(settings: TrainingSettings, back: Backend, parts: Parts, network: Call
     shape = parts.train.images.images.shape[1:]
     fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
     takes = signature(make).parameters  # it may be a partial, which has no annotations
-    asked = {name: value for name, value in fits.items() if name in takes}
-    return make(back.nn, **asked | ({} if network else settings.network.arguments))
+    from_data = {name: value for name, value in fits.items() if name in takes}
+    return make(back.nn, **from_data | ({} if network else settings.network.arguments))

@@ -198,7 +198,7 @@ def _evaluated(run: _Trial) -> dict[str, float]:
 
 
 def evaluate(subject: Learner, part: Part) -> tuple[float, float]:
-    """Mean cross-entropy and share of wrong answers."""
+    """Mean cross-entropy and fraction of wrong answers."""
     loss, errors = 0.0, 0
     for x, t in part.in_order():
         batch_loss, batch_errors = subject.evaluate(x, t)

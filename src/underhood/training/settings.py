@@ -206,7 +206,7 @@ class PenaltySettings(Settings):
 
 
 class ClipSettings(Settings):
-    """How large a gradient may be: `norm` bounds the norm of all of them together, `value` every number; 0 nothing."""
+    """How large a gradient may be: `norm` bounds the norm of all of them together, `value` every element; 0 nothing."""
 
     norm: float = Field(default=0, ge=0)
     value: float = Field(default=0, ge=0)
@@ -222,7 +222,7 @@ class DataSettings(Settings):
     """Which data set, how much of it, and what is held out to make choices by.
 
     `name` is a set of the package, a `.npz` file or a folder of pictures.
-    `validation` is a number of training images or a share of them; `train` and `test` take that many images
+    `validation` is a number of training images or a fraction of them; `train` and `test` take that many images
     instead of all, the first of a shuffle by the seed. `scaling` says what becomes of a pixel: "unit" brings it to
     [0, 1], "normalised" also subtracts the channel's published mean and divides by its standard deviation.
     `augmentation` names entries of data/augmentation in their order; only training images pass through them.
@@ -264,7 +264,7 @@ class DataSettings(Settings):
 class TrainingSettings(BackendSettings):
     """What is trained, on what, how long and how exactly.
 
-    `initialisation` names the rule for the first weights (training/initial.py). `label_smoothing` is the share of
+    `initialisation` names the rule for the initial weights (training/initial.py). `label_smoothing` is the fraction of
     certainty that is spread over all classes. A step's batch of `batch_size` is taken in `accumulate` passes.
     `test_flips` means what the network says of an image and of its mirror image, "logits" or "probabilities", wherever
     it is evaluated.

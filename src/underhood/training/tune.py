@@ -48,8 +48,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """What became of one: seconds a `step`, give or take the share `notch`, and for the `first`, which compiles; the
-    `loss` after a few, `far` its distance from the plain one's as a share; `out` says why it cannot be chosen.
+    """What became of one: seconds a `step`, give or take the fraction `notch`, and for the `first`, which compiles; the
+    `loss` after a few, `far` its distance from the plain one's as a fraction; `out` says why it cannot be chosen.
     """
 
     options: Options

@@ -14,7 +14,7 @@ class Executor(Protocol):
         """Start a task; the caller submits no more at once than the executor was made for."""
 
     def events(self, timeout: float) -> Iterator[LabEvent]:
-        """What the trials told since the last call, waiting up to `timeout` seconds for the first word.
+        """What the trials reported since the last call, waiting up to `timeout` seconds for the first word.
 
         Every submitted task comes to one TrialEnded, also when its process dies.
         """

@@ -3,8 +3,8 @@
     s ← d s + (1 − d) w        after every step,    d = min(`decay`, (1 + k)/(10 + k)) after step k = 1, 2, …
 
 It is about the mean of the last 1/(1 − decay) steps, which stands nearer to the middle of the valley that the
-steps bounce about in. The second bound is the warm-up: the first weights, which know nothing, are forgotten in a few
-steps instead of in 1/(1 − decay). `warmup = false` leaves d = `decay` from the start, with s the first weights.
+steps bounce about in. The second bound is the warm-up: the initial weights, which know nothing, are forgotten in a few
+steps instead of in 1/(1 − decay). `warmup = false` leaves d = `decay` from the start, with s the initial weights.
 
 Sources: Polyak & Juditsky 1992 for the mean; the warm-up is that of tf.train.ExponentialMovingAverage.
 """
@@ -18,7 +18,7 @@ from underhood.training.checks import number, truth
 
 @dataclass(frozen=True)
 class EMA:
-    """`decay` is the share of the copy that each step keeps, once it is warm."""
+    """`decay` is the fraction of the copy that each step keeps, once it is warm."""
 
     decay: float = 0.999
     warmup: bool = True

@@ -1,4 +1,4 @@
-"""What a trial is computed with: the back end, and the means that it has to be quicker with.
+"""What a trial is computed with: the back end, and the options that it has to be quicker with.
 
     precision           weights     products    for
     float32             float32     float32     the measure of all others

@@ -1,6 +1,6 @@
 """PyTorch as a back end: torch.nn, torch.optim, and the rules of our own that torch.optim lacks.
 
-All means of `settings.py` are here. What is computed depends on the settings and on the shape of the batch alone,
+All options of `settings.py` are here. What is computed depends on the settings and on the shape of the batch alone,
 never on what was computed before, so a trial that was interrupted goes on with the same numbers: shapes are
 compiled each for itself (`dynamic=False`), and evaluation is not compiled.
 """

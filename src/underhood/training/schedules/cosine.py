@@ -1,6 +1,6 @@
 """The rate falls along half a cosine: slow at both ends, fast in the middle.
 
-    f = e + (1 − e) (1 + cos π s)/2        s: the share of the training that is over   e: `end`
+    f = e + (1 − e) (1 + cos π s)/2        s: the fraction of the training that is over   e: `end`
 
 Source: Loshchilov & Hutter 2017, "SGDR", equation 5, without the restarts.
 PyTorch: torch.optim.lr_scheduler.CosineAnnealingLR.

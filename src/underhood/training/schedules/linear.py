@@ -1,6 +1,6 @@
-"""The rate falls along a line, to nothing unless told otherwise.
+"""The rate falls along a line, to nothing unless given otherwise.
 
-    f = 1 − (1 − e) s        s: the share of the training that is over   e: `end`
+    f = 1 − (1 − e) s        s: the fraction of the training that is over   e: `end`
 
 The last step is still taken at a rate above `end`, which is reached where the training ends.
 

@@ -1,6 +1,6 @@
 """One cycle: up to the optimiser's rate, then down to next to nothing.
 
-    f = c(start, 1, s/p)               while s < p        s: the share of the training that is over   p: `peak`
+    f = c(start, 1, s/p)               while s < p        s: the fraction of the training that is over   p: `peak`
         c(1, end, (s − p)/(1 − p))     after that
 
     c(a, b, q) = b + (a − b)(1 + cos π q)/2  ("cosine")    or    a + (b − a) q  ("line": a triangle)
@@ -23,7 +23,7 @@ CURVES = ("cosine", "line")
 
 @dataclass(frozen=True)
 class OneCycle:
-    """From `start` of the rate up to all of it, which it has after the share `peak` of the training, down to `end`."""
+    """From `start` of the rate up to all of it, at the fraction `peak` of the training, down to `end`."""
 
     peak: float = 0.3
     start: float = 0.04
@@ -46,5 +46,5 @@ class OneCycle:
             return self._between(self.start, 1.0, moment.fraction / self.peak)
         return self._between(1.0, self.end, (moment.fraction - self.peak) / (1 - self.peak))
 
-    def _between(self, a: float, b: float, share: float) -> float:
-        return a + (b - a) * share if self.curve == "line" else b + (a - b) * (1 + cos(pi * share)) / 2
+    def _between(self, a: float, b: float, fraction: float) -> float:
+        return a + (b - a) * fraction if self.curve == "line" else b + (a - b) * (1 + cos(pi * fraction)) / 2
