@@ -249,3 +249,29 @@ def test_importing_tables_loads_no_heavy_package():
     ).stdout.split()
     assert "underhood.tables" in loaded
     assert not {"rich", "vl_convert", "pandas", "numpy", "torch", "numba", "jinja2"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("values", "spec", "texts"),
+    [
+        ([0.5, 0.25], "", ["0.50", "0.25"]),
+        ([0, -0.05, -0.0957501], ".6g", ["0.0000000", "-0.0500000", "-0.0957501"]),
+        ([1, 20], "", ["1", "20"]),
+        ([1.0, 3.0], "", ["1", "3"]),
+        ([0.5, 0.00001234], "", ["0.5", "1.234e-05"]),
+        ([12345.0, 0.5], "", ["12,345", "0.5"]),
+        ([Estimate(0.5, 0.45, 0.55, 3), 0.125], "", ["0.500", "0.125"]),
+        ([0.5, None, float("nan"), 0.25], "", ["0.50", "–", "NaN", "0.25"]),
+        ([0.5, 0.25], ".1f", ["0.5", "0.2"]),
+    ],
+)
+def test_what_is_compared_has_the_same_decimals(values, spec, texts):
+    table = Table("T", [Column("v", "V", format=spec)], [{"v": value} for value in values])
+    assert [row[0].text for row in table.cells()] == texts
+
+
+def test_signs_are_set_as_such_on_a_page_and_hyphens_stay():
+    rows = [{"a": "-0.5, 3-4", "b": Estimate(-1.0, -2.5, 0.0, 3)}, {"a": "well-known --x=-1", "b": -0.25}]
+    html = Table("T", [Column("a", "A", align="left"), Column("b", "B")], rows).to_html()
+    for said in ("−0.5, 3-4", "well-known --x=-1", "[−2.50, 0.00]", "−0.25"):
+        assert said in html

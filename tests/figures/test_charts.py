@@ -234,3 +234,20 @@ class TestHistogram:
     def test_few_values_are_no_trouble(self, values):
         svg = drawn(histogram("Weights", [{"w": w} for w in values], x="w"))
         assert titles(svg) == ["w", "count"]
+
+
+@pytest.mark.parametrize(("shortest", "low"), [(50, 10.0), (1, 0.1), (100, 10.0), (0.03, 0.01)])
+def test_logarithmic_bars_begin_at_a_power_of_ten_below_the_shortest(shortest, low):
+    figure = bars("T", [{"a": "x", "n": shortest}, {"a": "y", "n": 1700}], x="a", y="n", log_y=True)
+    assert figure.spec["encoding"]["x"]["scale"]["domain"][0] == pytest.approx(low)
+    assert figure.spec["layer"][0]["encoding"]["x2"]["datum"] == pytest.approx(low)
+    assert figure.spec["encoding"]["x"]["axis"]["values"][0] == pytest.approx(low)
+
+
+def test_long_names_in_a_legend_stand_under_each_other():
+    def legend(name: str):
+        rows = [{"a": "x", "n": 1, "s": name}, {"a": "x", "n": 2, "s": "short"}]
+        return bars("T", rows, x="a", y="n", series="s").spec["encoding"]["color"]["legend"]
+
+    assert legend("from −3, gradient descent").get("columns") == 1
+    assert "columns" not in legend("also short")

@@ -60,3 +60,8 @@ def test_any_specification_is_a_figure():
 
 def test_a_notebook_shows_the_drawing():
     assert FIGURE._repr_svg_() == FIGURE.svg()
+
+
+def test_truth_values_are_spelled_so_that_vega_reads_them():
+    figure = Figure("t", "", {"data": {"values": [{"a": True}, {"a": False}]}})
+    assert figure.data_csv() == "a\ntrue\nfalse\n"

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import pytest
 
 from underhood.errors import BadInput
-from underhood.report.mathematics import to_mathml, to_text, to_typst
+from underhood.report.mathematics import to_line, to_mathml, to_text, to_typst
 
 M = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -79,3 +79,32 @@ def test_brackets_of_a_matrix_grow():
 def test_brackets_around_a_matrix_at_the_end_of_a_sum_grow_too():
     drawn = to_mathml(r"a + b = \begin{pmatrix} 1 & -1 \\ 0 & 2 \end{pmatrix}")
     assert drawn.count('stretchy="true"') == 2
+
+
+@pytest.mark.parametrize(
+    ("latex", "text", "signs"),
+    [
+        (r"x = -1", "x = −1", 1),
+        (r"x - 1", "x − 1", 0),
+        (r"2 \times -3", "2 × −3", 1),
+        (r"(-1, -2)", "(−1, −2)", 2),
+        (r"f(a) - b", "f(a) − b", 0),
+        (r"n! - 1", "n! − 1", 0),
+        (r"f' - 1", "f′ − 1", 0),
+    ],
+)
+def test_a_sign_binds_to_its_number(latex, text, signs):
+    assert to_text(latex) == text
+    assert to_mathml(latex).count('form="prefix"') == signs
+
+
+def test_a_prime_stands_before_the_index():
+    assert to_text(r"X'_{k}") == "X′ₖ"
+
+
+def test_a_long_formula_in_a_line_may_break_before_its_relations():
+    assert to_line("a = b") == to_mathml("a = b")
+    parts = to_line(r"f(x) = 0.006024 - 5.106\cdot 0.006024 = -0.02455").split("<wbr>")
+    assert len(parts) == 3
+    assert all(part.startswith("<math") and part.endswith("</math>") for part in parts)
+    assert parts[1].count("=</mo>") == parts[2].count("=</mo>") == 1

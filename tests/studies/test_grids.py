@@ -31,11 +31,8 @@ LONG = {
 # Settings that every training has: their tests are those of training, and one of them stands for all here.
 SHARED = {*settings_fields(TrainingSettings), *settings_fields(BackendSettings)} - {"batch_size"}
 
-# Reports that say too little: strict, so that what is mended leaves the list.
-UNTOLD = {
-    (name, "seeds"): "numbers over three seeds come without their count"
-    for name in ("simple-conv-net-forward", "simple-conv-net-backward", "cutout")
-}
+# Reports that say too little: strict, so that what is mended leaves the list. It is empty, and should stay so.
+UNTOLD: dict[tuple[str, str], str] = {}
 
 
 class Here:

@@ -55,6 +55,10 @@ def _percent(trials: Any, name: str) -> Summary:
     return Summary.of([100 * trial.result[name] for trial in trials])
 
 
+def _over(summary: Summary) -> str:
+    return f" (mean and 95 % interval over {summary.n} seeds)" if summary.n > 1 else ""
+
+
 def _told(summary: Summary) -> str:
     """12.3 %, or 12.3 ± 0.4 % over several seeds."""
     if summary.low is None or summary.high is None:
@@ -70,7 +74,7 @@ def _answer(trials: Any) -> str:
         f"Cutout lays {_squares(settings)} of zeros, {size}×{size} pixels, over every training image at a random "
         f"position: on {height}×{width} images it hides **{100 * found['expected']:.1f} %** of the pixels on average. "
         f"Guessed from the visible pixels around it, **{_told(square)}** of what the square hides stays unknown; where "
-        f"as many single pixels are dropped, **{_told(pixels)}**. "
+        f"as many single pixels are dropped, **{_told(pixels)}**{_over(pixels)}. "
     )
     if square.mean > pixels.mean and (square.low is None or pixels.high is None or square.low > pixels.high):
         return said + (

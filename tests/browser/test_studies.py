@@ -1,0 +1,76 @@
+"""The smoke report of every study that ships, in a real browser, on a telephone and on a desk."""
+
+import pytest
+
+import underhood
+from underhood import studies
+
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+WIDTHS = (420, 1200)
+
+# What sticks out of the page without a box around it that scrolls.
+OUTSIDE = """() => {
+    const wide = document.documentElement.clientWidth;
+    const scrolls = (element) => {
+        for (let box = element.parentElement; box; box = box.parentElement)
+            if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) return true;
+        return false;
+    };
+    return [...document.querySelectorAll("main *")]
+        .filter((each) => !each.closest("svg *, math *, .unseen"))
+        .filter((each) => each.getBoundingClientRect().right > wide + 1 && !scrolls(each))
+        .map((each) => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`);
+}"""
+# Texts of a drawing that leave it, and pairs of them that lie over each other.
+CUT = """() => [...document.querySelectorAll("figure.figure")].flatMap((figure) => {
+    const svg = figure.querySelector(".live svg"), room = svg.getBoundingClientRect();
+    const title = figure.querySelector(".title").textContent;
+    const texts = [...svg.querySelectorAll("text")]
+        .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
+        .filter(([text, box]) => text && box.width);
+    const out = texts
+        .filter(([, a]) => a.left < room.left - 2 || a.right > room.right + 2)
+        .map(([text]) => `${title}: ${text} is cut off`);
+    const over = texts.length > 400 ? [] : texts.flatMap(([one, a], i) => texts.slice(i + 1)
+        .filter(([two, b]) => one !== two && a.left < b.right - 2 && b.left < a.right - 2)
+        .filter(([, b]) => a.top < b.bottom - 4 && b.top < a.bottom - 4)
+        .map(([two]) => `${title}: ${one} lies over ${two}`));
+    return [...out, ...over];
+})"""
+TITLES = "(selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent)"
+
+
+@pytest.fixture(scope="module", params=studies.names())
+def address(request, tmp_path_factory):
+    """The page of a smoke run."""
+    run = underhood.run(request.param, "smoke", runs=tmp_path_factory.mktemp("runs"))
+    return (run.path / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+def test_nothing_overflows_and_no_two_tables_share_a_title(browser, address):
+    for width, scheme in zip(WIDTHS, ("light", "dark"), strict=True):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        errors: list[str] = []
+        page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+        page.goto(address)
+        for figure in page.locator("figure.figure").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator(".live svg").wait_for()
+        assert errors == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(OUTSIDE) == []
+        assert page.evaluate(CUT) == []
+        for selector in (".uh-table caption", ".figure .title"):
+            titles = page.evaluate(TITLES, selector)
+            assert len(set(titles)) == len(titles), [title for title in titles if titles.count(title) > 1]
+        page.close()
