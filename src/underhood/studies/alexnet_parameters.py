@@ -121,8 +121,8 @@ def _where(costs: dict[str, dict[str, Any]]) -> Iterator[str | Figure]:
     work = sum(layer["macs"] for layer in layers if layer["label"].startswith("conv"))
     yield (
         f"**{100 * full / total:.1f} %** of the parameters stand in the fully connected layers, while the convolutions "
-        f"do {100 * work / found['totals']['macs']:.1f} % of the multiply–adds: a filter is used again at every place "
-        "of the map, a connection once."
+        f"do {100 * work / found['totals']['macs']:.1f} % of the multiply–adds: a filter is used again at every "
+        "position of the map, a connection once."
     )
     values = [
         {"layer": layer["label"], "parameters": layer["parameters"], "network": TITLES.get(key, key)}

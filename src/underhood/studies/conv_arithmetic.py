@@ -109,7 +109,7 @@ TITLE = "Convolution arithmetic"
 QUESTION = "Which padding and stride keep a map's size, what is the map, and how is average pooling a convolution?"
 SIZE = Equation(
     r"\mathrm{out} = \left\lfloor \frac{\mathrm{in} + 2p - K}{s} \right\rfloor + 1",
-    "The filter's first place is at the start of the padded map; it moves on by $s$ as long as all $K$ of its cells "
+    "The filter's first position is at the start of the padded map; it moves on by $s$ as long as all $K$ of its cells "
     "lie on the map. Rows and columns each have their own such sum.",
 )
 
@@ -220,7 +220,7 @@ def _why_not(shape: tuple[int, int], kernel: tuple[int, int], p: int) -> str:
             continue
         if at_one < n:
             return (
-                f"Even at stride 1 the filter finds only {n} + {2 * p} − {k} + 1 = {at_one} places along {n}: the "
+                f"Even at stride 1 the filter finds only {n} + {2 * p} − {k} + 1 = {at_one} positions along {n}: the "
                 f"padding is too small for it, and larger strides leave fewer. It would take padding "
                 f"{(k - 1) / 2:g} on each side" + (", which is no whole number." if k % 2 == 0 else ".")
             )
@@ -231,7 +231,7 @@ def _why_not(shape: tuple[int, int], kernel: tuple[int, int], p: int) -> str:
         odd = f"2p = K − 1 is needed there, and K − 1 = {k - 1} is odd"
         fitting = f"with padding {(k - 1) // 2} it would stay"
         return (
-            f"At stride 1 there are {n} + {2 * p} − {k} + 1 = {at_one} places, more than {n} "
+            f"At stride 1 there are {n} + {2 * p} − {k} + 1 = {at_one} positions, more than {n} "
             f"({odd if k % 2 == 0 else fitting}); at stride {small} only {found}. A stride that gives {n} would lie "
             f"above {n + 2 * p - k}/{n} and not above {n + 2 * p - k}/{n - 1}: no whole number does."
         )

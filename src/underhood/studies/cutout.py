@@ -65,7 +65,7 @@ class CutoutSettings(Settings):
     @field_validator("centres")
     @classmethod
     def _within(cls, given: list[list[int]]) -> list[list[int]]:
-        if any(place < 0 for centre in given for place in centre):
+        if any(position < 0 for centre in given for position in centre):
             raise ValueError("a centre is a pixel of the image, [row, column] counted from 0")
         return given
 

@@ -74,7 +74,7 @@ IDEA = """
 What a layer should look for may be small or large: an eye or a face. Instead of choosing one filter size for a
 layer, the module runs several side by side on the same input and lets the next layer pick from all of them:
 
-- 1×1 filters look at one place, across the channels;
+- 1×1 filters look at one position, across the channels;
 - 3×3 and 5×5 filters look at larger and larger neighbourhoods;
 - a 3×3 max-pool with stride 1 keeps the strongest answer near by, whatever came before.
 
@@ -90,7 +90,7 @@ pool's comparisons are not counted.
 EQUATION = Equation(
     r"M = (K \cdot K \cdot C) \cdot O \cdot (H \cdot W)",
     "A filter of side $K$ on $C$ channels multiplies and adds $K \\cdot K \\cdot C$ times for one number; there are "
-    "$O$ filters at each of $H \\cdot W$ places.",
+    "$O$ filters at each of $H \\cdot W$ positions.",
 )
 
 
@@ -141,7 +141,7 @@ def operations_table(form: str, found: dict[str, Any]) -> Table:
         Column("filter", "Filters", align="left"),
         Column("sum", "Operations", align="left"),
         Column("macs", "Multiply–adds", format=",d"),
-        Column("share", "Share", format=".1%"),
+        Column("share", "Fraction", format=".1%"),
         Column("parameters", "Parameters", format=",d"),
     ]
     total = found["totals"]["macs"]
@@ -215,9 +215,9 @@ def growth_figure(settings: InceptionSettings) -> Figure:
     values = []
     for form in ("naive", "reduced"):
         channels = settings.channels
-        for place in range(1, MODULES + 1):
+        for position in range(1, MODULES + 1):
             macs, channels = stacked_module(settings, form, channels)
-            values.append({"module": place, "macs": macs / 1e9, "form": form})
+            values.append({"module": position, "macs": macs / 1e9, "form": form})
     return lines(
         f"{MODULES} modules in a row",
         values,
@@ -233,13 +233,13 @@ def growth_figure(settings: InceptionSettings) -> Figure:
 
 def stacked_module(settings: InceptionSettings, form: str, channels: int) -> tuple[int, int]:
     """Multiply–adds of a module on so many channels, and the channels that it gives."""
-    s, places = settings, settings.size**2
+    s, positions = settings, settings.size**2
     if form == "naive":
         terms = channels * (s.one + 9 * s.three + 25 * s.five)
-        return terms * places, s.one + s.three + s.five + channels
+        return terms * positions, s.one + s.three + s.five + channels
     terms = channels * (s.one + s.reduce_three + s.reduce_five + s.projection)
     terms += 9 * s.reduce_three * s.three + 25 * s.reduce_five * s.five
-    return terms * places, s.one + s.three + s.five + s.projection
+    return terms * positions, s.one + s.three + s.five + s.projection
 
 
 def _headline(costs: dict[str, dict[str, Any]]) -> dict[str, Any]:

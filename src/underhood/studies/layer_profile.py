@@ -258,7 +258,7 @@ def _rule_table(found: list[dict[str, Any]]) -> Table:
 
 
 def _slowest(found: list[dict[str, Any]], count: str) -> tuple[str, str, float, float]:
-    """Layer and type of the largest forward time, the time, and its share of the layers' sum."""
+    """Layer and type of the largest forward time, the time, and its fraction of the layers' sum."""
     times = [
         (numbers[0], one) for one in found[0]["shapes"] if (numbers := _time(found, count, one["layer"], "forward"))
     ]

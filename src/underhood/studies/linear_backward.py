@@ -213,7 +213,7 @@ def report(results: Results) -> Document:
 def _derivation() -> Iterator[str | Equation]:
     yield Equation(
         r"Y[n,t,f] = b[f] + \sum_{c=0}^{C-1} X[n,t,c]\; W[c,f]",
-        r"$n$ counts examples, $t$ places in a sequence, $c$ input channels, $f$ output features. (The sheet writes "
+        r"$n$ counts examples, $t$ positions in a sequence, $c$ input channels, $f$ output features. (The sheet writes "
         r"the sum up to $C$; the $C$ channels are $0$ to $C - 1$.)",
     )
     yield (
@@ -303,7 +303,7 @@ def _products(found: dict[str, Any]) -> Iterator[Any]:
 def _numbers(v: dict[str, Any]) -> Iterator[Any]:
     X, dY, W = _flat(v["X"]), _flat(v["dY"]), v["W"]
     yield (
-        "Rows are (n, t) in order: all places of the first example, then those of the next. "
+        "Rows are (n, t) in order: all positions of the first example, then those of the next. "
         "The colours tell signs, their depth sizes."
     )
     yield Equation(

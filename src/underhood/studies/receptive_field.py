@@ -156,9 +156,9 @@ def _stack(stack: dict[str, Any], layers: int, kernel: int) -> Iterator[str | Ta
     yield Table("The stack, layer by layer", columns, rows, name="stack")
     middle = len(stack["profiles"]["stack"]) // 2
     values = [
-        {"pixel": place - middle, "share": share, "filter": name}
+        {"pixel": position - middle, "share": share, "filter": name}
         for key, name in (("stack", f"{layers} of {kernel}×{kernel}"), ("one", f"one {field}×{field}"))
-        for place, share in enumerate(stack["profiles"][key])
+        for position, share in enumerate(stack["profiles"][key])
     ]
     yield lines(
         "What the middle unit's gradient falls on",
@@ -167,7 +167,7 @@ def _stack(stack: dict[str, Any], layers: int, kernel: int) -> Iterator[str | Ta
         y="share",
         series="filter",
         x_title="pixels from the middle",
-        y_title="share of the gradient",
+        y_title="fraction of the gradient",
         y_format=".0%",
         name="profile",
         caption="All weights alike. The field is the same; the stack looks at its middle more than at its rim.",

@@ -1,6 +1,6 @@
 r"""Region proposals: how Faster R-CNN finds out where to look, every step on one picture.
 
-    picture → feature map → at every place k anchors → objectness p and four deltas for each
+    picture → feature map → at every position k anchors → objectness p and four deltas for each
             → decode → clip at the border → drop what is tiny → the best N → non-maximum suppression → proposals
 
 A small region proposal network (`rpn.py`) is trained here in seconds, on drawn scenes, and then looked at while it
@@ -49,7 +49,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 HEADS, MEMBERS = 3, 4  # boxes of the worked example of suppression: clusters, and boxes of each
-POOLED, HIDDEN = 4, 128  # the detector after the proposals, for its time: 4×4 places a box, one hidden layer
+POOLED, HIDDEN = 4, 128  # the detector after the proposals, for its time: 4×4 positions a box, one hidden layer
 
 
 class RegionProposalsSettings(Settings):
@@ -257,7 +257,7 @@ def _worked(found: dict[str, Array], example: Sequence[int], threshold: float) -
 
 
 def _recall(trainer: Trainer, settings: RegionProposalsSettings, seed: int) -> dict[str, float]:
-    """The share of the objects of fresh scenes that some proposal covers with IoU ≥ 0.5."""
+    """The fraction of the objects of fresh scenes that some proposal covers with IoU ≥ 0.5."""
     covered, proposed = [], 0
     for i in range(settings.test_scenes):
         rng = stream("augmentation", seed, epoch=i, name="test")

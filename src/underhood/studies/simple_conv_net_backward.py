@@ -163,7 +163,7 @@ def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:
         ),
         (rf"\frac{{\partial E}}{{\partial \mathbf{{W}}^{{(\mathrm{{fc1}})}}}} = {matrix(d['fc1.weight'])}", ""),
         (rf"\delta^{{(\mathrm{{pool}})}} = {matrix(d['pool'][0][0])}", "The row, folded back."),
-        (rf"\delta^{{(\mathrm{{conv}})}} = {matrix(delta)}", "Each goes to the place of its maximum."),
+        (rf"\delta^{{(\mathrm{{conv}})}} = {matrix(delta)}", "Each goes to the position of its maximum."),
         (
             rf"\frac{{\partial E}}{{\partial w_{{1,1}}}} = {terms} = {figure(d['conv.weight'][0][0][0][0])}",
             "Each δ times the pixel that the filter's first weight saw there.",

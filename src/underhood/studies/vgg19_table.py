@@ -136,13 +136,13 @@ def figures(found: dict[str, Any]) -> list[Figure]:
     rows = rows_of(found)
     counts: dict[str, int] = {}
     values = []
-    for place, one in enumerate(rows):
+    for position, one in enumerate(rows):
         counts[one["layer"]] = counts.get(one["layer"], 0) + 1
-        values.append({**one, "place": f"{place:>2} {one['layer']}"})
+        values.append({**one, "position": f"{position:>2} {one['layer']}"})
     activations = bars(
         "Activations by layer",
         values,
-        x="place",
+        x="position",
         y="activations",
         y_format=".3~s",
         y_title="numbers for one image",
@@ -152,7 +152,7 @@ def figures(found: dict[str, Any]) -> list[Figure]:
     weights = bars(
         "Parameters by layer",
         values,
-        x="place",
+        x="position",
         y="weights",
         y_format=".3~s",
         y_title="weights",

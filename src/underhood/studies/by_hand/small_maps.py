@@ -22,7 +22,7 @@ Array = np.ndarray
 
 
 def out_size(length: int, kernel: int, padding: int, stride: int) -> int:
-    """How many places a filter finds along one axis."""
+    """How many positions a filter finds along one axis."""
     return (length + 2 * padding - kernel) // stride + 1 if length + 2 * padding >= kernel else 0
 
 
@@ -32,7 +32,7 @@ def same_padding(kernel: int) -> tuple[int, int]:
 
 
 def same_strides(shape: tuple[int, int], kernel: tuple[int, int], padding: int) -> list[dict[str, Any]]:
-    """For each stride from 1 to the first that leaves one place: the size that comes out."""
+    """For each stride from 1 to the first that leaves one position: the size that comes out."""
     rows = []
     for stride in range(1, max(shape) + 2 * padding + 1):
         out = tuple(out_size(n, k, padding, stride) for n, k in zip(shape, kernel, strict=True))

@@ -107,8 +107,8 @@ def drawing(title: str, caption: str, says: str, layers: list[Row], size: tuple[
     return Figure(title, caption, spec, name)
 
 
-def place(field: str, length: float) -> Row:
-    """The encoding of a place in pixels along an axis of that length; y counts from above."""
+def position(field: str, length: float) -> Row:
+    """The encoding of a position in pixels along an axis of that length; y counts from above."""
     scale = {"domain": [0, length], "range": [0, length], "nice": False, "zero": False}
     return {"field": field, "type": "quantitative", "scale": scale, "axis": None}
 
@@ -158,7 +158,7 @@ def matrices(
                     }
                 )
         x0 += len(rows[0]) * cell + gap
-    x, y = place("left", width), place("top", height)
+    x, y = position("left", width), position("top", height)
     box = {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"field": "bottom"}}
     colour = {
         "condition": {"test": "datum.value < 0", "value": COLOURS[1]},
@@ -184,8 +184,8 @@ def matrices(
             ],
             "mark": {"type": "text", "fontSize": round(min(13, 0.36 * cell))},
             "encoding": {
-                "x": place("middle", width),
-                "y": place("centre", height),
+                "x": position("middle", width),
+                "y": position("centre", height),
                 "text": {"field": "value", "type": "quantitative", "format": ".3~g"},
                 "opacity": {"condition": {"test": "datum.padding", "value": 0.55}, "value": 1},
                 "color": {"value": INK},
@@ -195,8 +195,8 @@ def matrices(
             "data": {"values": names},
             "mark": {"type": "text", "fontWeight": 600},
             "encoding": {
-                "x": place("x", width),
-                "y": place("y", height),
+                "x": position("x", width),
+                "y": position("y", height),
                 "text": {"field": "panel", "type": "nominal"},
                 "color": {"value": INK},
             },

@@ -8,7 +8,7 @@ from typing import Any
 
 from underhood.figures import Figure
 from underhood.figures.theme import COLOURS, INK
-from underhood.studies.by_hand.worked import drawing, place
+from underhood.studies.by_hand.worked import drawing, position
 
 WIDTH, HEIGHT = 384, 250  # narrow enough for a telephone
 BOX, TALL = 84.0, 34.0
@@ -61,7 +61,7 @@ def _box(x: float, y: float, label: str, added: bool = False, wide: float = BOX)
 
 def _layers(boxes: list[Box], arrows: list[Box]) -> list[dict[str, Any]]:
     def at(field: str, length: float) -> Any:
-        return place(field, length)
+        return position(field, length)
 
     line = {"x": at("x", WIDTH), "y": at("y", HEIGHT), "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     edges = {"x": at("left", WIDTH), "x2": {"field": "right"}, "y": at("top", HEIGHT), "y2": {"field": "bottom"}}

@@ -20,9 +20,9 @@ def fast_and_faster(found: dict[str, Any]) -> list[Any]:
     columns = [
         Column("part", "Part", align="left"),
         Column("fast", "Fast R-CNN", unit="ms", format=",.1f"),
-        Column("fast_share", "Share", format=".0%"),
+        Column("fast_share", "Fraction", format=".0%"),
         Column("faster", "Faster R-CNN", unit="ms", format=",.1f"),
-        Column("faster_share", "Share", format=".0%"),
+        Column("faster_share", "Fraction", format=".0%"),
     ]
 
     def rows(of: dict[str, Any]) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def fast_and_faster(found: dict[str, Any]) -> list[Any]:
             [{"part": part, "detector": title, "share": share}
              for which, title in (("fast", "Fast R-CNN"), ("faster", "Faster R-CNN"))
              for part, share in zip(PARTS, shares(times[which]), strict=True)],
-            x="part", y="share", series="detector", y_format=".0%", x_title="", y_title="share of the time, measured",
+            x="part", y="share", series="detector", y_format=".0%", x_title="", y_title="fraction of the time",
             name="shares",
         ),
         "So the answer to *why is it faster* is one part, not all: the proposals. The convolutions cost the same, and "

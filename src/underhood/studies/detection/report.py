@@ -108,10 +108,10 @@ def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
     ]
     return [
         "The RPN is a small, fully convolutional network on top of the shared feature map. A 3×3 convolution looks at "
-        "a window around every place; two 1×1 convolutions beside each other read from it, for each of $k$ **anchors** "
-        "(boxes of fixed shapes around that place), an **objectness**, *is there anything?*, and four **deltas**, "
-        "*how must the anchor move and stretch to fit it?* Being a convolution it asks the same question everywhere, "
-        "so an object that moves moves its proposal.",
+        "a window around every position; two 1×1 convolutions beside each other read from it, for each of $k$ "
+        "**anchors** (boxes of fixed shapes around that position), an **objectness**, *is there anything?*, and four "
+        "**deltas**, *how must the anchor move and stretch to fit it?* Being a convolution it asks the same question "
+        "everywhere, so an object that moves moves its proposal.",
         rpn_figure(kinds),
         Table(
             "The layers",
@@ -124,7 +124,7 @@ def _structure(found: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
             [dict(zip(("layer", "kind", "here", "paper"), step, strict=True)) for step in steps],
             name="layers",
         ),
-        f"Here $k = {len(settings['scales'])} \\cdot {len(settings['ratios'])} = {kinds}$, and one place of the map "
+        f"Here $k = {len(settings['scales'])} \\cdot {len(settings['ratios'])} = {kinds}$, and one position of the map "
         f"stands for {STRIDE}×{STRIDE} pixels of the picture.",
     ]
 
@@ -147,7 +147,7 @@ def _first_look(arrays: dict[str, Array]) -> list[Any]:
     truths = arrays["truths"]
     told = "the picture and its objects" if len(truths) else "the picture"
     return [
-        "The picture, six of the 48 channels of its feature map (dark is strong), and the objectness: at each place "
+        "The picture, six of the 48 channels of its feature map (dark is strong), and the objectness: at each position "
         "the largest probability among its anchors.",
         pictures(
             "Picture, objectness",
@@ -177,7 +177,7 @@ def _anchors(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, 
     c = found["counts"]
     return [
         "An anchor of scale $s$ and ratio $r$ (height over width) has the area $s^2$:",
-        Equation(r"w = \frac{s}{\sqrt{r}}, \qquad h = s\,\sqrt{r}", "All $k$ stand around every place's middle."),
+        Equation(r"w = \frac{s}{\sqrt{r}}, \qquad h = s\,\sqrt{r}", "All $k$ stand around every position's middle."),
         Equation(
             rf"s = {s:g},\ r = {r:g}: \quad w = \frac{{{s:g}}}{{\sqrt{{{r:g}}}}} = {w:.2f}, \quad "
             rf"h = {s:g} \cdot \sqrt{{{r:g}}} = {h:.2f}",
@@ -185,7 +185,7 @@ def _anchors(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, 
             f"$x = ({columns // 2} + 0.5) \\cdot {STRIDE} = {x:g}$, $y = ({rows // 2} + 0.5) \\cdot {STRIDE} = {y:g}$.",
         ),
         pictures(
-            f"The {kinds} anchors of one place",
+            f"The {kinds} anchors of one position",
             [Picture("around the middle of the map", arrays["picture"], boxes)],
             columns=1,
             largest=384,
@@ -382,7 +382,7 @@ def _one_iou(boxes: Array, overlap: Array, names: Sequence[str]) -> list[Any]:
 def _left(found: dict[str, Any]) -> list[Any]:
     c, p = found["counts"], found["paper_anchors"]
     rows = [
-        {"step": "anchors, k at every place", "here": c["anchors"], "paper": f"about 20,000 ({p['anchors']:,})"},
+        {"step": "anchors, k at every position", "here": c["anchors"], "paper": f"about 20,000 ({p['anchors']:,})"},
         {
             "step": "    inside the picture: used in training",
             "here": c["inside"],

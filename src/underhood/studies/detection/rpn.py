@@ -1,7 +1,7 @@
 r"""A region proposal network, small enough to be trained in seconds on drawn scenes.
 
     image (3, H, W) → five 3×3 convolutions, three of stride 2 → feature map (48, H/8, W/8)
-        → 3×3 convolution, 64 → 1×1 convolution: k objectness logits      at every place of the map,
+        → 3×3 convolution, 64 → 1×1 convolution: k objectness logits      at every position of the map,
                               → 1×1 convolution: 4k box deltas            for its k anchors
 
 Loss, over the anchors sampled from an image (y: 1 for an object, 0 for background; t: deltas, t* the right ones):
@@ -39,7 +39,7 @@ BETA = 1 / 9
 
 
 def network(nn: Any, kinds: int) -> Any:
-    """The network for `kinds` anchors a place, of either `nn`. Called, it gives (features, objectness, deltas)."""
+    """The network for `kinds` anchors a position, of either `nn`. Called, it gives (features, objectness, deltas)."""
 
     class RegionProposals(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -71,7 +71,7 @@ def anchor_sizes(scales: Sequence[float], ratios: Sequence[float]) -> Array:
 
 
 def anchor_boxes(rows: int, columns: int, sizes: Array, stride: int = STRIDE) -> Array:
-    """All anchors (rows · columns · k, 4): at every place of the map one of every size, around the place's middle."""
+    """All anchors (rows · columns · k, 4): at every position of the map one of every size, around its middle."""
     y, x = np.meshgrid((np.arange(rows) + 0.5) * stride, (np.arange(columns) + 0.5) * stride, indexing="ij")
     middles = np.stack([x, y], axis=-1).reshape(-1, 1, 2)
     return np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=-1).reshape(-1, 4)
@@ -174,8 +174,8 @@ class Trainer:
     def steps(self, count: int) -> Iterator[tuple[int, float, float]]:
         """Train on freshly drawn scenes; the step and its two losses."""
         height, width = self.shape
-        places = -(-height // STRIDE), -(-width // STRIDE)
-        anchors = anchor_boxes(*places, self.sizes)
+        positions = -(-height // STRIDE), -(-width // STRIDE)
+        anchors = anchor_boxes(*positions, self.sizes)
         for step in range(count):
             rng = stream("augmentation", self.seed, epoch=step, name="scenes")
             drawn = [scene(rng, height, width, int(rng.integers(1, 4))) for _ in range(self.batch)]

@@ -4,7 +4,7 @@ from typing import Any
 
 from underhood.figures import Figure
 from underhood.figures.theme import COLOURS, INK
-from underhood.studies.by_hand.worked import drawing, place
+from underhood.studies.by_hand.worked import drawing, position
 
 WIDTH, HEIGHT = 384, 330  # narrow enough for a telephone
 TALL = 34.0
@@ -47,11 +47,11 @@ def _arrow(x: float, y: float, x2: float, y2: float) -> dict[str, Any]:
 
 
 def _layers(boxes: list[dict[str, Any]], arrows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    ends = {"x": place("x", WIDTH), "y": place("y", HEIGHT), "x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    ends = {"x": position("x", WIDTH), "y": position("y", HEIGHT), "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     edges = {
-        "x": place("left", WIDTH),
+        "x": position("left", WIDTH),
         "x2": {"field": "right"},
-        "y": place("top", HEIGHT),
+        "y": position("top", HEIGHT),
         "y2": {"field": "bottom"},
     }
     filled = {"condition": {"test": "datum.own", "value": 0.25}, "value": 0}
@@ -71,14 +71,14 @@ def _layers(boxes: list[dict[str, Any]], arrows: list[dict[str, Any]]) -> list[d
         {
             "data": {"values": arrows},
             "mark": {"type": "point", "shape": "triangle-down", "size": 40, "filled": True, "opacity": 1},
-            "encoding": {"x": place("x2", WIDTH), "y": place("y2", HEIGHT), "color": {"value": INK}},
+            "encoding": {"x": position("x2", WIDTH), "y": position("y2", HEIGHT), "color": {"value": INK}},
         },
         {
             "transform": drawn,
             "mark": {"type": "text", "fontSize": 11},
             "encoding": {
-                "x": place("x", WIDTH),
-                "y": place("y", HEIGHT),
+                "x": position("x", WIDTH),
+                "y": position("y", HEIGHT),
                 "text": {"field": "label", "type": "nominal"},
                 "color": {"value": INK},
             },

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float64]
-TRIES = 50  # to find a place that is free
+TRIES = 50  # to find a position that is free
 
 
 def scene(

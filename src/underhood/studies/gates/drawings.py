@@ -6,7 +6,7 @@ from typing import Any
 
 from underhood.figures import Figure
 from underhood.figures.theme import COLOURS, INK, PAPER
-from underhood.studies.by_hand.worked import drawing, place
+from underhood.studies.by_hand.worked import drawing, position
 
 Row = dict[str, Any]
 WIDTH, HEIGHT = 640, 270
@@ -27,7 +27,7 @@ def gate_figure(gate: Row, rows: Sequence[tuple[int, ...]]) -> Figure:
         {
             "data": {"values": nodes},
             "mark": {"type": "circle", "size": 4 * RADIUS**2 * 0.785, "opacity": 1, "fill": PAPER, "stroke": INK},
-            "encoding": {"x": place("x", WIDTH), "y": _y("y")},
+            "encoding": {"x": position("x", WIDTH), "y": _y("y")},
         },
         _texts(nodes),
         _texts([{"x": n["x"], "y": n["y"] + RADIUS + 12, "label": n["bias"]} for n in nodes if n["bias"]]),
@@ -44,7 +44,7 @@ def gate_figure(gate: Row, rows: Sequence[tuple[int, ...]]) -> Figure:
             "transform": [{"filter": "isValid(datum.A)"}],
             "mark": {"type": "circle", "size": 190, "stroke": INK, "strokeWidth": 1.5, "opacity": 1},
             "encoding": {
-                "x": place("px", WIDTH),
+                "x": position("px", WIDTH),
                 "y": _y("py"),
                 "fill": {"condition": {"test": "datum.output == 1", "value": INK}, "value": PAPER},
             },
@@ -142,7 +142,7 @@ def _angle(dx: float, dy: float) -> float:
 
 
 def _axes(dimensions: int) -> Iterator[Row]:
-    """The places 0 and 1 along the axes, and the axes' names."""
+    """The positions 0 and 1 along the axes, and the axes' names."""
     for value in (0, 1):
         x, _ = _pixel(value, 0)
         yield {"x": x, "y": BOTTOM + 13, "label": str(value)}
@@ -157,11 +157,11 @@ def _axes(dimensions: int) -> Iterator[Row]:
 
 
 def _y(field: str) -> Row:
-    return place(field, HEIGHT)
+    return position(field, HEIGHT)
 
 
 def _from_to() -> Row:
-    return {"x": place("x", WIDTH), "y": _y("y"), "x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    return {"x": position("x", WIDTH), "y": _y("y"), "x2": {"field": "x2"}, "y2": {"field": "y2"}}
 
 
 def _colour() -> Row:
@@ -187,7 +187,7 @@ def _heads(arrows: list[Row]) -> Row:
         "data": {"values": arrows},
         "mark": {"type": "point", "shape": "triangle-up", "size": 70, "filled": True, "opacity": 1},
         "encoding": {
-            "x": place("x2", WIDTH),
+            "x": position("x2", WIDTH),
             "y": _y("y2"),
             "angle": {"field": "angle", "type": "quantitative", "scale": None},
             "color": _colour(),
@@ -196,8 +196,8 @@ def _heads(arrows: list[Row]) -> Row:
 
 
 def _texts(rows: list[Row], halo: bool = False) -> Row:
-    """Words at their places; with a halo they stay readable on a line."""
-    encoding = {"x": place("x", WIDTH), "y": _y("y"), "text": {"field": "label", "type": "nominal"}}
+    """Words at their positions; with a halo they stay readable on a line."""
+    encoding = {"x": position("x", WIDTH), "y": _y("y"), "text": {"field": "label", "type": "nominal"}}
     text: Row = {"mark": {"type": "text"}, "encoding": {**encoding, "color": {"value": INK}}}
     if not halo:
         return {"data": {"values": rows}, **text}

@@ -129,7 +129,7 @@ def _before_and_after(found: dict[str, Any], settings: dict[str, Any], arrays: d
             columns=4,
             largest=128,
             name="eight-draws",
-            caption="A new place every time the image is used: in training no two epochs see the same picture.",
+            caption="A new position every time the image is used: in training no two epochs see the same picture.",
         ),
     ]
 
