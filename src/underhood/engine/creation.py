@@ -258,6 +258,8 @@ def logspace(
 ) -> Tensor:
     """`base` to the powers that `linspace` gives."""
     start, end = _ends("logspace", start, end, steps)
+    if dtype is not None and np.dtype(dtype).kind in "iu":
+        start, end = int(start), int(end)
     return new(np.logspace(start, end, steps, base=base), dtype, requires_grad, device)
 
 

@@ -1,0 +1,138 @@
+"""Corners of single operations, against PyTorch: what was wrong once, and what its database does not ask."""
+
+import numpy as np
+import pytest
+import torch
+
+import underhood
+
+rng = np.random.default_rng(11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_full_like_takes_the_value_in_its_own_dtype(dtype):
+    made = underhood.full_like(underhood.tensor([1, 2]), 0.5, dtype=getattr(underhood, dtype))
+    expected = torch.full_like(torch.tensor([1, 2]), 0.5, dtype=getattr(torch, dtype))
+    np.testing.assert_array_equal(made.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("dim", [-1, -2, 0])
+def test_cosine_similarity_broadcasts_along_its_axis_too(same, dim):
+    x, y = rng.normal(size=(1, 2, 3)), rng.normal(size=(2, 1, 3))
+    same(lambda lib, x, y: lib.nn.functional.cosine_similarity(x, y, dim=dim), x, y)
+
+
+def test_cosine_similarity_of_short_vectors(same):
+    x, y = np.array([[0.0, 0.0], [1e-10, 2e-10], [3.0, 4.0]]), rng.normal(size=(3, 2))
+    same(lambda lib, x, y: lib.nn.functional.cosine_similarity(x, y), x, y)
+
+
+@pytest.mark.parametrize("pad", [(-1, 1, -2, 1), (2, -1, 0, -1), (-1, -1, 1, 1)])
+def test_circular_padding_cuts_before_it_wraps(same, pad):
+    same(lambda lib, x: lib.nn.functional.pad(x, pad, mode="circular"), rng.normal(size=(1, 2, 4, 4)))
+
+
+@pytest.mark.parametrize("form", ["definition", "vector", "fast"])
+def test_conv_transpose2d_with_output_padding_beyond_the_stride(same, form):
+    settings = {"stride": 2, "dilation": 3, "output_padding": 2, "groups": 2, "padding": 1}
+    x, w, b = rng.normal(size=(2, 4, 4, 3)), rng.normal(size=(4, 3, 3, 2)), rng.normal(size=6)
+    with underhood.form(form):
+        same(lambda lib, x, w, b: lib.nn.functional.conv_transpose2d(x, w, b, **settings), x, w, b)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+@pytest.mark.parametrize("form", ["definition", "fast"])
+def test_softmax_over_an_empty_axis(same, name, form):
+    with underhood.form(form):
+        same(lambda lib, x: getattr(lib.nn.functional, name)(x, dim=1), np.zeros((3, 0)))
+
+
+def test_logsumexp_of_nothing_and_of_infinities(same):
+    with np.errstate(divide="ignore"):
+        same(lambda lib, x: lib.logsumexp(x, 1), np.zeros((2, 0)))
+    same(lambda lib, x: lib.logsumexp(x, 1), np.array([[np.inf, 1.0], [0.0, 2.0]]))
+
+
+def test_numbers_without_axes_are_lines_of_one(same):
+    x = np.array(2.5)
+    same(lambda lib, x: lib.gather(x, 0, lib.tensor(0)), x)
+    same(lambda lib, x: lib.gather(x, 0, lib.tensor([0])), x)
+    same(lambda lib, x, v: lib.scatter(x, 0, lib.tensor(0), v), x, np.array(1.5))
+    same(lambda lib, x, v: lib.scatter_add(x, 0, lib.tensor([0]), v), x, np.array([1.5]))
+    same(lambda lib, x: lib.topk(x, 1), x)
+    same(lambda lib, x: lib.nonzero(x), x)
+    same(lambda lib, x: lib.nonzero(x, as_tuple=True), x)
+    same(lambda lib, x: lib.nonzero(x), np.array(0.0))
+    same(lambda lib, x: lib.index_select(x, 0, lib.tensor([0])), x)
+
+
+def test_kl_div_of_negative_targets_is_nan(same):
+    target = np.array([-0.5, 0.0, 0.5])
+    same(lambda lib, x, t: lib.nn.functional.kl_div(x, t, reduction="none"), rng.normal(size=3), target)
+
+
+def test_a_lone_element_is_a_view():
+    x = underhood.tensor([1.0, 2.0, 3.0])
+    x.select(0, 1).add_(10)
+    x[2].mul_(2)
+    assert x.tolist() == [1, 12, 6]
+
+
+def test_index_fill_counts_a_row_named_twice_once(same):
+    index = [0, 2, 0]
+    same(lambda lib, x, v: lib.index_fill(x, 1, lib.tensor(index), v), rng.normal(size=(2, 4)), np.array(2.0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"is_causal": True}, {"scale": 0.3}, {"mask": "bool"}, {"mask": "float"}, {"mask": "blind"}],
+    ids=str,
+)
+def test_attention(same, settings):
+    q, k, v = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(2, 3, 6, 7))
+    masks = {"bool": rng.random((4, 6)) > 0.3, "float": rng.normal(size=(2, 1, 4, 6)), "blind": np.tri(4, 6, -1) > 0}
+    options = {name: value for name, value in settings.items() if name != "mask"}
+
+    def program(lib, q, k, v):
+        mask = lib.from_numpy(masks[settings["mask"]].copy()) if "mask" in settings else None
+        return lib.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, **options)
+
+    same(program, q, k, v)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    ["ij,jk", "bij,bjk->bik", "ii->i", "ii", "...i,...i->...", "i,j->ij", "ij->ji", "bhld,bhmd->bhlm", "ijk,k"],
+)
+def test_einsum(same, equation):
+    lengths = dict(zip("ijkbhldm", (3, 4, 5, 2, 2, 3, 4, 3), strict=True))
+    terms = equation.partition("->")[0].replace("...", "bh").split(",")
+    operands = [rng.normal(size=[lengths[c] for c in term]) for term in terms]
+    same(lambda lib, *x: lib.einsum(equation, *x), *operands)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "area"])
+@pytest.mark.parametrize("options", [{"scale_factor": 1.7}, {"scale_factor": (0.5, 2)}, {"size": (3, 9)}], ids=str)
+def test_interpolate(same, mode, options):
+    same(lambda lib, x: lib.nn.functional.interpolate(x, mode=mode, **options), rng.normal(size=(2, 3, 5, 4)))
+
+
+def test_multinomial_draws_by_weight():
+    underhood.manual_seed(0)
+    weights = underhood.tensor([[1.0, 0.0, 3.0], [2.0, 2.0, 0.0]])
+    drawn = underhood.multinomial(weights, 20000, replacement=True).numpy()
+    found = np.stack([np.bincount(row, minlength=3) / row.size for row in drawn])
+    np.testing.assert_allclose(found, [[0.25, 0, 0.75], [0.5, 0.5, 0]], atol=0.015)
+    without = underhood.multinomial(underhood.ones(50, 4), 4).numpy()
+    np.testing.assert_array_equal(np.sort(without), np.tile(np.arange(4), (50, 1)))
+
+
+@pytest.mark.parametrize("name", ["add_", "clamp_", "lerp_", "addcmul_", "tril_"])
+def test_in_place_by_way_of_a_copy(same, name):
+    arguments = {"add_": 1, "clamp_": 1, "lerp_": 2, "addcmul_": 2, "tril_": 0}[name]
+
+    def program(lib, x, y, z):
+        given = (y, 0.3) if name == "lerp_" else (y, z)[:arguments]
+        return getattr(x * 2, name)(*given)
+
+    same(program, *(rng.normal(size=(3, 3)) for _ in range(3)))
