@@ -3,7 +3,8 @@
 # make test-all   the slow ones too
 # make lint       style, types, the floors of the house
 # make bench      side by side with what one would use instead: writes docs/performance.md
-# make docs       the table of operations, from the registry and `underhood check all`; augmentation's pictures
+# make docs       the table of operations, from the registry and `underhood check all`; augmentation's pictures; what
+#                 PyTorch has and the engine lacks
 # make clean      remove what was built; runs/ stays
 #
 # Each sets up what it needs in .venv, once, and again when pyproject.toml or constraints.txt change.
@@ -47,6 +48,7 @@ bench: $(BENCH)
 docs: $(DEV)
 	@$(BIN)/python -m underhood.instruments.check.document docs/operations.md
 	@$(BIN)/python -m underhood.data.augmentation.document docs/augmentation
+	@$(BIN)/python -m underhood.instruments.missing docs/differences.md
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

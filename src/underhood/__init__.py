@@ -70,13 +70,14 @@ _OF_TORCH = {
         """,
     "underhood.engine.draws": "bernoulli normal rand rand_like randint randint_like randn randn_like randperm",
     "underhood.engine.environment": """
-        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision get_num_threads
-        is_complex is_floating_point is_tensor numel set_default_device set_float32_matmul_precision set_num_threads
-        use_deterministic_algorithms
+        are_deterministic_algorithms_enabled dtype e finfo get_default_device get_float32_matmul_precision
+        get_num_threads iinfo inf is_complex is_floating_point is_tensor nan numel pi set_default_device
+        set_float32_matmul_precision set_num_threads use_deterministic_algorithms
         """,
     "underhood.engine.legacy": """
         BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor IntTensor LongTensor ShortTensor
         """,
+    "underhood.amp": "GradScaler autocast",
     "underhood.engine.random": "get_rng_state initial_seed seed set_rng_state",
     "underhood.engine.functional": """
         abs absolute acos acosh adaptive_avg_pool1d add addbmm addcdiv addcmul addmm addmv addr all allclose amax
@@ -135,7 +136,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _FACE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from underhood.engine.missing import refusal
+
+        raise refusal(__name__, name, _FACE)
     home = import_module(_FACE[name])
     value = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = value  # asked once

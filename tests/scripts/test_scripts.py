@@ -13,6 +13,8 @@ import pytest
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("test_"))
+SLOW = {"cifar_in_60_minutes", "mnist_example", "resnet_cifar", "autoencoder"}  # whose convolutions are compiled first
+RUNS = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in SCRIPTS]
 
 
 def for_underhood(source):
@@ -38,7 +40,7 @@ def run(name, tmp_path, monkeypatch, library):
 
 
 @pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")  # the other library's word on old names
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", RUNS)
 def test_a_script_has_the_same_losses_on_both_libraries(name, tmp_path, monkeypatch):
     ours, theirs = (run(name, tmp_path, monkeypatch, library) for library in ("underhood", "torch"))
     assert type(ours["torch"]).__name__ == "module"

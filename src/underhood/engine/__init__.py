@@ -1,6 +1,6 @@
 """The from-scratch engine: tensors, operations in three forms, modules and optimisers. NumPy and Numba alone."""
 
-from underhood.engine import autograd, creation, draws, dtypes, functional, legacy, methods, nn, ops, optim
+from underhood.engine import autograd, creation, draws, dtypes, functional, legacy, methods, missing, nn, ops, optim
 from underhood.engine.autograd import grad
 from underhood.engine.creation import from_numpy, tensor
 from underhood.engine.device import device
@@ -32,6 +32,7 @@ __all__ = [
     "legacy",
     "manual_seed",
     "methods",
+    "missing",
     "nn",
     "no_grad",
     "ops",

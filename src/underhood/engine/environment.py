@@ -1,21 +1,33 @@
 """What torch's scripts ask of their surroundings: what a thing is, how many threads compute, how exact results are."""
 
+import math
 from typing import Any
 
 import numba
+import numpy as np
 
 from underhood.engine.device import CPU, check_device, device
 from underhood.engine.tensor import Tensor
 
+pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+dtype, finfo, iinfo = np.dtype, np.finfo, np.iinfo
+
 __all__ = [
     "are_deterministic_algorithms_enabled",
+    "dtype",
+    "e",
+    "finfo",
     "get_default_device",
     "get_float32_matmul_precision",
     "get_num_threads",
+    "iinfo",
+    "inf",
     "is_complex",
     "is_floating_point",
     "is_tensor",
+    "nan",
     "numel",
+    "pi",
     "set_default_device",
     "set_float32_matmul_precision",
     "set_num_threads",

@@ -1,5 +1,6 @@
 """The functions on tensors, each from its operation's page; `torch.nn.functional` and the functions of `torch`."""
 
+from underhood.engine.missing import lacking
 from underhood.engine.ops.activations import (
     celu,
     elu,
@@ -614,3 +615,5 @@ __all__ = [
     "where",
     "xlogy",
 ]
+
+__getattr__ = lacking(__name__, "underhood.nn.functional")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import random
+from underhood.engine.missing import lacking
 from underhood.engine.random import stream
 from underhood.engine.tensor import Tensor
 
@@ -193,3 +194,6 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator = No
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator = None) -> Tensor:
     """N(0, σ²) with σ = gain √(2 / (fan_in + fan_out))."""
     return normal_(tensor, 0, gain * math.sqrt(2 / sum(fans(tensor.shape))), generator)
+
+
+__getattr__ = lacking(__name__, "underhood.nn.init")

@@ -15,6 +15,7 @@ import numpy as np
 
 from underhood.engine.dtypes import get_default_dtype
 from underhood.engine.forms import Array
+from underhood.engine.missing import lacking
 from underhood.engine.tensor import Tensor
 
 Parameters = Tensor | Iterable[Tensor]
@@ -59,3 +60,6 @@ def _gradients(parameters: Parameters) -> list[Array]:
     for gradient in found:
         gradient.versions[0] += 1
     return [gradient.array for gradient in found]
+
+
+__getattr__ = lacking(__name__, "underhood.nn.utils")

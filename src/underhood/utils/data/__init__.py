@@ -6,6 +6,7 @@ A seed gives PyTorch's order: `manual_seed(0)`, or a `generator` of a seed, shuf
 `WeightedRandomSampler` without replacement draws otherwise.
 """
 
+from underhood.engine.missing import lacking
 from underhood.utils.data.collate import default_collate, default_convert
 from underhood.utils.data.dataset import (
     ChainDataset,
@@ -48,3 +49,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = lacking(__name__)

@@ -5,6 +5,7 @@ Write η₀ for the rate that the optimiser was made with and k for the steps th
 schedule, is kept in proportion.
 """
 
+from underhood.engine.missing import lacking
 from underhood.engine.optim.lr_scheduler.cosine import CosineAnnealingLR
 from underhood.engine.optim.lr_scheduler.one_cycle import OneCycleLR
 from underhood.engine.optim.lr_scheduler.plateau import ReduceLROnPlateau
@@ -48,3 +49,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+__getattr__ = lacking(__name__, "underhood.optim.lr_scheduler")
