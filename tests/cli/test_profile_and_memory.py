@@ -22,7 +22,7 @@ def test_profile_writes_a_page(underhood, tmp_path):
 
 
 def test_memory_prints_the_peak_and_what_fits(underhood, monkeypatch):
-    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda: 10**8)
+    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda *_, **__: 10**8)
     said = underhood("memory", "listing1", "--batch", "4", "--optimizer", "adam", "--fit", "512MB")
     assert said.status == 0
     assert "Largest batch" in said.out

@@ -31,6 +31,9 @@ def memory(
     ] = None,
     measure: Annotated[bool, _flag("--measure", "Train three steps in a process of its own; its peak.")] = False,
     where: Annotated[Literal["cpu", "cuda"], Parameter(help="Where --measure trains, and what is predicted.")] = "cpu",
+    backend: Annotated[
+        Literal["torch", "underhood"], Parameter(help="The library that trains: PyTorch, or the engine by its plan.")
+    ] = "torch",
     fit: Annotated[
         str | None,
         Parameter(name="--fit", show_default=False, help="A ceiling for the process, as 512MB: what fits under it."),
@@ -54,6 +57,7 @@ def memory(
 
         underhood memory resnet20 --batch 64 --batch 128 --optimizer adam
         underhood memory vgg11 --batch 8 --measure
+        underhood memory resnet20 --batch 64 --backend underhood
         underhood memory resnet20 --batch 256 --fit 512MB
         underhood memory net.py:Network --input 4,3,32,32 --device jetson-nano
     """
@@ -72,5 +76,6 @@ def memory(
         fit=fit,
         device=device,
         where=where,
+        backend=backend,
     )
     show(found, json=json, csv=csv, markdown=markdown, html=html)

@@ -13,13 +13,14 @@ from underhood.instruments.memory import memory
 from underhood.instruments.memory.measures import chains, largest_batch, recompute, segments
 from underhood.instruments.memory.optimizers import optimizer, optimizers
 from underhood.instruments.memory.sizes import parse_size
+from underhood.networks import NETWORKS
 from underhood.tables import Table
 
 
 @pytest.fixture
 def runtime(monkeypatch):
     """The runtime's share without a process to measure it in."""
-    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda: 100_000_000)
+    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda *_, **__: 100_000_000)
 
 
 class Net(nn.Module):
@@ -265,3 +266,29 @@ def test_the_error_is_said_without_the_runtime_too(runtime):
     step = replace(found.steps[0], measured=found.steps[0].runtime + 2 * own)
     assert step.own_error == pytest.approx(-0.5)
     assert replace(found, steps=[step]).tables()[0].rows[0]["own_error"] == step.own_error
+
+
+def test_the_engine_lays_out_what_it_takes(runtime):
+    found = memory("mlp", batch=[4, 8], optimizer="adam", backend="underhood")
+    small, large = (step.kinds for step in found.steps)
+    weights = 4 * sum(p.numel() for p in NETWORKS["mlp"].build(nn).parameters())
+    assert small["weights"] == large["weights"] == weights
+    assert small["state"] == 2 * weights
+    assert large["activations"] > small["activations"]
+    assert found.to_json()["backend"] == "underhood"
+    assert len(found.tables()) == 1
+
+
+def test_the_engine_says_what_it_cannot_predict(runtime):
+    with pytest.raises(BadInput, match="needs a function of `nn`"):
+        memory(nn.Linear(2, 2), (3, 2), backend="underhood")
+    with pytest.raises(BadInput, match='unknown "adamx"'):
+        memory("mlp", optimizer="adamx", backend="underhood")
+    with pytest.raises(BadInput, match="are for torch"):
+        memory("mlp", fit="1GB", backend="underhood")
+
+
+@pytest.mark.slow
+def test_the_engine_against_a_measured_step():
+    (step,) = memory("resnet20", batch=64, backend="underhood", measure=True).steps
+    assert step.error == pytest.approx(0, abs=0.2)

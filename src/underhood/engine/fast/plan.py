@@ -33,7 +33,8 @@ from numba import get_num_threads
 from underhood.engine import tape
 from underhood.engine.fast.comparison import compare
 from underhood.engine.fast.guard import Guard, TooMuch
-from underhood.engine.fast.recording import Recording, Refused
+from underhood.engine.fast.lowering import Lowering
+from underhood.engine.fast.recording import Line, Recording, Refused
 from underhood.engine.fast.replay import Replay
 from underhood.engine.fast.state import State
 from underhood.engine.forms import current_form
@@ -95,6 +96,19 @@ class Plan:
             raise RuntimeError(f"this step is not replayed: {self.reason}")
         known = self._known[self._key(inputs)]
         return next(replay for replay in known if not replay.stale()).times(repeats)  # type: ignore[union-attr]
+
+    def laid_out(self, *inputs: Tensor) -> tuple[Lowering, list[Line]]:
+        """The program of a step on such inputs with its memory, and what was recorded; nothing is run.
+
+        Raises RuntimeError where the step can't be replayed.
+        """
+        with self._lock:
+            key = self._key(inputs)
+            self._known.setdefault(key, [])
+            replay = self._record(key, inputs, "")
+            if replay is None:
+                raise RuntimeError(f"this step is not replayed: {self.reason}")
+            return replay.lower(), replay.recording.lines
 
     def _as_it_stands(self, inputs: tuple[Tensor, ...]) -> Any:
         learns = tape.is_grad_enabled()

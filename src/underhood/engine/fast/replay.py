@@ -100,7 +100,7 @@ class Replay:
 
     def _begin(self, inputs: tuple[Tensor, ...]) -> Lowering:
         """Inputs, random numbers and counters of a run."""
-        to = self.lowered = self.lowered or self._lower()
+        to = self.lowered = self.lowered or self.lower()
         self._enter(to, inputs)
         for check in to.schedule.checks:
             check()
@@ -191,7 +191,7 @@ class Replay:
 
     # -- making the program --
 
-    def _lower(self) -> Lowering:
+    def lower(self) -> Lowering:
         """The program, in two passes (see memory.py)."""
         first = self._pass(None)
         second = self._pass(first.memory.memories)

@@ -15,7 +15,7 @@ from underhood.instruments.inputs import Inputs, Spec, make
 from underhood.instruments.memory.ledger import loss_of
 from underhood.instruments.memory.optimizers import optimizer
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.target import resolve
+from underhood.instruments.target import Target, resolve
 
 STATUS = Path("/proc/self/status")
 
@@ -62,8 +62,35 @@ def warm_up() -> None:
     train(net, (torch.randn(4, 3, 8, 8),), {}, optimizer("sgd,momentum=0.9")(net.parameters()), 2)
 
 
+def on_engine(task: dict[str, Any]) -> None:
+    """The steps of a plan; without a network, of a tiny one."""
+    from underhood.engine import plan
+    from underhood.instruments.memory.on_engine import prepared
+    from underhood.instruments.threads import threads
+
+    if task["network"] is None:
+        target, inputs = Target("tiny", _tiny, pages=True), Inputs((Spec((4, 3, 8, 8)),))
+    else:
+        target = resolve(task["network"], task["arguments"])
+        inputs = Inputs(tuple(Spec(tuple(shape), dtype) for shape, dtype in task["inputs"]))
+    _, rule, function, given = prepared(target, inputs, task.get("optimizer") or "sgd")
+    step = plan(function, rule)
+    with threads(task["threads"]):
+        for _ in range(task.get("steps", 3)):
+            step(*given)
+    print(json.dumps({"peak": peak()}))
+
+
+def _tiny(nn: Any) -> Any:
+    first = (nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2))
+    return nn.Sequential(*first, nn.Flatten(), nn.Linear(256, 10))
+
+
 def main() -> None:
     task = json.load(sys.stdin)
+    if task["backend"] == "underhood":
+        on_engine(task)
+        return
     torch = load_torch("memory")
     torch.set_num_threads(task["threads"])
     torch.manual_seed(0)

@@ -12,12 +12,13 @@ The prediction is the books of a step on the meta device (ledger.py), what the C
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from underhood.errors import BadInput, MissingPiece, UnderhoodError
+from underhood.errors import BadInput, MissingPiece, UnderhoodError, nearest
 from underhood.instruments.devices import device_named
 from underhood.instruments.inputs import Inputs, as_inputs, batch_size, with_batch
 from underhood.instruments.memory import tables
 from underhood.instruments.memory.ledger import Ledger
 from underhood.instruments.memory.measures import Choice, choices
+from underhood.instruments.memory.on_engine import engine_ledger
 from underhood.instruments.memory.optimizers import optimizer as optimizer_of
 from underhood.instruments.memory.peak import measured_peak, runtime_bytes
 from underhood.instruments.memory.result import LayerMemory, MemoryResult, Step
@@ -38,6 +39,8 @@ class Memory(MemoryResult, Presented):
     """What was found, and how it looks."""
 
     def tables(self) -> list[Table]:
+        if self.backend == "underhood":
+            return [tables.kind_table(self)]
         fit = [tables.fit_table(self)] if self.ceiling is not None else []
         return [tables.kind_table(self), *fit, tables.layer_table(self), tables.moment_table(self)]
 
@@ -50,7 +53,8 @@ class Memory(MemoryResult, Presented):
         return tables.long_table(self).to_csv()
 
     def to_html(self) -> str:
-        return page(f"What training {self.name} takes", [*self.tables(), self.figure()])
+        figures = [self.figure()] if self.backend == "torch" else []
+        return page(f"What training {self.name} takes", [*self.tables(), *figures])
 
     def to_json(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **tables.as_json(self)}
@@ -67,6 +71,7 @@ def memory(
     fit: int | str | None = None,
     device: str | None = None,
     where: str = "cpu",
+    backend: str = "torch",
 ) -> Memory:
     """Predict the peak of a training step of a network: a torch.nn.Module, a class, or a text such as "vgg16".
 
@@ -75,8 +80,14 @@ def memory(
     be given as a text. `fit` is a ceiling for the whole process ("512MB", "1GiB", or bytes): the largest batch
     and the cheapest measures that fit. `device` names a device profile, which brings a ceiling of its own.
 
+    `backend` "underhood" is a step of the engine's plan, on one thread.
+
     The network is never run and never changed. Raises BadInput when it can't be built or the pass fails.
     """
+    if backend == "underhood":
+        return _on_engine(network, input, arguments, batch, optimizer, measure, (fit, device, where))
+    if backend != "torch":
+        raise BadInput(f'backend: unknown "{backend}": {nearest(backend, ["torch", "underhood"])}')
     notes = _about_gpu(where, measure)
     target = resolve(network, arguments)
     inputs = as_inputs(input, target.input)
@@ -102,6 +113,32 @@ def memory(
     return Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, chosen, profile, notes)
 
 
+def _on_engine(
+    network: Any,
+    input: Any,  # noqa: A002
+    arguments: Mapping[str, Any] | None,
+    batch: int | Sequence[int] | None,
+    optimizer: str | Sequence[str],
+    measure: bool,
+    unasked: tuple[Any, ...],
+) -> Memory:
+    """The same for a step of the engine's plan, whose buffers are laid out before it runs."""
+    if unasked != (None, None, "cpu"):
+        raise BadInput("--fit, --device and --where are for torch: the engine's step is predicted for this machine")
+    target = resolve(network, arguments)
+    inputs = as_inputs(input, target.input)
+    batches = [batch] if isinstance(batch, int) else list(batch or [batch_size(inputs)])
+    steps = []
+    for words in [optimizer] if isinstance(optimizer, str) else optimizer:
+        for size in batches:
+            ledger = engine_ledger(target, with_batch(inputs, size), words)
+            found, why = None, ""
+            if measure:
+                found, why = _measured(network, arguments, with_batch(inputs, size), words, "cpu", "underhood")
+            steps.append(Step(size, words, ledger, runtime_bytes(backend="underhood"), found, why))
+    return Memory(target.name, inputs, steps, [], backend="underhood")
+
+
 def _about_gpu(where: str, measure: bool) -> tuple[str, ...]:
     """What has to be said of a prediction for a GPU; MissingPiece where one is to be measured and there is none."""
     if not where.startswith("cuda"):
@@ -124,13 +161,18 @@ def _ledger(target: Target, inputs: Inputs, rule: Any, reordered: bool) -> Ledge
 
 
 def _measured(
-    network: Any, arguments: Mapping[str, Any] | None, inputs: Inputs, rule: str, where: str
+    network: Any,
+    arguments: Mapping[str, Any] | None,
+    inputs: Inputs,
+    rule: str,
+    where: str,
+    backend: str = "torch",
 ) -> tuple[int | None, str]:
     """The measured peak, or why there is none."""
     if not isinstance(network, str):
         return None, "not measured: only a network given as a text can be built again in a process of its own"
     try:
-        return measured_peak(network, arguments or {}, inputs, rule, device=where), ""
+        return measured_peak(network, arguments or {}, inputs, rule, device=where, backend=backend), ""
     except UnderhoodError as error:
         return None, f"not measured: {error}"
 

@@ -67,3 +67,4 @@ class MemoryResult:
     choices: tuple[Choice, ...] = ()
     device: Device | None = None
     notes: tuple[str, ...] = ()
+    backend: str = "torch"

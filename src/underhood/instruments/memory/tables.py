@@ -61,6 +61,13 @@ def peak_text(step: Step) -> str:
 
 def foot(memory: MemoryResult) -> list[str]:
     """What is assumed, and what could not be measured."""
+    if memory.backend == "underhood":
+        said = (
+            "A step of the engine's plan with cross-entropy, on one thread. The peak is in its first two replays: "
+            "they are held against the step as it stands, whose outputs lie beside the plan's buffers, and copies. "
+            "MB are 10⁶ bytes."
+        )
+        return [said, *memory.notes, *dict.fromkeys(step.why for step in memory.steps if step.why)]
     lines = [
         "A step: zero_grad (to None), forward, cross-entropy (a sum of squares where there are no classes), backward, "
         "update. Predicted on the meta device; the second of two steps.",
@@ -267,6 +274,7 @@ def as_json(memory: MemoryResult) -> dict[str, Any]:
         "layers": [vars(row) for row in memory.layers],
         "ceiling": memory.ceiling,
         "choices": [{**vars(choice), "parts": choice.parts} for choice in memory.choices],
+        "backend": memory.backend,
         "device": None if memory.device is None else memory.device.name,
         "notes": foot(memory),
     }

@@ -1,0 +1,84 @@
+"""A training step on the engine: what the plan lays out, and what its first replays take to be checked.
+
+A plan's buffers are laid out when it is made, and stay; here it is made and never run, so that their pages are not
+written. Its first two replays are held against the step as it stands (engine/fast/comparison.py); the peak is there:
+
+    weights W, the optimiser's state S, buffers, batch
+    copies before and after a replay      2·(W + S)
+    gradients of both                     2·W
+    the step as it stands                 the outputs of all its operations, and twice the largest for their gradients
+"""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from underhood.errors import BadInput, nearest
+from underhood.instruments.inputs import Inputs, Spec
+from underhood.instruments.memory.ledger import KINDS, Ledger, Moment
+from underhood.instruments.target import Target, parse_arguments
+from underhood.instruments.threads import threads
+
+
+def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
+    """The moment of the peak, of one thread. BadInput where the step can't be planned, and so not be predicted."""
+    from underhood.engine.fast.plan import Plan
+
+    net, rule, step, given = prepared(target, inputs, optimizer)
+    plan = Plan(step, rule)
+    with threads(1):
+        try:
+            lowered, lines = plan.laid_out(*given)
+        except RuntimeError as error:
+            raise BadInput(f"{target.name} on the engine: {error}") from error
+        except Exception as error:
+            raise BadInput(f"{target.name} on the engine, input {inputs}: {type(error).__name__}: {error}") from error
+    weights = sum(tensor.array.nbytes for tensor in (*net.parameters(), *net.buffers()))
+    kept = (value for state in rule.state.values() for value in state.values())
+    state = sum(value.array.nbytes for value in kept if hasattr(value, "array"))
+    written = [prod(line.output.shape) * np.dtype(line.output.dtype).itemsize for line in lines]
+    buffers = _bytes(memory.array for memory in lowered.memory.memories)
+    kinds = dict.fromkeys(KINDS, 0) | {
+        "weights": weights,
+        "gradients": 2 * weights,
+        "state": state,
+        "activations": buffers + sum(written) + sum(x.array.nbytes for x in given),
+        "workspace": 2 * (weights + state) + 2 * max(written),
+    }
+    return Ledger([Moment("first replays", "", "the plan held against the step as it stands", kinds)])
+
+
+def prepared(target: Target, inputs: Inputs, optimizer: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:
+    """The network on the engine in training mode, its optimiser, the step with cross-entropy, and what it is given."""
+    from underhood.engine import from_numpy, nn
+    from underhood.engine import functional as F
+    from underhood.engine.optim import OPTIMIZERS
+
+    if not target.pages:
+        raise BadInput(f"{target.name}: the engine needs a function of `nn` that either library can build")
+    if inputs.named or len(inputs.positional) != 1 or not isinstance(inputs.positional[0], Spec):
+        raise BadInput("a network on the engine is given one tensor: --input SHAPE")
+    name, *arguments = [part.strip() for part in optimizer.split(",")]
+    if name not in OPTIMIZERS:
+        raise BadInput(f'optimizer: unknown "{name}": {nearest(name, list(OPTIMIZERS))}')
+    try:
+        net = target.build(nn).train()
+        rule = OPTIMIZERS[name].optimizer(net.parameters(), **{"lr": 1e-3, **parse_arguments(arguments)})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadInput(f"{target.name} on the engine, {optimizer}: {error}") from error
+    shape = inputs.positional[0].shape
+    batch = np.random.default_rng(0).standard_normal(shape, np.float32)
+    given = (from_numpy(batch), from_numpy(np.zeros(shape[0], np.int64)))
+    return net, rule, lambda x, labels: F.cross_entropy(net(x), labels), given
+
+
+def _bytes(arrays: Any) -> int:
+    """Of the memory behind some arrays, each piece once."""
+    owners = {}
+    for array in arrays:
+        while array is not None and isinstance(array.base, np.ndarray):
+            array = array.base
+        if array is not None:
+            owners[id(array)] = array.nbytes
+    return sum(owners.values())
