@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from underhood.cli.cost import Arguments, Network
+from underhood.cli.cost import Arguments, Input, Network
 from underhood.cli.output import Json, dump, say
 
 OUTPUT = Group("Output", sort_key=9)
@@ -27,9 +27,7 @@ def trace(
     ] = None,
     depth: Annotated[int, Parameter(help="Levels to unfold: an activation down to pixels, a gradient up to E.")] = 1,
     terms: Annotated[int, Parameter(help="Summands of each equation to show and to follow.")] = 8,
-    input: Annotated[
-        str | None, Parameter(name="--input", show_default=False, help="Shape of a random input: 1,1,28,28.")
-    ] = None,
+    input: Input = None,
     data: Annotated[
         str | None, Parameter(show_default=False, help="Take a test image of this data set for the input.")
     ] = None,

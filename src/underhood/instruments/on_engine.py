@@ -27,7 +27,21 @@ def on_engine(module: Any) -> nn.Module:
     if first is not None:
         made.to(first.detach().numpy().dtype)
     made.load_state_dict(module.state_dict())
+    _tie(module, made)
     return made.train(module.training)
+
+
+def _tie(module: Any, made: Any) -> None:
+    """Let what is one weight under several names be one on the engine too."""
+    first: dict[int, Any] = {}
+    modules = dict(made.named_modules())
+    for path, member in module.named_modules():
+        for key, parameter in member.named_parameters(recurse=False):
+            own = modules[path]
+            if id(parameter) in first:
+                own.register_parameter(key, first[id(parameter)])
+            else:
+                first[id(parameter)] = getattr(own, key)
 
 
 def _converted(module: Any) -> Any:

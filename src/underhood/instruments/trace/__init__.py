@@ -22,8 +22,8 @@ import numpy as np
 from underhood import engine
 from underhood.engine.forms import Array
 from underhood.errors import BadInput, nearest
-from underhood.instruments.inputs import as_inputs
-from underhood.instruments.target import resolve
+from underhood.instruments.inputs import Spec, as_inputs, parse_inputs
+from underhood.instruments.target import resolve, short
 from underhood.instruments.trace.equation import Check, Equation
 from underhood.instruments.trace.reading import Reading
 from underhood.instruments.trace.reference import Theirs, theirs
@@ -92,17 +92,17 @@ def trace(
     target_of = resolve(network, arguments) if not isinstance(network, engine.nn.Module) else None
     name = target_of.name if target_of else type(network).__name__
     engine.manual_seed(seed)
-    net, original = _built(network, target_of)
+    net, original = _built(network, target_of, seed)
     net = net.double().eval()
     if weights is not None:
-        net.load_state_dict(_loaded(Path(weights)))
-    x, label, description = _image(input, target_of.input if target_of else None, data, index, seed, name)
+        _load(net, Path(weights))
+    inputs, label, description = _inputs(input, target_of.input if target_of else None, data, index, seed, name)
     label = label if target is None else target
-    reading = Reading(net, engine.tensor(x, requires_grad=True), _loss(label))
+    reading = _read(net, inputs, label, name)
     source, position = _unit(reading, unit or gradient or "")
     limits = Limits(depth, terms)
     equation = (activation if unit else _gradient)(reading, (source, position), limits)
-    reference = theirs(net, original, target_of, x, label, reading.output.ndim)
+    reference = theirs(net, original, target_of, inputs, label, reading.output.ndim)
     equation.checks = _checks(equation, reference, reading.names[id(source)], position, unit is None)
     loss = f"E is the cross-entropy with class {label}." if reading.output.ndim == 2 else "E is the output's mean."
     return Trace(f"{name}, {description}", equation, (loss,) if gradient else ())
@@ -114,7 +114,7 @@ _gradient = gradient
 # -- the network and what it is fed --
 
 
-def _built(network: Any, target: Any) -> tuple[engine.nn.Module, Any]:
+def _built(network: Any, target: Any, seed: int) -> tuple[engine.nn.Module, Any]:
     """The network on the engine, and the one of torch.nn that it came from, if it did."""
     if target is None:
         return deepcopy(network), None
@@ -123,11 +123,25 @@ def _built(network: Any, target: Any) -> tuple[engine.nn.Module, Any]:
     from underhood.instruments.on_engine import on_engine
     from underhood.instruments.pytorch import load_torch
 
-    original = target.build(load_torch("a network of torch.nn").nn)
+    torch = load_torch("a network of torch.nn")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        original = target.build(torch.nn)
     return on_engine(original), original
 
 
+def _load(net: engine.nn.Module, path: Path) -> None:
+    try:
+        net.load_state_dict(_loaded(path))
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"{path}: {short(error)}") from error
+
+
 def _loaded(path: Path) -> dict[str, Array]:
+    if path.suffix in (".npz", ".safetensors") and not path.is_file():
+        raise BadInput(f"{path}: there is no such file")
     if path.suffix == ".npz":
         return dict(np.load(path))
     if path.suffix == ".safetensors":
@@ -137,10 +151,10 @@ def _loaded(path: Path) -> dict[str, Array]:
     raise BadInput(f"{path}: weights are read from .npz and .safetensors")
 
 
-def _image(
+def _inputs(
     given: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str
-) -> tuple[Array, int, str]:
-    """One example as (1, …), its class, and what it is."""
+) -> tuple[dict[str, Array], int, str]:
+    """One example as (1, …) by its name, or several inputs; its class, and what it is."""
     if data is not None:
         from underhood.data import load
 
@@ -151,11 +165,38 @@ def _image(
         label = int(found.test.labels[index])
         if image is not None and pixels.shape[1:] != image:
             raise BadInput(f"{name} takes {_times(image)}, {data} has images of {_times(pixels.shape[1:])}")
-        return pixels, label, f"test image {index} of {data}, a {found.classes[label]}"
+        return {"input": pixels}, label, f"test image {index} of {data}, a {found.classes[label]}"
     if given is None and image is None:
         raise BadInput(f"{name}: say the shape of its input, as --input 1,1,28,28, or whose image, as --data mnist")
-    shape = (1, *image) if given is None and image is not None else as_inputs(given, image).positional[0].shape
-    return np.random.default_rng(seed).normal(size=shape), 0, f"a random input of {_times(shape)}"
+    texts = [given] if isinstance(given, str) else given
+    is_text = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    said = parse_inputs(texts, image) if is_text else as_inputs(given, image)
+    specs = [spec for spec in said.positional if isinstance(spec, Spec)]
+    if not specs or len(specs) < len(said.positional) or said.named:
+        raise BadInput(f"{name}: trace feeds tensors by position, as --input 1,3 --input 1,4")
+    rng = np.random.default_rng(seed)
+    names = ["input"] if len(specs) == 1 else [f"input {i + 1}" for i in range(len(specs))]
+    arrays = {key: _random(rng, spec) for key, spec in zip(names, specs, strict=True)}
+    shapes = ", ".join(_times(spec.shape) for spec in specs)
+    return arrays, 0, f"a random input of {shapes}" if len(specs) == 1 else f"random inputs of {shapes}"
+
+
+def _random(rng: np.random.Generator, spec: Spec) -> Array:
+    """Normal numbers; 0 and 1 for integers."""
+    if spec.dtype.startswith(("int", "uint", "bool")):
+        return rng.integers(0, 2, spec.shape).astype(spec.dtype)
+    return rng.normal(size=spec.shape)
+
+
+def _read(net: engine.nn.Module, inputs: dict[str, Array], label: int, name: str) -> Reading:
+    """One pass. What the network says to these inputs is said in one line."""
+    tensors = {key: engine.tensor(x, requires_grad=x.dtype.kind == "f") for key, x in inputs.items()}
+    try:
+        return Reading(net, tensors, _loss(label))
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"{name} does not run on the engine with these inputs: {short(error)}") from error
 
 
 def _times(shape: tuple[int, ...]) -> str:
@@ -205,5 +246,6 @@ def _checks(
     value = None if reference is None else reference.find(name, position, is_gradient)
     if value is not None:
         size = max(abs(value), *(abs(term.value) for term in equation.terms), 1e-300)
-        checks.append(Check("PyTorch", value, abs(value - equation.value) / size))
+        off = 0.0 if repr(value) == repr(equation.value) else abs(value - equation.value) / size
+        checks.append(Check("PyTorch", value, off))
     return checks

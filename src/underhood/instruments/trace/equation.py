@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 Index = tuple[int, ...]
@@ -69,6 +70,8 @@ class Equation:
     @property
     def off(self) -> float:
         """How far the sum is from the engine's value, relative to it."""
+        if not isfinite(self.value):  # no number: the total has to be the same one
+            return 0.0 if repr(self.total) == repr(self.value) else float("inf")
         size = max(abs(self.value), *(abs(term.value) for term in self.terms), 1e-300)
         return abs(self.total - self.value) / size
 

@@ -16,21 +16,26 @@ from underhood.engine.nn import Module
 from underhood.engine.tape import Node, keep_values, walk
 from underhood.engine.tensor import Tensor
 from underhood.errors import BadInput, nearest
+from underhood.instruments.check.recording import is_tensor, leaves
 from underhood.instruments.trace.parts import Called
 
 Source = Any  # a Node or a leaf Tensor
 
 
 class Reading:
-    """The tape of one forward and backward pass. `loss(output)` is a tensor of one number."""
+    """The tape of one forward and backward pass. `loss(output)` is a tensor of one number, of the first output."""
 
-    def __init__(self, net: Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> None:
-        self.named: dict[str, Source] = {"input": x}
-        self.names: dict[int, str] = {id(x): "input"}
+    def __init__(self, net: Module, inputs: dict[str, Tensor], loss: Callable[[Tensor], Tensor]) -> None:
+        self.named: dict[str, Source] = dict(inputs)
+        self.names: dict[int, str] = {id(x): name for name, x in inputs.items()}
+        self.runs: Counter[str] = Counter()
         for name, parameter in net.named_parameters():
             self._name(name, parameter)
         with keep_values(), self._listening(net):
-            self.output = net(x)
+            outputs = list(leaves(net(*inputs.values()), is_tensor).values())
+            if not outputs:
+                raise BadInput(f"{type(net).__name__} returns no tensor")
+            self.output = outputs[0]
             self.loss = loss(self.output)
         self.nodes = list(walk(self.loss.source))
         for node in self.nodes:
@@ -65,7 +70,8 @@ class Reading:
         def after(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
             source = getattr(output, "source", None)
             if source is not None:
-                self._name(name, source)
+                self.runs[name] += 1  # a module that runs again has another line
+                self._name(name if self.runs[name] == 1 else f"{name}#{self.runs[name]}", source)
 
         return after
 

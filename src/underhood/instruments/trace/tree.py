@@ -1,5 +1,6 @@
 """Equations put together: of an activation down to the pixels, of a gradient up to the loss."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,9 @@ def activation(reading: Reading, unit: Unit, limits: Limits, level: int = 1) -> 
 def how(called: Called, position: tuple[int, ...]) -> Made:
     """The operation's formula, its sum, its function of one number; or the value with what it rests on."""
     name = called.operation.name
-    made = FORMULAS[name](called, position) if name in FORMULAS else None
+    made = None
+    with suppress(OverflowError, ZeroDivisionError, ValueError):  # where NumPy has an infinity
+        made = FORMULAS[name](called, position) if name in FORMULAS else None
     if name in ONE:
         made = one_number(called, 0, position)
     made = made or sums(called, position)
