@@ -123,8 +123,8 @@ def test_a_users_network_runs_on_the_engine():
 
 
 def test_what_the_engine_lacks_is_named():
-    with pytest.raises(BadInput, match="LSTM"):
-        on_engine(torch.nn.Sequential(torch.nn.LSTM(3, 3)))
+    with pytest.raises(BadInput, match="Conv3d"):
+        on_engine(torch.nn.Sequential(torch.nn.Conv3d(3, 3, 3)))
 
     class Inside(torch.nn.Module):
         def forward(self, x):

@@ -148,9 +148,6 @@ def column(called: Called, i: int, position: tuple[int, ...]) -> dict[tuple[int,
     Of a function of each number by itself that is one. Where z is linear in x a step of one gives all of them at
     once; else the outputs that move are asked one by one.
     """
-    if called.z.shape == called.inputs[i].shape and is_local(called, position) == i:
-        gradient = called.counts(position)[i]
-        return {} if gradient is None else {position: float(gradient[position])}
 
     def moved(step: float) -> Array:
         """What a step in x does to the outputs."""
@@ -161,6 +158,9 @@ def column(called: Called, i: int, position: tuple[int, ...]) -> dict[tuple[int,
         return np.asarray(z[0] if isinstance(z, tuple) else z) - called.z
 
     once, twice = moved(1.0), moved(2.0)
+    if called.z.shape == called.inputs[i].shape and is_local(called, position) == i and _alone(once, position):
+        gradient = called.counts(position)[i]
+        return {} if gradient is None else {position: float(gradient[position])}
     size = float(np.abs(once).max(initial=0.0))
     if np.abs(twice - 2 * once).max(initial=0.0) <= 1e-9 * size:
         touched = np.argwhere(np.abs(once) > 1e-9 * size)
@@ -174,6 +174,13 @@ def column(called: Called, i: int, position: tuple[int, ...]) -> dict[tuple[int,
         if gradient is not None and gradient[position]:
             slopes[k] = float(gradient[position])
     return slopes
+
+
+def _alone(change: Array, position: tuple[int, ...]) -> bool:
+    """Whether nothing else moves: the first element of a running sum rests on itself alone, and all others on it."""
+    others = np.array(change)
+    others[position] = 0
+    return not np.nan_to_num(others).any()
 
 
 def _is_gradient(called: Called, slopes: dict[tuple[int, ...], float], i: int, position: tuple[int, ...]) -> bool:
