@@ -75,6 +75,16 @@ LAYERS = [
     ("Unfold(2)", (3, 4, 5)),
     ("Fold((4, 5), (2, 3), padding=1)", (2, 12, 25)),
     ("Fold(3, 2)", (8, 4)),
+    ("Upsample(scale_factor=2)", (2, 3, 4)),
+    ("Upsample(scale_factor=(1.5, 2.0))", (2, 3, 4, 5)),
+    ("Upsample((7, 3), mode='bilinear', align_corners=True)", (2, 3, 4, 5)),
+    ("Upsample(scale_factor=2, mode='bilinear')", (2, 3, 4, 5)),
+    ("UpsamplingNearest2d(scale_factor=3)", (2, 3, 4, 5)),
+    ("UpsamplingBilinear2d(size=(5, 6))", (2, 3, 4, 3)),
+    ("PixelShuffle(2)", (2, 8, 3, 4)),
+    ("PixelShuffle(3)", (9, 2, 2)),
+    ("PixelUnshuffle(2)", (2, 3, 4, 6)),
+    ("Unflatten(1, (2, 3))", (4, 6, 2)),
     ("Identity(54, unused=0.1)", (2, 3)),
     ("Dropout(0.0)", (2, 3)),
     ("Dropout1d(1.0)", (2, 3, 4)),
@@ -139,7 +149,7 @@ def test_a_layer_prints_as_pytorchs(layer):
 
 def test_the_layers_of_the_table_are_all_there_are():
     """A layer added to the pages of this folder without a row here fails."""
-    homes = ("batch_norm", "conv", "fold", "instance_norm", "normalization", "padding", "pooling")
+    homes = ("batch_norm", "conv", "fold", "instance_norm", "normalization", "padding", "pooling", "upsampling")
     there = {
         name
         for name in nn.__all__
