@@ -77,7 +77,7 @@ class Gradients:
                 made = gradient.array.reshape(target.array.shape)
                 target.array[...] = target.array + made if add else made
 
-            self.schedule.python(put, target, gradient)
+            self.schedule.python("gradient (not fused)", put, target, gradient)
 
     @contextmanager
     def into_padded(self, value: Value) -> Iterator[tuple[Padded, bool]]:

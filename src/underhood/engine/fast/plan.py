@@ -13,11 +13,12 @@ dtypes of the inputs, with or without gradients, threads) runs the function once
 that changed; then every call replays it: layers that follow each other are done together, an image at a time, in
 memory that was laid out once.
 
-What may change from call to call: the values of inputs and weights, the learning rate and the other constants of the
-optimiser, dropout's masks (drawn anew, in the same order). `net.eval()`, another batch size, hooks, new parameters
-are noticed, and recorded anew. What Python decides from values inside the function cannot be replayed; such a
-function runs as it stands every time, and `step.reason` says why. Anything else that Python does in it (printing,
-counting, reading a global) happens only while it is recorded.
+A plan gives what the step as it stands gives, or runs it as it stands and says why in `step.reason`. What may change
+from call to call: values of inputs, weights and buffers, the optimiser's constants, what is drawn at random (anew, in
+the same order). Whatever else the function rests on is watched (guard.py), and recorded anew when it has changed. What
+cannot be replayed is refused (recording.py). And the first replays, and one now and then, are held against the step as
+it stands (comparison.py). What Python does that leaves no trace (printing) happens only while a step is recorded or
+compared. With an optimiser the gradients are used up, and none is left in `.grad`.
 
 The numbers are those of the step as it stands but for rounding: sums are added in another order, in the same order
 for the same number of threads. A gradient's memory, and a result's other than the loss, is used again by the next call.
@@ -26,6 +27,8 @@ for the same number of threads. A gradient's memory, and a result's other than t
 import threading
 from collections import Counter
 from collections.abc import Callable
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 from numba import get_num_threads
@@ -86,16 +89,24 @@ class Plan:
 
     def times(self, *inputs: Tensor, repeats: int = 20) -> list[tuple[str, float]]:
         """What a replay does, in its order, each with the median of the seconds that it takes: kernels by their
-        names, operations that are not fused by theirs. Together they are what a replayed step takes.
+        names, operations that are not fused by theirs, and last what Python does around them. Together they are what
+        a replayed step takes.
 
         Kernels that share a band (see kernel.py) are timed one by one, and their seconds scaled to what the band takes.
         It runs them: weights and optimiser are left as after some steps, on values that make no sense.
         """
-        self(*inputs)
+        steps = []
+        for _ in range(repeats + 2):
+            began = perf_counter()
+            self(*inputs)
+            steps.append(perf_counter() - began)
         if self.reason:
             raise RuntimeError(f"this step is not replayed: {self.reason}")
         known = self._known[self._key(inputs)]
-        return next(replay for replay in known if not replay.stale()).times(repeats)  # type: ignore[union-attr]
+        assert not isinstance(known, str)
+        replay = next(replay for replay in known if not replay.stale())
+        around = median(steps[2:]) - median(replay.seconds(repeats))
+        return [*replay.times(repeats), ("around the program (Python)", max(around, 0.0))]
 
     def laid_out(self, *inputs: Tensor) -> tuple[Lowering, list[Line]]:
         """The program of a step on such inputs with its memory, and what was recorded; nothing is run.

@@ -132,6 +132,16 @@ class Replay:
                 own[id(t)] = t, t.grad.array
         yield from own.values()
 
+    def seconds(self, repeats: int) -> list[float]:
+        """How long the program takes, several times."""
+        assert self.lowered is not None
+        found = []
+        for _ in range(repeats):
+            began = perf_counter()
+            self._run(self.lowered.schedule.segments)
+            found.append(perf_counter() - began)
+        return found
+
     def times(self, repeats: int) -> list[tuple[str, float]]:
         """What the step does in its order, and the median of the seconds it takes; see Plan.times."""
         assert self.lowered is not None

@@ -37,8 +37,9 @@ class Schedule:
             row = self.segments[-1].add(kernel, *resolved, parts=count, joins=bool(images))
             self._patch(kernel, row, arguments)
 
-    def python(self, function: Callable[[], None], *memories: Memory) -> None:
-        """A call of Python between two programs, which reads or writes those memories."""
+    def python(self, name: str, function: Callable[[], None], *memories: Memory) -> None:
+        """A call of Python between two programs, which reads or writes those memories; `name` for who times it."""
+        function.__name__ = name
         self._band += 1
         self._images = 0
         for memory in memories:
@@ -48,7 +49,7 @@ class Schedule:
 
     def cut(self) -> int:
         """End the program here; the number of the one that begins."""
-        self.python(lambda: None)
+        self.python("half way", lambda: None)
         return len(self.segments) - 1
 
     def check(self, memory: Memory, shape: tuple[int, ...], check: Callable[[Array], None]) -> None:
@@ -60,7 +61,7 @@ class Schedule:
         if any(memory is each for each in self.inputs):
             self.checks.append(look)
         else:
-            self.python(look, memory)
+            self.python("check", look, memory)
 
     def _resolved(self, argument: Any, by_image: bool) -> Any:
         """An argument as a program takes it: arrays for memories."""

@@ -47,5 +47,5 @@ class Loss(Stage):
         def scale() -> None:
             np.multiply(slope.array, dz.array, out=gradient.array)
 
-        to.schedule.python(scale, slope, dz, gradient)
+        to.schedule.python("cross_entropy gradient (not fused)", scale, slope, dz, gradient)
         to.gradients.put(x, gradient)

@@ -39,7 +39,9 @@ class Plain(Stage):
                 running += momentum * facts["factor"] * extras[facts["extra"]]
 
         self.z = z
-        to.schedule.python(run, z, *others, *(m for m in self.memories if m is not None))
+        to.schedule.python(
+            f"{line.operation.name} (not fused)", run, z, *others, *(m for m in self.memories if m is not None)
+        )
 
     def _arrays(self) -> list[Any]:
         pairs = zip(self.lines[0].inputs, self.memories, strict=True)
@@ -62,7 +64,14 @@ class Plain(Stage):
                     into[...] = gradient + keep * into if keep else gradient
 
         used = [target[0] for target in targets if target is not None]
-        to.schedule.python(run, dz, self.z, *used, *(m for m in self.memories if m is not None))
+        to.schedule.python(
+            f"{line.operation.name} gradient (not fused)",
+            run,
+            dz,
+            self.z,
+            *used,
+            *(m for m in self.memories if m is not None),
+        )
 
     def _target(self, to: Lowering, value: Any) -> tuple[Memory, float]:
         if value.origin == "leaf":
