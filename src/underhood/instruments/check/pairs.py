@@ -6,12 +6,10 @@ is about the layer alone, on the input that it was given; the last row is the wh
 gradient and every weight's, and it alone decides. Where the whole differs, `divergence` says between which tensors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import permutations
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from underhood.instruments.check.gap import Array, Gap, gap, worst
 from underhood.instruments.check.networks import COLUMNS, layer_row, prepared, remarks, times
 from underhood.instruments.check.one_by_one import judge_call, refuse_chance, rerun
 from underhood.instruments.check.operations import undiagnosed
+from underhood.instruments.check.passes import Pass, passes_of
 from underhood.instruments.check.question import OUTPUT
 from underhood.instruments.check.recording import (
     Arguments,
@@ -34,29 +33,11 @@ from underhood.instruments.check.recording import (
     is_about_precision,
     is_array,
     mapped,
-    record,
 )
 from underhood.instruments.check.steps import is_dropout, is_library
 from underhood.instruments.check.weights import Links, copy_weights, draw_constants, match
 
 ROUGH = 1e-4  # how near the whole has to come where the networks compute in float32
-LONG = 5.0  # seconds of a pass after which other inputs are not tried
-
-
-@dataclass
-class Pass:
-    """Both recordings of one pass; `how` says in which it differs from the first."""
-
-    how: str
-    right: Recording
-    found: Recording | None = None
-    failed: str = ""
-    x: Arguments = ((), {})
-    training: bool | None = None  # the mode that both were turned to
-
-    @property
-    def where(self) -> str:
-        return f" ({self.how})" if self.how else ""
 
 
 def check_pair(mine: Any, other: Any, name: str, against: str, x: Arguments) -> Findings:
@@ -78,14 +59,14 @@ def _check_pair(mine: Any, other: Any, name: str, against: str, x: Arguments, pr
     for net in (mine, other):
         draw_constants(net)
     copy_weights(other, mine, links)
-    passes = list(_passes(mine, other, x, against, precision))
+    passes = list(passes_of(mine, other, x, against, precision))
     first = passes[0]
     tolerance = DOUBLE if precision == "float64" else ROUGH
     pairs = _counterparts(first.found.calls, first.right.calls, links) if first.found else {}
     rows, verdicts = _layers(first, pairs)
     drops = _dropouts(passes)
     gaps = [(one, _gaps(one, links)) for one in passes if one.found is not None]
-    problems = _problems(mine, name, passes, gaps, links, verdicts, rows, tolerance)
+    problems = _problems(name, passes, gaps, links, verdicts, rows, tolerance)
     whole = Verdict(problems | {f"dropout {key}": found for key, found in drops.items()})
     if not problems:
         verdicts = [Verdict(note="differs alone, not in the whole") if v.problems else v for v in verdicts]
@@ -100,72 +81,6 @@ def _shapes(x: Arguments) -> str:
     shapes: list[str] = []
     mapped(x, lambda array: shapes.append(times(array.shape)), is_array)
     return ", ".join(shapes)
-
-
-# -- the passes --
-
-
-def _passes(mine: Any, other: Any, x: Arguments, against: str, precision: str) -> Iterator[Pass]:
-    """As they are; in the other mode; on other inputs."""
-    began = perf_counter()
-    right = record(deepcopy(other), x, off=True)
-    if not _finite(right):
-        x = mapped(x, lambda array: np.abs(array) if array.dtype.kind == "f" else array, is_array)
-        right = record(deepcopy(other), x, off=True)
-        if not _finite(right):
-            raise BadInput(f"{against} returns values that are not finite for random inputs: nothing can be compared")
-    yield _beside("", right, mine, x, precision)
-    seconds = perf_counter() - began
-    mode = not getattr(other, "training", True)
-    turned = deepcopy(other).train(mode)
-    for how, net, own, given in (
-        ("in training mode" if mode else "in eval mode", turned, deepcopy(mine).train(mode), x),
-        ("inputs ten times as large", deepcopy(other), mine, _scaled(x)),
-        ("inputs of small whole numbers", deepcopy(other), mine, _whole_numbers(x)),
-    ):
-        if how.startswith("inputs") and (seconds > LONG or given is x):
-            continue
-        try:
-            right = record(net, given, off=True)
-        except PassFailed:  # the reference itself does not take them
-            continue
-        if _finite(right):
-            yield _beside(how, right, own, given, precision)
-
-
-def _beside(how: str, right: Recording, mine: Any, x: Arguments, precision: str) -> Pass:
-    """My pass beside the reference's; one that fails for want of float64 is tried again in float32."""
-    try:
-        return Pass(
-            how, right, record(deepcopy(mine), x, off=True), x=x, training=mine.training if "mode" in how else None
-        )
-    except PassFailed as error:
-        if precision == "float64" and is_about_precision(error):
-            raise
-        return Pass(how, right, failed=str(error))
-
-
-def _finite(recording: Recording) -> bool:
-    return all(np.isfinite(z).all() for z in recording.outputs.values() if z.dtype.kind == "f")
-
-
-def _scaled(x: Arguments) -> Arguments:
-    return _changed(x, lambda array: 10 * array)
-
-
-def _whole_numbers(x: Arguments) -> Arguments:
-    rng = np.random.default_rng(4)
-    return _changed(x, lambda array: rng.integers(-2, 3, array.shape).astype(array.dtype))
-
-
-def _changed(x: Arguments, change: Callable[[Array], Array]) -> Arguments:
-    """The same with its floating-point arrays changed; x itself where there are none."""
-    floats: list[Array] = []
-    mapped(x, floats.append, lambda array: is_array(array) and array.dtype.kind == "f")
-    if not floats:
-        return x
-    made: Arguments = mapped(x, change, lambda array: is_array(array) and array.dtype.kind == "f")
-    return made
 
 
 # -- the layers --
@@ -265,12 +180,9 @@ def _gates(call: Call, theirs: Call) -> Diagnosis | None:
 def _dropouts(passes: list[Pass]) -> dict[str, Diagnosis]:
     """What is wrong with dropout, in training mode and in evaluation."""
     problems: dict[str, Diagnosis] = {}
-    for one in passes[:2]:
-        if one.found is not None:
-            training = one.how == "in training mode" or (
-                not one.how and len(passes) > 1 and passes[1].how != "in training mode"
-            )
-            problems = dropout.judge(one.found.dropped, one.right.dropped, training) | problems
+    for one in passes:
+        if one.found is not None and (not one.how or one.how.endswith("mode")):
+            problems = dropout.judge(one.found.dropped, one.right.dropped, one.training) | problems
     return problems
 
 
@@ -315,7 +227,6 @@ def _gaps(one: Pass, links: Links) -> dict[str, tuple[Gap, Array | None, Array]]
 
 
 def _problems(
-    mine: Any,
     name: str,
     passes: list[Pass],
     gaps: list[tuple[Pass, dict[str, tuple[Gap, Array | None, Array]]]],
@@ -338,7 +249,7 @@ def _problems(
                 "may be chance; dropout as a layer or torch.nn.functional.dropout is known"
             )
         if one.found is not None:
-            refuse_chance(mine if one.training is None else deepcopy(mine).train(one.training), one.x, one.found, name)
+            refuse_chance(one.net, one.x, one.found, name)
         why = _why(one, parts, far, links, verdicts, rows)
         return {f"{part}{one.where}": why(part) for part in _few(far)}
     if links.shared:
