@@ -26,6 +26,7 @@ CUT = """() => [...document.querySelectorAll("figure.figure")].flatMap((figure) 
     const svg = figure.querySelector(".live svg"), room = svg.getBoundingClientRect();
     const title = figure.querySelector(".title").textContent;
     const texts = [...svg.querySelectorAll("text")]
+        .filter((each) => getComputedStyle(each).opacity !== "0")  // labels of an axis that has no room for them
         .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
         .filter(([text, box]) => text && box.width);
     const out = texts
