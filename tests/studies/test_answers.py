@@ -148,6 +148,13 @@ def test_a_reduction_that_costs_more_is_said_to(channels, said, tmp_path):
     assert {"The module, naive", "The module, reduced"} <= set(figures)
 
 
+def test_another_network_is_not_called_alexnet(tmp_path):
+    run = underhood.run("alexnet-parameters", "smoke", set={"network": "vgg16"}, runs=tmp_path, parallel=1)
+    document = document_of(find("alexnet-parameters"), run.results)
+    assert document.answer.startswith("vgg16 learns **138,357,544** numbers")
+    assert "9216" not in words(document)  # AlexNet's own sizes
+
+
 def test_a_field_is_followed_along_both_axes_and_into_every_block(tmp_path):
     file = tmp_path / "net.py"
     file.write_text(

@@ -47,11 +47,12 @@ def report(results: Results) -> Document:
     costs = {name: result["cost"] for name, result in told(results, "network").items()}
     first = next(iter(costs))
     sections = [
-        Section("Layer by layer", [EQUATION, SUMS, layer_table(first, costs[first])]),
+        Section("Layer by layer", [EQUATION, *([SUMS] if first in TITLES else []), layer_table(first, costs[first])]),
         Section("Where they are", [*_where(costs)]),
     ]
     if len(costs) > 1:
-        sections.append(Section("Three networks of one name", [GROUPS, side_by_side(costs), *_reconciled(costs)]))
+        why = [GROUPS] if set(costs) <= set(TITLES) else []
+        sections.append(Section("The networks beside each other", [*why, side_by_side(costs), *_reconciled(costs)]))
     checks = [{**one, "what": f"{name}: {one['what']}"} for name, found in costs.items() for one in found["checks"]]
     sections.append(Section("Checks", [checks_table(checks)]))
     return Document("AlexNet's parameters", ENTRY.question, _answer(costs), sections, _headline(costs))
@@ -110,7 +111,7 @@ def layer_table(name: str, found: dict[str, Any]) -> Table:
         }
     )
     foot = [f"{name}, input {found['input']}. {totals['macs']:,} multiply–adds for one image."]
-    return Table(f"AlexNet {TITLES.get(name, name)}", columns, rows, foot, name="layers")
+    return Table(_called(name), columns, rows, foot, name="layers")
 
 
 def _where(costs: dict[str, dict[str, Any]]) -> Iterator[str | Figure]:
@@ -188,11 +189,16 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     name, found = next(iter(costs.items()))
     totals = found["totals"]
     said = (
-        f"AlexNet {TITLES.get(name, f'({name})')} learns **{totals['parameters']:,}** numbers: "
+        f"{_called(name)} learns **{totals['parameters']:,}** numbers: "
         f"{totals['weights']:,} weights and {totals['biases']:,} biases."
     )
     others = [f"{one['totals']['parameters']:,} ({TITLES.get(key, key)})" for key, one in costs.items() if key != name]
-    return said + (f" Other networks go by the name: {', '.join(others)}." if others else "")
+    beside = "Other networks go by the name" if set(costs) <= set(TITLES) else "Beside it"
+    return said + (f" {beside}: {', '.join(others)}." if others else "")
+
+
+def _called(name: str) -> str:
+    return f"AlexNet {TITLES[name]}" if name in TITLES else name
 
 
 ENTRY = Study(

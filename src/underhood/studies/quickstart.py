@@ -8,7 +8,7 @@ Source: the UCI Optical Recognition of Handwritten Digits set (Alpaydin & Kaynak
 """
 
 from underhood.lab import Group, Results, Scale, Study, Summary
-from underhood.report.document import Document, Equation, Section
+from underhood.report.document import Block, Document, Equation, Section
 from underhood.studies.learning.results import against_epochs, estimate, named, percent, results_table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -80,9 +80,15 @@ def report(results: Results) -> Document:
                     "Test images were used once, with the last weights, and nothing was chosen by them.",
                 ],
             ),
-            Section("The three rules", [equation for _, equation in RULES.values()]),
+            *([Section("The rules", rules)] if (rules := _rules(results)) else []),
         ],
     )
+
+
+def _rules(results: Results) -> list[Block]:
+    """The equations of the rules that were compared, as far as this page has them."""
+    used = {group.settings["optimizer"]["name"] for group in results.groups}
+    return [equation for name, (_, equation) in RULES.items() if name in used]
 
 
 def _first_epoch(group: Group) -> float | None:
@@ -92,7 +98,7 @@ def _first_epoch(group: Group) -> float | None:
 
 def _answer(results: Results, early: dict[str, float]) -> str:
     if not early:
-        return "No trial finished, so there is nothing to compare."
+        return "No trial has an error to compare."
     first = min(early, key=lambda label: early[label])
     others = ", ".join(f"{label} {percent(error, 1)}" for label, error in early.items() if label != first)
     said = f"After one epoch **{first}** is ahead, with {percent(early[first], 1)} of the validation images wrong"

@@ -50,7 +50,7 @@ def report(results: Results) -> Document:
         for name, found in costs.items()
     ]
     main = costs.get("vgg19", next(iter(costs.values())))
-    sections.append(Section("Memory first, parameters last", [SHIFT, *figures(main)]))
+    sections.append(Section("Memory first, parameters last", [shift(main), *figures(main)]))
     if len(costs) == 2:
         sections.append(Section("Which one is the network?", [which(costs)]))
     checks = [{**one, "what": f"{TITLES[name]}: {one['what']}"} for name, f in costs.items() for one in f["checks"]]
@@ -64,11 +64,23 @@ EQUATION = Equation(
     "All convolutions are 3×3 with stride 1 and padding 1, so $H$ and $W$ change at the pools alone, which halve "
     "them: $\\lfloor (224 + 2 \\cdot 0 - 2)/2 \\rfloor + 1 = 112$.",
 )
-SHIFT = (
-    "The first two convolutions write 3.2 million numbers each, nearly 40 % of all activations; the first fully "
-    "connected layer holds 102.8 million weights, over 70 % of all. Memory goes where the map is large, parameters go "
-    "where everything is connected."
-)
+
+
+def shift(found: dict[str, Any]) -> str:
+    """Where memory goes and where parameters go."""
+    rows = [one for one in rows_of(found) if one["weights"]]
+    first, second = (one["activations"] for one in rows[:2])
+    full = next(one["weights"] for one in rows if one["layer"] == "FC")
+    activations, weights = (
+        found["totals"]["activations"] + found["totals"]["input_elements"],
+        found["totals"]["weights"],
+    )
+    return (
+        f"The first two convolutions write {first / 1e6:.1f} million numbers each, "
+        f"{100 * (first + second) / activations:.0f} % of all activations; the first fully connected layer holds "
+        f"{full / 1e6:.1f} million weights, {100 * full / weights:.0f} % of all. Memory goes where the map is large, "
+        "parameters go where everything is connected."
+    )
 
 
 def rows_of(found: dict[str, Any]) -> list[dict[str, Any]]:
