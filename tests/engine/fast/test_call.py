@@ -118,6 +118,17 @@ def test_a_call_takes_other_arrays_every_time():
         np.testing.assert_array_equal(target, 2 * source)
 
 
+def test_large_images_are_not_kept(monkeypatch):
+    monkeypatch.setattr(call, "LARGE", 0)
+    rng, seen = np.random.default_rng(0), windows((7, 9), (3, 3), (1, 1), (1, 1))
+    a, w = rng.normal(size=(3, 5, 7, 9)), rng.normal(size=(4, 5, 3, 3))
+    conv2d._output.cache_clear()
+    expected = torch.nn.functional.conv2d(torch.tensor(a), torch.tensor(w), padding=1)
+    for _ in range(2):
+        np.testing.assert_allclose(conv2d.output(a, w, None, seen, 1), expected.numpy(), rtol=1e-10, atol=1e-12)
+    conv2d._output.cache_clear()
+
+
 def test_python_threads_may_call_at_once(two_threads):
     rng = np.random.default_rng(0)
     a, w = rng.normal(size=(8, 4, 12, 12)), rng.normal(size=(6, 4, 3, 3))

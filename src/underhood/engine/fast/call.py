@@ -5,9 +5,9 @@
     call.emit(kernel, a, z, count)
     call(x, y)                                  runs the kernel on x and y
 
-It is laid out once for sizes and dtypes, and keeps what memory it needs on the way: a page builds it in a function
-that is cached. Every run writes the addresses of the arrays into the program's table. One runs at a time, since their
-memory is their own, and each of them uses all threads.
+It is laid out once for sizes and dtypes, and keeps what memory it needs on the way unless that is large: a page builds
+it in a function that is cached. Every run writes the addresses of the arrays into the program's table. One runs at a
+time, since their memory is their own, and each of them uses all threads.
 """
 
 import os
@@ -24,6 +24,7 @@ from underhood.engine.fast.memory import Contiguous, Memory, Padded
 from underhood.engine.fast.vectors import lanes, word_at
 from underhood.engine.forms import Array
 
+LARGE = 1 << 22  # bytes of images between two kernels that a call does not keep from run to run
 WORTH = 1 << 16  # elements (or products of eight) that one thread does before another can have begun
 
 _one_at_a_time = RLock()
@@ -51,7 +52,8 @@ class Call:
         self.lanes = lanes(self.dtype)
         self.program = Program(dtype)
         self._given: list[Memory] = []
-        self._slots: list[tuple[int, int]] = []  # which of the given arrays' address goes where
+        self._passing: list[Padded] = []  # what is too large to be kept, and made for every run
+        self._slots: list[tuple[Memory, int]] = []  # whose address goes where
 
     def given(self, size: int, dtype: Any = None) -> Contiguous:
         """An array of `size` elements that comes with the call."""
@@ -74,7 +76,11 @@ class Call:
         images = Padded(shape, self.dtype, border, filled)
         images.shared = True
         images.size += self.lanes
-        images.array = aligned.zeros((self.threads * images.size,), self.dtype)
+        size = self.threads * images.size
+        if size * self.dtype.itemsize > LARGE:
+            self._passing.append(images)
+        else:
+            images.array = aligned.zeros((size,), self.dtype)
         return images
 
     def emit(self, kernel: Kernel, *arguments: Any, images: int = 0, parts: int = 0) -> None:
@@ -84,10 +90,12 @@ class Call:
         )
         for parameter, argument in zip(kernel.arguments, arguments, strict=True):
             memory = argument.data if isinstance(argument, Image) else argument
-            for i, each in enumerate(self._given):
-                if memory is each:
-                    self._slots.append((i, self.program.slot(row, parameter.name)))
-                    self.program.rows[row][parameter.slot + 1] = each.shape[0]
+            if isinstance(memory, Memory) and memory.array is None:
+                self._slots.append((memory, self.program.slot(row, parameter.name)))
+                self.program.rows[row][parameter.slot + 1] = self._size(memory)
+
+    def _size(self, memory: Memory) -> int:
+        return self.threads * memory.size if isinstance(memory, Padded) else memory.shape[0]
 
     def _resolved(self, argument: Any) -> Any:
         if isinstance(argument, Image):
@@ -99,13 +107,16 @@ class Call:
     def sealed(self) -> "Call":
         """Nothing is emitted any more."""
         self.program.seal()
-        self._where = np.array(self._slots, np.int64).reshape(-1, 2)
+        order = {id(memory): i for i, memory in enumerate((*self._given, *self._passing))}
+        self._where = np.array([(order[id(memory)], slot) for memory, slot in self._slots], np.int64).reshape(-1, 2)
         return self
 
     def __call__(self, *arrays: Array) -> None:
         """Run it on contiguous arrays of the call's dtype."""
         with _one_at_a_time:
-            objects = np.fromiter(map(id, arrays), np.int64, len(arrays))
+            passing = [np.zeros(self._size(images), self.dtype) for images in self._passing]
+            every = (*arrays, *passing)
+            objects = np.fromiter(map(id, every), np.int64, len(every))
             _write_addresses(self.program.table, self._where, objects)
             self.program.run(self.threads)
 
