@@ -221,6 +221,34 @@ def test_refuses_what_pytorch_refuses(layer, inputs):
         run(engine.creation, "nn")
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["LSTM", "attention"])
+def test_a_plan_steps_as_the_loop_does(masked):
+    """The mask is an input, and may be another one at every call."""
+    import underhood
+
+    make = (lambda: nn.MultiheadAttention(4, 2)) if masked else (lambda: nn.LSTM(4, 3, 2))
+    nets = make(), make()
+    nets[1].load_state_dict(nets[0].state_dict())
+    losses = [
+        lambda x, mask, net=net: (net(x, x, x, key_padding_mask=mask)[0] if masked else net(x)[0]).pow(2).mean()
+        for net in nets
+    ]
+    planned, plain = (engine.optim.SGD(net.parameters(), lr=0.5) for net in nets)
+    step, rng = underhood.plan(losses[0], planned), np.random.default_rng(0)
+    for i in range(3):
+        x = engine.tensor(rng.normal(size=(5, 2, 4)).astype(np.float32))
+        mask = engine.tensor(np.arange(10).reshape(2, 5) % 4 == i)
+        loss = step(x, mask)
+        plain.zero_grad()
+        expected = losses[1](x, mask)
+        expected.backward()
+        plain.step()
+        assert step.reason == ""
+        np.testing.assert_allclose(loss.item(), expected.item(), rtol=1e-4)
+    for p, q in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-3, atol=1e-5)
+
+
 def test_packed_sequences_are_refused_by_name():
     with pytest.raises(TypeError, match="packed"):
         nn.LSTM(3, 4)((engine.draws.rand(5, 3), None))

@@ -84,5 +84,7 @@ def test_what_it_does_not_do_is_refused():
         optim.LBFGS([{"params": [w]}, {"params": [engine.tensor([1.0])]}])
     with pytest.raises(TypeError, match="closure"):
         optim.LBFGS([w]).step()
+    with pytest.raises(NotImplementedError, match="no plan"):
+        engine.plan(lambda: (w * w).sum(), optim.LBFGS([w]))()
     with pytest.raises(RuntimeError, match="strong_wolfe"):
         run(engine, valley, {"line_search_fn": "golden"})

@@ -164,7 +164,7 @@ def _added(mask: Tensor, dtype: Any) -> Tensor:
         return mask.to(dtype)
     if mask.dtype != np.bool_:
         raise AssertionError("only bool and floating types of masks are supported")
-    return Tensor(np.where(mask.array, -np.inf, 0).astype(dtype))
+    return F.masked_fill(zeros(mask.shape, dtype=dtype), mask, -math.inf)
 
 
 def _check_shapes(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None) -> None:

@@ -95,6 +95,9 @@ class LBFGS(Optimizer):
                     break
         return loss
 
+    def chosen(self, group: dict[str, Any]) -> tuple[Callable[..., Any], tuple[str, ...]]:
+        raise NotImplementedError("LBFGS has no rule for one weight, so no plan can take it; call step(closure)")
+
     def _call(self, closure: Callable[[], Any]) -> tuple[Any, float]:
         with enable_grad():
             loss = closure()
