@@ -7,6 +7,8 @@
 PyTorch: torch.cumsum.
 """
 
+from typing import Any
+
 import numpy as np
 
 from underhood.engine.axes import axis
@@ -16,9 +18,11 @@ from underhood.engine.ops.cast import cast
 from underhood.engine.tensor import Tensor, apply
 
 
-def cumsum(input: Tensor, dim: int) -> Tensor:
-    """The running sums along `dim`."""
-    x = input if input.is_floating_point() else cast(input, int64)
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """The running sums along `dim`; integers add up as int64."""
+    if dtype is None:
+        dtype = input.dtype if input.is_floating_point() else int64
+    x = cast(input, dtype)
     return apply(ENTRY, x, dim=axis(dim, x.ndim))
 
 

@@ -9,12 +9,14 @@ PyTorch: torch.Tensor.expand, expand_as, repeat, torch.broadcast_to, tile, repea
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from underhood.engine.axes import axes, sizes
+from underhood.engine.axes import axis, sizes
 from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.lift import unbroadcast
+from underhood.engine.ops.index import index_select
 from underhood.engine.ops.reshape import reshape
 from underhood.engine.tensor import Tensor, apply
 
@@ -62,11 +64,33 @@ def tile(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Every number (or row along `dim`) `repeats` times, one after the other."""
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Every element (or row along `dim`) `repeats` times, one after the other: a number, or one for each.
+
+    Of repeats alone, each index as often as its number says.
+    """
+    if repeats is None:
+        return repeat_interleave(Tensor(np.arange(len(input))), input, 0)
     if dim is None:
         input, dim = reshape(input, -1), 0
-    at = axes(dim, input)[0]
+    at = axis(dim, input.ndim)
+    input = input if input.ndim else reshape(input, 1)
+    if isinstance(repeats, Tensor) and repeats.numel() == 1:
+        repeats = int(repeats.item())
+    wanted = input.shape[at] * repeats if isinstance(repeats, int) else int(repeats.array.sum())
+    if output_size is not None and output_size != wanted:
+        raise RuntimeError(f"repeat_interleave: allocated size {output_size} does not match required size {wanted}")
+    if not isinstance(repeats, int):
+        if repeats.ndim != 1 or len(repeats) != input.shape[at] or repeats.dtype.kind != "i":
+            raise RuntimeError(
+                f"repeats must be 1-dimensional, integers, and one for each of the {input.shape[at]} elements along "
+                f"the axis, not {repeats.dtype} {tuple(repeats.shape)}"
+            )
+        return index_select(input, at, Tensor(np.repeat(np.arange(len(repeats)), repeats.array)))
+    if repeats < 0:
+        raise RuntimeError("repeats can not be negative")
     shape = tuple(input.shape)
     apart = reshape(input, (*shape[: at + 1], 1, *shape[at + 1 :]))
     beside = expand(apart, (*shape[: at + 1], repeats, *shape[at + 1 :]))

@@ -18,9 +18,9 @@ from underhood.engine.ops.reshape import reshape
 from underhood.engine.tensor import Tensor, apply
 
 
-def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """The elements in reverse order along `dims`."""
-    named = sizes(dims)
+def flip(input: Tensor, *named: int | Sequence[int], dims: Sequence[int] | None = None) -> Tensor:
+    """The elements in reverse order along the axes: `flip(x, 0, 1)`, `flip(x, (0, 1))` or `flip(x, dims=(0, 1))`."""
+    named = sizes(named if dims is None else (tuple(dims),))
     return apply(FLIP, input, dims=axes(named, input) if named else ())
 
 

@@ -16,9 +16,9 @@ from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
 
-def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """The axes of `input` in the order `dims`."""
-    order = axes(sizes(dims), input) if input.ndim else ()
+def permute(input: Tensor, *named: int | Sequence[int], dims: Sequence[int] | None = None) -> Tensor:
+    """The axes of `input` in another order: `permute(x, 1, 0)`, `permute(x, (1, 0))` or `permute(x, dims=(1, 0))`."""
+    order = axes(sizes(named if dims is None else (tuple(dims),)), input) if input.ndim else ()
     if len(order) != input.ndim:
         raise RuntimeError(
             "permute: number of dimensions in the tensor input does not match the length of the desired "

@@ -20,9 +20,9 @@ from underhood.engine.forms import Array, Form, Operation, Sample
 from underhood.engine.tensor import Tensor, apply
 
 
-def reshape(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
-    """`input` as `shape`; one length may be −1 and follows from the others."""
-    return apply(ENTRY, input, shape=_full(input, sizes(shape)))
+def reshape(input: Tensor, *lengths: int | Sequence[int], shape: Sequence[int] | None = None) -> Tensor:
+    """`input` as another shape; one length may be −1 and follows from the others."""
+    return apply(ENTRY, input, shape=_full(input, sizes(lengths if shape is None else (tuple(shape),))))
 
 
 def _full(input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
