@@ -2,9 +2,10 @@
 
 import gc
 import sys
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from underhood.errors import missing_extra
+from underhood.errors import BadInput, missing_extra
 
 
 def load_torch(what: str = "this") -> Any:
@@ -28,3 +29,23 @@ def load_torch(what: str = "this") -> Any:
             gc.enable()
     gc.freeze()
     return torch
+
+
+def tensors_in(tree: Any) -> list[Any]:
+    """The tensors in a nest of lists, tuples, dicts and dataclasses."""
+    torch = load_torch()
+    found = []
+    for leaf in torch.utils._pytree.tree_leaves(tree):
+        if torch.is_tensor(leaf):
+            found.append(leaf)
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            found += tensors_in([getattr(leaf, part.name) for part in fields(leaf)])
+    return found
+
+
+def with_shapes(module: Any, name: str) -> Any:
+    """The module, if all its parameters have shapes; BadInput where a Lazy one has not got its own yet."""
+    for path, parameter in module.named_parameters():
+        if load_torch().nn.parameter.is_lazy(parameter):
+            raise BadInput(f"{name}: {path} has no shape yet, it is Lazy: call the network once on a batch, then ask")
+    return module

@@ -33,6 +33,8 @@ def forward(target: Target, inputs: Inputs, training: bool, work: Work) -> Forwa
     notes = [f"Built with real tensors: {reason}."] if reason else []
     try:
         return Forward(*_run(module, inputs, training, work, meta=True), notes)
+    except BadInput:
+        raise
     except Exception as error:
         raised = error.error if isinstance(error, PassError) else error
         layer = error.path if isinstance(error, PassError) else "the pass"

@@ -21,10 +21,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from underhood.errors import BadInput
 from underhood.instruments.memory.heap import Heap
 from underhood.instruments.memory.recurrent import fused_lstms
 from underhood.instruments.memory.workspace import workspace
-from underhood.instruments.pytorch import load_torch
+from underhood.instruments.pytorch import load_torch, tensors_in
 from underhood.instruments.record import PassError
 from underhood.instruments.shapes import by_rule
 
@@ -128,7 +129,9 @@ def _step(module: Any, args: Any, kwargs: Any, books: "_Books") -> None:
 def loss_of(out: Any) -> Any:
     """Cross-entropy where the output is logits (N, C) or (N, C, …), else the sum of the squares of all outputs."""
     torch = load_torch()
-    leaves = [x for x in torch.utils._pytree.tree_leaves(out) if torch.is_tensor(x) and x.is_floating_point()]
+    leaves = [x for x in tensors_in(out) if x.is_floating_point()]
+    if not leaves:
+        raise BadInput(f"its output, a {type(out).__name__}, holds no tensor of floats to make a loss of")
     first = leaves[0]
     if len(leaves) == 1 and first.dim() > 1 and first.shape[1] > 1:
         labels = torch.zeros((first.shape[0], *first.shape[2:]), dtype=torch.int64, device=first.device)

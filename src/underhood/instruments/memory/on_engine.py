@@ -4,9 +4,11 @@ A plan's buffers are laid out when it is made, and stay; here it is made and nev
 written. Its first two replays are held against the step as it stands (engine/fast/comparison.py); the peak is there:
 
     weights W, the optimiser's state S, buffers, batch
-    copies before and after a replay      2·(W + S)
-    gradients of both                     2·W
+    copies before and after a replay      2·W + 3·S
+    gradients, their copies, differences  5·W
     the step as it stands                 the outputs of all its operations, and twice the largest for their gradients
+
+How many copies there are was found by measuring ten steps (benchmarks/memory_prediction.py).
 """
 
 from math import prod
@@ -41,10 +43,10 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     buffers = _bytes(memory.array for memory in lowered.memory.memories)
     kinds = dict.fromkeys(KINDS, 0) | {
         "weights": weights,
-        "gradients": 2 * weights,
+        "gradients": 5 * weights,
         "state": state,
         "activations": buffers + sum(written) + sum(x.array.nbytes for x in given),
-        "workspace": 2 * (weights + state) + 2 * max(written),
+        "workspace": 2 * weights + 3 * state + 2 * max(written),
     }
     return Ledger([Moment("first replays", "", "the plan held against the step as it stands", kinds)])
 

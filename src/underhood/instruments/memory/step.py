@@ -5,7 +5,7 @@ from typing import Any
 from underhood.errors import BadInput
 from underhood.instruments.inputs import Inputs, make_for
 from underhood.instruments.memory.ledger import Ledger, keep_books
-from underhood.instruments.pytorch import load_torch
+from underhood.instruments.pytorch import load_torch, with_shapes
 from underhood.instruments.record import PassError
 from underhood.instruments.replica import replica
 from underhood.instruments.target import Target, build
@@ -14,7 +14,7 @@ from underhood.instruments.target import Target, build
 def on_meta(target: Target) -> Any:
     """A replica of the network on the meta device, in training mode."""
     load_torch("memory")
-    return replica(build(target, meta=True)[0]).train()
+    return with_shapes(replica(build(target, meta=True)[0]), target.name).train()
 
 
 def step_ledger(

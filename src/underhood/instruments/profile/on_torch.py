@@ -11,7 +11,7 @@ from underhood.instruments.cost.tables import shape_text
 from underhood.instruments.inputs import Inputs, make
 from underhood.instruments.profile.result import Conditions, LayerTime, Run
 from underhood.instruments.profile.torch_calls import TorchCall, capture
-from underhood.instruments.pytorch import load_torch
+from underhood.instruments.pytorch import load_torch, with_shapes
 from underhood.instruments.record import PassError
 from underhood.instruments.replica import replica
 from underhood.instruments.stopwatch import Rule, Timing, measure
@@ -40,7 +40,9 @@ def prepared(target: Target, inputs: Inputs, how: Conditions) -> tuple[Any, tupl
     """A copy of the network where and as it shall run, and what it is fed."""
     torch = load_torch("profile")
     dtype = getattr(torch, how.dtype)
-    copy = replica(build(target)[0], meta=False)
+    copy = with_shapes(replica(build(target)[0], meta=False), target.name)
+    if any(p.is_complex() for p in copy.parameters()):
+        raise BadInput(f"{target.name} has complex parameters, which can't be timed in {how.dtype}")
     copy.to(device=how.device, dtype=dtype)
     args, kwargs = make(inputs, dtype, how.device)
     if how.memory_format == "channels_last":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from underhood.instruments.pytorch import load_torch
+from underhood.instruments.pytorch import load_torch, tensors_in
 from underhood.instruments.record import PassError
 from underhood.instruments.stopwatch import Clock
 
@@ -36,7 +36,7 @@ class TorchCall:
     @property
     def moved(self) -> int:
         """Bytes that its inputs and parameters have; what it writes comes in addition."""
-        tensors = [*_tensors((self.args, self.kwargs)), *self.learnt]
+        tensors = [*tensors_in((self.args, self.kwargs)), *self.learnt]
         return sum(x.numel() * x.element_size() for x in {id(x): x for x in tensors}.values())
 
     def __call__(self, clock: Clock) -> tuple[float | None, ...]:
@@ -45,7 +45,7 @@ class TorchCall:
         with torch.set_grad_enabled(self.backward):
             (args, kwargs), leaves = self._fresh()
             out, forward = clock(lambda: self.work(*args, **kwargs))
-        results = [x for x in _tensors(out) if x.requires_grad]
+        results = [x for x in tensors_in(out) if x.requires_grad]
         wanted = [*leaves, *self.learnt]
         if not results or not wanted:
             return forward, None
@@ -141,7 +141,7 @@ class _Scribe:
         held = _held((args, kwargs))
         out = func(*args, **kwargs)
         word = getattr(func, "__name__", type(func).__name__).strip("_")
-        if self.inside or not (_tensors(out) or word == "setitem"):
+        if self.inside or not (tensors_in(out) or word == "setitem"):
             return out
         owner = self.stack[-1] if self.stack else ""
         name = self.name(f"{owner}.{word}" if owner else word)
@@ -166,13 +166,8 @@ def _functions(scribe: _Scribe) -> Any:
     return Functions()
 
 
-def _tensors(tree: Any) -> list[Any]:
-    torch = load_torch()
-    return [x for x in torch.utils._pytree.tree_leaves(tree) if torch.is_tensor(x)]
-
-
 def _versions(tree: Any) -> list[int]:
-    return [x._version for x in _tensors(tree)]
+    return [x._version for x in tensors_in(tree)]
 
 
 def _held(tree: Any) -> Any:
