@@ -1,5 +1,7 @@
 """check on what it was not made for: it is right, or it refuses in one line; never a traceback, never a false word."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from underhood import cli
 from underhood.errors import BadInput
-from underhood.instruments.check import check
+from underhood.instruments.check import check, networks
 
 
 def module(forward, **members):
@@ -205,6 +207,12 @@ def test_a_difference_is_found(name):
     found = check(net, against=reference, input=shape)
     assert not found.agrees
     assert said in str(found)
+
+
+def test_a_network_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(networks.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(BadInput, match="are free"):
+        check(nn.Linear(30, 40), input=(2, 30))
 
 
 def test_in_float32_where_a_network_insists():

@@ -6,9 +6,11 @@ Without PyTorch the forms are held against the vector form.
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
+import psutil
 
 from underhood import engine
 from underhood.engine.forms import NAMES
@@ -33,6 +35,7 @@ from underhood.instruments.check.recording import Call, Recording, is_ours, reco
 from underhood.instruments.pytorch import load_torch
 
 DELTA = "δ"
+COPIES = 4  # of a network's weights at once: itself, the one that is recorded, its gradients, the one that is moved
 COLUMNS = [
     text("layer", "Layer"),
     text("kind", "Kind"),
@@ -46,6 +49,11 @@ COLUMNS = [
 
 def prepared(net: Any, precision: str = "float64") -> Any:
     """A copy to be recorded, on the processor."""
+    need = COPIES * 8 * sum(prod(p.shape) for p in net.parameters())
+    if need > (free := psutil.virtual_memory().available):
+        raise BadInput(
+            f"{type(net).__name__}: its copies in float64 take {need / 1e9:.3g} GB, {free / 1e9:.3g} GB are free"
+        )
     try:
         net = deepcopy(net)
     except Exception as error:
