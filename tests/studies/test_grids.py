@@ -71,7 +71,7 @@ def two_values(study: Study, key: str) -> list | None:
     elif isinstance(value, int):
         others = [value + 1, value * 2, value - 1]
     elif isinstance(value, float):
-        others = [value * 1.5 + 0.125, value / 2]
+        others = [value * 1.5 or 0.125, value / 2]
     elif isinstance(value, str):
         holder = value_at(own, key.rpartition(".")[0]) if "." in key else None
         entries = getattr(holder, "entries", dict)() if last == "name" else {}
