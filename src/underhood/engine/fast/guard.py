@@ -56,6 +56,7 @@ class Guard:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.modules: dict[int, Module] = {}
         self.watched: list[Watched] = []
+        self.empty: list[tuple[Any, str]] = []  # containers with nothing in them yet
         self.arrays: list[tuple[Array, Array]] = []
         self._seen: dict[int, Any] = {}
         self._names: set[str] = set()  # that the code found so far mentions
@@ -80,6 +81,9 @@ class Guard:
 
     def changed(self) -> str:
         """What is not as it was, in words; empty if everything is."""
+        for held, label in self.empty:
+            if held:
+                return f"{label} has changed"
         for watched in self.watched:
             values = watched.values()
             if [*map(id, values)] != watched.ids and (name := _difference(watched, values)) is not None:
@@ -93,6 +97,8 @@ class Guard:
 
     def restore(self) -> None:
         """Everything as it was."""
+        for held, _ in self.empty:
+            held.clear()
         for watched in self.watched:
             if [*map(id, watched.values())] == watched.ids:
                 continue
@@ -131,7 +137,7 @@ class Guard:
             for each in (value.func, value.args, value.keywords):
                 self._visit(each, label)
         elif isinstance(value, dict):
-            self._watch_mapping(label, value)
+            self._watch(label, value, lambda: [*value, *value.values()], dict(value))
         elif isinstance(value, list):
             self._watch(label, value, partial(list, value), list(value))
         elif isinstance(value, set):
@@ -148,19 +154,20 @@ class Guard:
 
     def _watch(self, label: str, held: Any, values: Callable[[], list[Any]], copy: Any, hooks: Any = None) -> None:
         before = values()
+        if not before and isinstance(held, dict | list | set):
+            self.empty.append((held, label))
+            return
         self.watched.append(Watched(label, held, values, before, [*map(id, before)], copy, hooks))
         for each in before:
             self._visit(each, label)
 
-    def _watch_mapping(self, label: str, held: dict[Any, Any], hooks: Any = None) -> None:
-        self._watch(label, held, lambda: [*held, *held.values()], dict(held), hooks)
-
     def _visit_module(self, module: Module, label: str) -> None:
         self.modules[id(module)] = module
         name = type(module).__name__
-        self._watch_mapping(name, module.__dict__, module._hooks)
-        for held in (module._parameters, module._buffers, module._modules):
-            self._watch_mapping(name, held)
+        for held in (module._parameters, module._buffers, module._modules, module.__dict__):
+            self._seen[id(held)] = held
+            hooks = module._hooks if held is module.__dict__ else None
+            self._watch(name, held, partial(list, held.values()), dict(held), hooks)
         self._visit_class(type(module))
 
     def _visit_class(self, of: type) -> None:
@@ -253,8 +260,8 @@ def _difference(watched: Watched, values: list[Any]) -> str | None:
             return None
         if isinstance(watched.held, Names):
             return watched.held.names[wrong]
-        if isinstance(watched.held, dict) and wrong >= len(watched.held):
-            return f".{list(watched.held)[wrong - len(watched.held)]}"
+        if isinstance(watched.held, dict) and len(watched.held) in (len(values), len(values) // 2):
+            return f".{list(watched.held)[wrong % len(watched.held)]}"
     return ""
 
 
