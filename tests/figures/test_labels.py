@@ -75,10 +75,10 @@ def test_names_of_points_do_not_overlap():
     assert 0 < len(placed) < len(rows)
     boxes = []
     for place in placed:
-        left = 570 * X.share(place["x"]) + place["dx"]
+        left = 570 * X.fraction(place["x"]) + place["dx"]
         width = 7 * len(place["label"])
         left -= {"left": 0, "right": width, "center": width / 2}[place["side"]]
-        middle = 300 * (1 - Y.share(place["y"])) + place["dy"]
+        middle = 300 * (1 - Y.fraction(place["y"])) + place["dy"]
         boxes.append((left, middle - 6, left + width, middle + 6))
     for i, a in enumerate(boxes):
         for b in boxes[:i]:

@@ -36,9 +36,9 @@ def test_nothing_to_draw_is_a_domain_too():
 
 @pytest.mark.parametrize("axis", [Axis("y", 2.0, 8.0), Axis("y", 0.01, 100.0, log=True)])
 def test_at_undoes_share(axis):
-    assert axis.share(axis.low) == pytest.approx(0)
-    assert axis.share(axis.high) == pytest.approx(1)
-    assert axis.at(axis.share(4.0)) == pytest.approx(4.0)
+    assert axis.fraction(axis.low) == pytest.approx(0)
+    assert axis.fraction(axis.high) == pytest.approx(1)
+    assert axis.at(axis.fraction(4.0)) == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(

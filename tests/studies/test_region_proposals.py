@@ -73,8 +73,8 @@ def test_suppression_by_hand():
     scores = np.array([0.9, 0.8, 0.7, 0.6])
     assert [step.kept for step in suppression(boxes, scores, 0.7)] == [0, 1, 3]  # 0.7 is not greater than 0.7
     assert [step.kept for step in suppression(boxes, scores, 0.69)] == [0, 2, 3]
-    ((_, share),) = suppression(boxes, scores, 0.69)[0].removed
-    assert share == pytest.approx(0.7)
+    ((_, fraction),) = suppression(boxes, scores, 0.69)[0].removed
+    assert fraction == pytest.approx(0.7)
     assert nms(boxes, np.array([0.5, 0.5, 0.9, 0.5]), 0.45).tolist() == [2, 3]
 
 

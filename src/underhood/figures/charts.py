@@ -54,10 +54,10 @@ def lines(
     }
     if kinds.many:
         encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
-    told = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
-    told += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
+    tips = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
+    tips += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
     layers = [_band(band, y_axis)] if band else []
-    layers += [{"mark": {"type": "line", "clip": True}}, _hover(kinds, told)]
+    layers += [{"mark": {"type": "line", "clip": True}}, _hover(kinds, tips)]
     if kinds.direct:
         layers += at_ends(groups, x_axis, y_axis, encoding["color"], height)
     says = f"Curves of {y_title or y} against {x_title or x}{kinds}"
@@ -144,12 +144,12 @@ def points(
         "y": y_axis.channel(y_title, y_format),
         **kinds.colour(legend=True),
     }
-    told = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
-    told = [*([tooltip(label)] if label else []), *_series_told(kinds), *told]
+    tips = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
+    tips = [*([tooltip(label)] if label else []), *_series_tips(kinds), *tips]
     mark = {"type": "point", "filled": True, "size": 70, "opacity": 0.9}
     shape = {"shape": kinds.channel(SHAPES, legend=True)} if kinds.many else {}
     layers = [_whisker("y", band)] if band else []
-    layers.append({"mark": mark, "encoding": {**shape, "tooltip": told}})
+    layers.append({"mark": mark, "encoding": {**shape, "tooltip": tips}})
     if label:
         layers.append(at_points(values, label, x_axis, y_axis, band or (y, y), height))
     says = f"{len(values)} points of {y_title or y} against {x_title or x}{kinds}"
@@ -204,7 +204,7 @@ def thinned(rows: list[Row], x: Axis, y: str, most: int = THINNED) -> list[Row]:
         return rows
     stretches: dict[int, list[Row]] = {}
     for row in rows[1:-1]:
-        stretches.setdefault(int(x.share(row[x.field]) * most / 2), []).append(row)
+        stretches.setdefault(int(x.fraction(row[x.field]) * most / 2), []).append(row)
     kept = [rows[0]]
     for stretch in stretches.values():
         heights = [(row[y], i) for i, row in enumerate(stretch) if row[y] is not None]
@@ -258,21 +258,21 @@ def _band(band: tuple[str, str], axis: Axis) -> Row:
     }
 
 
-def _hover(kinds: Series, told: Sequence[Row]) -> Row:
+def _hover(kinds: Series, tips: Sequence[Row]) -> Row:
     """Unseen points that a pointer meets on the curves."""
     mark = {"type": "point", "opacity": 0, "size": 160, "filled": True}
     return {
         "name": HOVER,
         "mark": mark,
         "encoding": {
-            "tooltip": [*_series_told(kinds), *told],
+            "tooltip": [*_series_tips(kinds), *tips],
             "color": {"value": INK},
             "strokeDash": {"value": [1, 0]},
         },
     }
 
 
-def _series_told(kinds: Series) -> list[Row]:
+def _series_tips(kinds: Series) -> list[Row]:
     return [tooltip(str(kinds.field))] if kinds.many else []
 
 

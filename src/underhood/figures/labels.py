@@ -42,7 +42,7 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
     for key, rows in groups.items():
         if drawn := [row for row in rows if row[x.field] is not None and row[y.field] is not None]:
             ends.append((key, drawn[-1][x.field], drawn[-1][y.field]))
-    places = apart([height * y.share(end[2]) for end in ends], GAP, 0, height)
+    places = apart([height * y.fraction(end[2]) for end in ends], GAP, 0, height)
     data = [
         {"key": key, "label": label(key), "x": last, "y": end, "at": y.at(place / height)}
         for (key, last, end), place in zip(ends, places, strict=True)
@@ -88,7 +88,7 @@ def at_points(rows: list[Row], name: str, x: Axis, y: Axis, band: tuple[str, str
     taken = list(marks)
     data = []
     for row, (left, top, right, bottom) in zip(rows, marks, strict=True):
-        px, py = (left + right) / 2, height * (1 - y.share(row[y.field]))
+        px, py = (left + right) / 2, height * (1 - y.fraction(row[y.field]))
         long = LETTER * len(label(row[name]))
         above, below = top - 9 - py, bottom + 9 - py
         for dx, dy, start in ((9, 0, 0.0), (-9, 0, -long), (0, above, -long / 2), (0, below, -long / 2)):
@@ -121,8 +121,8 @@ def at_points(rows: list[Row], name: str, x: Axis, y: Axis, band: tuple[str, str
 
 def _mark(row: Row, x: Axis, y: Axis, band: tuple[str, str], width: float, height: float) -> tuple[float, ...]:
     """The box of a point and its whisker."""
-    px, py = width * x.share(row[x.field]), height * (1 - y.share(row[y.field]))
-    ends = [height * (1 - y.share(row[edge])) for edge in band if row[edge] is not None]
+    px, py = width * x.fraction(row[x.field]), height * (1 - y.fraction(row[y.field]))
+    ends = [height * (1 - y.fraction(row[edge])) for edge in band if row[edge] is not None]
     return px - 6, min(py - 6, *ends, py), px + 6, max(py + 6, *ends, py)
 
 

@@ -182,9 +182,9 @@ def shaded(values: NDArray[Any], low: float | None = None, high: float | None = 
     """A map of numbers (H, W) as colours (H, W, 3): white for `low`, through blue, to near black for `high`."""
     low = float(values.min()) if low is None else low
     high = float(values.max()) if high is None else high
-    share = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
+    fraction = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
     stops = np.array([[255, 255, 255], [86, 180, 233], [0, 114, 178], [10, 25, 47]], float)
-    colours = [np.interp(share, [0, 0.4, 0.75, 1], stops[:, channel]) for channel in range(3)]
+    colours = [np.interp(fraction, [0, 0.4, 0.75, 1], stops[:, channel]) for channel in range(3)]
     return np.stack(colours, axis=-1).round().astype(np.uint8)
 
 

@@ -30,7 +30,7 @@ class Axis:
 
     @classmethod
     def over(cls, fields: Sequence[str], rows: list[Row], log: bool, margin: float, zero: bool = False) -> "Axis":
-        """The domain of all `fields` in `rows` with a margin, a share of it, that doesn't step over zero."""
+        """The domain of all `fields` in `rows` with a margin, a fraction of it, that doesn't step over zero."""
         found = [row[name] for row in rows for name in fields if row.get(name) is not None]
         if not found:
             return cls(fields[0], 0.1, 1.0, log)
@@ -46,18 +46,18 @@ class Axis:
         top = min(high + room, 0.0) if low < high <= 0 else high + room
         return cls(fields[0], bottom, top)
 
-    def share(self, value: float) -> float:
+    def fraction(self, value: float) -> float:
         """Where on the axis a value lies: 0 at its low end, 1 at its high end."""
         low, high = self.low, self.high
         if self.log:
             value, low, high = math.log(value), math.log(low), math.log(high)
         return (value - low) / (high - low)
 
-    def at(self, share: float) -> float:
-        """The value at a share of the axis: the inverse of `share`."""
+    def at(self, fraction: float) -> float:
+        """The value at a fraction of the axis: the inverse of `fraction`."""
         if self.log:
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + share * (self.high - self.low)
+            return float(self.low * (self.high / self.low) ** fraction)
+        return self.low + fraction * (self.high - self.low)
 
     def _ticks(self) -> list[float]:
         """1, 2, 5 in every decade of a logarithmic axis, 1 and 3 when there are several, 1 when there are many."""

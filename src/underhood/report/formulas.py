@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import ClassVar
 from xml.etree.ElementTree import Element
 
-from underhood.report.mathematics import CLOSING, OPENING, THIN
+OPENING, CLOSING = "([{⌊⌈⟨|‖", ")]}⌋⌉⟩|‖"
+THIN = "0.1667em"  # the space that mathematics.py puts where TeX has a thin one
 
 
 class Formula:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from underhood.errors import BadInput
+from underhood.report.formulas import CLOSING, OPENING, THIN, TextFormula, TypstFormula
 
 Display: TypeAlias = Literal["inline", "block"]
 
@@ -29,12 +30,10 @@ SPELLINGS = {
     r"\tfrac": r"\frac",
     "{,}": "@",  # the comma in 36{,}864, till the tree is there
 }
-OPENING, CLOSING = "([{⌊⌈⟨|‖", ")]}⌋⌉⟩|‖"
 ENDING = (*CLOSING, "!", "′", "…")  # what may end a term
 RELATIONS = ("=", "<", ">", "≤", "≥", "≈", "→")
 UNBROKEN = 24  # letters of a formula that stays on its line
 SIGNS = ("−", "-", "+", "±", "∓")
-THIN = "0.1667em"
 
 
 @cache
@@ -71,8 +70,6 @@ def _math(elements: list[Element]) -> str:
 @cache
 def to_typst(latex: str, display: Display = "inline") -> str:
     """The formula as Typst, between its dollars."""
-    from underhood.report.formulas import TypstFormula
-
     inside = TypstFormula().write(_tree(latex, display))
     return f"$ {inside} $" if display == "block" else f"${inside}$"
 
@@ -80,8 +77,6 @@ def to_typst(latex: str, display: Display = "inline") -> str:
 @cache
 def to_text(latex: str) -> str:
     """The formula in one line of letters, as close as Unicode comes."""
-    from underhood.report.formulas import TextFormula
-
     text = re.sub(r"\s+", " ", TextFormula().write(_tree(latex, "inline"))).strip()
     return normalize("NFC", text)
 

@@ -49,7 +49,7 @@ class Trial:
     epochs: float | None = None
 
     @property
-    def share(self) -> float | None:
+    def fraction(self) -> float | None:
         """How much of it is done, where epochs are told and counted."""
         epoch = self.values.get("epoch")
         return None if epoch is None or not self.epochs else min(1.0, max(0.0, epoch / self.epochs))
@@ -179,12 +179,12 @@ class Progress:
     def _estimate(self) -> float | None:
         """How long a trial takes, from the ones under way that say how far they are."""
         now = self.clock()
-        told = [(now - trial.began) / share for trial in self.running.values() if (share := trial.share)]
-        return sum(told) / len(told) if told else None
+        estimates = [(now - trial.began) / fraction for trial in self.running.values() if (fraction := trial.fraction)]
+        return sum(estimates) / len(estimates) if estimates else None
 
     def _left(self, trial: Trial, each: float, now: float) -> float:
         spent = now - trial.began
-        return spent * (1 / trial.share - 1) if trial.share and not trial.first_step else max(0.0, each - spent)
+        return spent * (1 / trial.fraction - 1) if trial.fraction and not trial.first_step else max(0.0, each - spent)
 
     def render(self) -> "RenderableType":
         """The live display: a bar of the run over a line for each trial under way."""
@@ -205,7 +205,7 @@ class Progress:
         name = Column(no_wrap=True, overflow="ellipsis")
         lines = Table.grid(Column(), name, Column(no_wrap=True), Column(no_wrap=True), padding=(0, 2))
         for trial in list(self.running.values())[:SHOWN]:
-            bar = ProgressBar(total=1.0, completed=trial.share or 0.0, width=BAR, pulse=trial.share is None)
+            bar = ProgressBar(total=1.0, completed=trial.fraction or 0.0, width=BAR, pulse=trial.fraction is None)
             lines.add_row(bar, Text(trial.label), Text(f"step {trial.step:,}"), Text(_latest(trial.values)))
         more = len(self.running) - SHOWN
         return Group(head, lines, *([Text(f"and {more} more", style="dim")] if more > 0 else []))

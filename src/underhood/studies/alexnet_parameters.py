@@ -16,7 +16,15 @@ from pydantic import Field
 from underhood.figures import Figure, bars
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, millions, told, with_weights
+from underhood.studies.counting.costs import (
+    CountSettings,
+    check,
+    checks_table,
+    costs_by,
+    counted,
+    millions,
+    with_weights,
+)
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 
@@ -44,7 +52,7 @@ def trial(settings: AlexNetSettings, seed: int, context: Context) -> Iterator[Ev
 
 def report(results: Results) -> Document:
     """Every layer's sum, the total, and how the three networks of that name differ."""
-    costs = {name: result["cost"] for name, result in told(results, "network").items()}
+    costs = {name: result["cost"] for name, result in costs_by(results, "network").items()}
     first = next(iter(costs))
     sections = [
         Section("Layer by layer", [EQUATION, *([SUMS] if first in TITLES else []), layer_table(first, costs[first])]),

@@ -94,8 +94,8 @@ def trial(settings: CutoutSettings, seed: int, context: Context) -> Iterator[Eve
         _inside(centres, height, width)
     masks = square_masks(centres, settings.size, height, width)
     cut = cutout(x, masks)
-    share = masks.mean((1, 2))
-    dropped = rng.random(masks.shape) < share[:, None, None]
+    fraction = masks.mean((1, 2))
+    dropped = rng.random(masks.shape) < fraction[:, None, None]
     again = square_masks(drawn_centres(rng, 8, settings.holes, height, width), settings.size, height, width)
     many = square_masks(drawn_centres(rng, settings.draws, settings.holes, height, width), settings.size, height, width)
     arrays = {

@@ -48,7 +48,7 @@ def report(results: Results) -> Document:
                     results,
                     {"train_error": ""},
                     y_title="wrong answers",
-                    share=True,
+                    fraction=True,
                     name="training-error",
                     caption="Of each epoch's batches as they came, hidden parts and all: more hidden is harder.",
                 )

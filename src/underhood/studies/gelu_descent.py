@@ -342,7 +342,7 @@ def _of_step_sizes(small: dict[str, Any], large: dict[str, Any], low: dict[str, 
     said += f" So η = {better['lr']:g} gets lower here."
     if low is None:
         return said
-    share = [
+    fraction = [
         (each["path"][0]["f"] - each["path"][-1]["f"]) / (each["path"][0]["f"] - low["f"])
         if each["path"][0]["f"] != low["f"]
         else 0.0
@@ -350,7 +350,7 @@ def _of_step_sizes(small: dict[str, Any], large: dict[str, Any], low: dict[str, 
     ]
     said += (
         f" The lowest point is f({digits(low['x'])}) = {digits(low['f'])}: η = {better['lr']:g} has covered "
-        f"{100 * share[0]:.0f} % of the way down, η = {worse['lr']:g} {100 * share[1]:.0f} %."
+        f"{100 * fraction[0]:.0f} % of the way down, η = {worse['lr']:g} {100 * fraction[1]:.0f} %."
     )
     signs = {np.sign(after["x"] - row["x"]) for row, after in pairwise(large["path"])}
     if signs <= {-1.0, 0.0} or signs <= {1.0, 0.0}:

@@ -16,7 +16,7 @@ from pydantic import Field
 from underhood.figures import Figure, bars, lines
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told
+from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted
 from underhood.studies.counting.inception_module import module_figure
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
@@ -55,7 +55,7 @@ def trial(settings: InceptionSettings, seed: int, context: Context) -> Iterator[
 
 def report(results: Results) -> Document:
     """The idea, the output sizes, the operations of both forms, and what is saved."""
-    costs = {form: result["cost"] for form, result in told(results, "form").items()}
+    costs = {form: result["cost"] for form, result in costs_by(results, "form").items()}
     settings = InceptionSettings.model_validate(results.groups[0].settings)
     sections = [
         Section("The idea", [IDEA, *(module_figure(settings, form) for form in costs), ASSUMED]),

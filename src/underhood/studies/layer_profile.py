@@ -268,7 +268,7 @@ def _slowest(found: list[dict[str, Any]], count: str) -> tuple[str, str, float, 
 
 def _answer(settings: dict[str, Any], found: list[dict[str, Any]]) -> str:
     first = next(iter(found[0]["cpu"]))
-    layer, kind, most, share = _slowest(found, first)
+    layer, kind, most, fraction = _slowest(found, first)
     shapes = dict.fromkeys(
         [f"[N, {', '.join(map(str, settings['input']))}]", *(_shape(s, settings) for s in found[0]["shapes"])]
     )
@@ -281,7 +281,7 @@ def _answer(settings: dict[str, Any], found: list[dict[str, Any]]) -> str:
         )
     said += f"The shapes go {' → '.join(shapes)}. "
     said += f"On one batch the network takes **{_whole_text(found, first)}** forward with {_threads(first)}"
-    said += f"; layer {layer} ({kind}) takes the most, {most:,.0f} µs, {share:.0%} of the layers' sum. "
+    said += f"; layer {layer} ({kind}) takes the most, {most:,.0f} µs, {fraction:.0%} of the layers' sum. "
     said += _threads_words(found)
     if found[0]["gpu"] is None:
         said += f" There is no GPU column: {found[0]['gpu_reason']}."
@@ -319,13 +319,13 @@ def _threads_words(found: list[dict[str, Any]]) -> str:
     if not others:
         return f"Only {_threads(first)} {'was' if first == '1' else 'were'} measured."
     if _unsettled(found):
-        told = ", ".join(f"{_threads(count)} {_whole_text(found, count)}" for count in wholes)
-        return f"Forward: {told}. What threads do is not concluded, for medians among these are not settled."
-    told = ", ".join(
+        medians = ", ".join(f"{_threads(count)} {_whole_text(found, count)}" for count in wholes)
+        return f"Forward: {medians}. What threads do is not concluded, for medians among these are not settled."
+    medians = ", ".join(
         f"{_threads(count)} {_whole_text(found, count)} ({wholes[first] / wholes[count]:.2f} times as fast)"
         for count in others
     )
-    said = f"Forward: {_threads(first)} {_whole_text(found, first)}, {told}. "
+    said = f"Forward: {_threads(first)} {_whole_text(found, first)}, {medians}. "
     quicker = [
         one
         for one in found[0]["shapes"]

@@ -280,7 +280,7 @@ def _products(found: dict[str, Any]) -> Iterator[Any]:
         Column("gives", "Gives", align="left"),
         Column("work", "Multiplications", format=",d"),
     ]
-    told = [
+    counted = [
         ("Y", "X W + b", f"({rows}, {c}) ({c}, {f})", f"({rows}, {f})", work),
         ("∂L/∂X", "∂L/∂Y Wᵀ", f"({rows}, {f}) ({f}, {c})", f"({rows}, {c})", work),
         ("∂L/∂W", "Xᵀ ∂L/∂Y", f"({c}, {rows}) ({rows}, {f})", f"({c}, {f})", work),
@@ -290,7 +290,7 @@ def _products(found: dict[str, Any]) -> Iterator[Any]:
     yield Table(
         f"The products for N = {s['N']}, T = {s['T']}, C = {c}, F = {f}",
         columns,
-        [dict(zip(names, row, strict=True)) for row in told],
+        [dict(zip(names, row, strict=True)) for row in counted],
         ["Going back costs twice what going forward does: two products of the same size instead of one."],
         name="products",
     )

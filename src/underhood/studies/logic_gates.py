@@ -250,14 +250,16 @@ def _programs(gates: list[dict[str, Any]]) -> Table:
     for gate in gates:
         lp = gate["one_unit"]
         if lp["possible"]:
-            told = f"w, b = {', '.join(f'{v + 0:.3g}' for v in lp['weights'])}".replace("-", "−")
+            proof = f"w, b = {', '.join(f'{v + 0:.3g}' for v in lp['weights'])}".replace("-", "−")
         else:
-            told = f"multipliers {', '.join(map(str, lp['multipliers']))} add up to 0 ≤ {lp['right']}".replace("-", "−")
-        rows.append({"gate": gate["gate"], "possible": lp["possible"], "told": told})
+            proof = f"multipliers {', '.join(map(str, lp['multipliers']))} add up to 0 ≤ {lp['right']}".replace(
+                "-", "−"
+            )
+        rows.append({"gate": gate["gate"], "possible": lp["possible"], "proof": proof})
     columns = [
         Column("gate", "Gate", align="left"),
         Column("possible", "One unit", align="left"),
-        Column("told", "What proves it", align="left"),
+        Column("proof", "What proves it", align="left"),
     ]
     foot = [
         "Solved: z ≥ 0 where the gate says 1, z ≤ −1 where it says 0. Impossible cases are proved in whole numbers."
@@ -314,8 +316,8 @@ def _answer(gates: list[dict[str, Any]], found: dict[str, Any]) -> str:
     single = [gate for gate in gates if len(gate["layers"]) == 1]
     double = [gate for gate in gates if len(gate["layers"]) == 2]
     if single:
-        told = "; ".join(f"{gate['gate']} ({_weights(gate['layers'][0])})" for gate in single)
-        said.append(f"- **One unit, no hidden layer** (weights; bias): {told}.")
+        weights = "; ".join(f"{gate['gate']} ({_weights(gate['layers'][0])})" for gate in single)
+        said.append(f"- **One unit, no hidden layer** (weights; bias): {weights}.")
     if double:
         names = " and ".join(gate["gate"] for gate in double)
         said.append(

@@ -179,7 +179,7 @@ def report(results: Results) -> Document:
                         results,
                         {"train_error": "training", "test_error": "test"},
                         y_title="wrong answers",
-                        share=True,
+                        fraction=True,
                         name="error",
                     ),
                 ],

@@ -62,7 +62,7 @@ def report(results: Results) -> Document:
                         results,
                         {"validation_error": ""},
                         y_title="wrong answers",
-                        share=True,
+                        fraction=True,
                         caption="On images that the network never trained on.",
                         name="validation-error",
                     ),

@@ -17,7 +17,7 @@ from underhood.figures import Figure, lines
 from underhood.instruments.cost.receptive_field import stacked
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told
+from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 
@@ -91,7 +91,7 @@ def profile(network: Any, side: int) -> list[float]:
 
 def report(results: Results) -> Document:
     """The proof, the stack measured, and the networks."""
-    found = told(results, "network")
+    found = costs_by(results, "network")
     stack = found.pop(STACK, None)
     sections = []
     if stack is not None:
@@ -156,9 +156,9 @@ def _stack(stack: dict[str, Any], layers: int, kernel: int) -> Iterator[str | Ta
     yield Table("The stack, layer by layer", columns, rows, name="stack")
     middle = len(stack["profiles"]["stack"]) // 2
     values = [
-        {"pixel": position - middle, "share": share, "filter": name}
+        {"pixel": position - middle, "share": fraction, "filter": name}
         for key, name in (("stack", f"{layers} of {kernel}×{kernel}"), ("one", f"one {field}×{field}"))
-        for position, share in enumerate(stack["profiles"][key])
+        for position, fraction in enumerate(stack["profiles"][key])
     ]
     yield lines(
         "What the middle unit's gradient falls on",

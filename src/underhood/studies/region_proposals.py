@@ -108,8 +108,8 @@ def trial(settings: RegionProposalsSettings, seed: int, context: Context) -> Ite
     sizes = anchor_sizes(settings.scales, settings.ratios)
     shape = (settings.height, settings.width)
     back = backend(_backend(settings.backend), "float32")
-    share = (settings.foreground, settings.background)
-    trainer = Trainer(back, sizes, shape, seed, settings.lr, settings.batch, settings.sampled, share)
+    fraction = (settings.foreground, settings.background)
+    trainer = Trainer(back, sizes, shape, seed, settings.lr, settings.batch, settings.sampled, fraction)
     yield Note(f"training a region proposal network on drawn scenes, by {back.name}")
     before = _recall(trainer, settings, seed)
     for step, objectness, box in trainer.steps(settings.steps):
@@ -356,7 +356,7 @@ def _torch_gap(trainer: Trainer, picture: Array, found: dict[str, Array]) -> flo
     outputs = []
     for name in ("torch", "underhood"):
         back = backend(name, "float64")
-        other = Trainer(back, trainer.sizes, trainer.shape, 0, 0.1, 1, 2, trainer.share)
+        other = Trainer(back, trainer.sizes, trainer.shape, 0, 0.1, 1, 2, trainer.fraction)
         weights = {key: np.array(trainer.back.array(value)) for key, value in trainer.net.state_dict().items()}
         other.net.load_state_dict({key: back.tensor(value.astype(np.float64)) for key, value in weights.items()})
         outputs.append(other.look(picture)[1:])

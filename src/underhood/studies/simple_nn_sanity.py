@@ -18,7 +18,7 @@ from underhood.figures import bars
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.networks import NETWORKS
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told, with_weights
+from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted, with_weights
 from underhood.tables import Column, Table
 from underhood.training.backends import backend
 from underhood.training.initial import initialise
@@ -76,7 +76,7 @@ def passed(settings: SanitySettings, seed: int, arguments: dict[str, Any]) -> tu
 
 def report(results: Results) -> Document:
     """Shapes, weights, checks."""
-    found = told(results, "backend")
+    found = costs_by(results, "backend")
     result = next(iter(found.values()))
     cost = result["cost"]
     seeds = [trial.seed for trial in results.groups[0].counted]
@@ -160,7 +160,7 @@ def weight_table(cost: dict[str, Any]) -> Table:
 def weight_figure(cost: dict[str, Any]) -> Any:
     rows = [{"layer": layer["label"], "weights": layer["weights"]} for layer in with_weights(cost)]
     largest = max(rows, key=lambda row: row["weights"])
-    share = largest["weights"] / cost["totals"]["weights"]
+    fraction = largest["weights"] / cost["totals"]["weights"]
     return bars(
         "Where the weights are",
         rows,
@@ -169,7 +169,7 @@ def weight_figure(cost: dict[str, Any]) -> Any:
         y_format=",d",
         x_title="layer",
         y_title="weights",
-        caption=f"{100 * share:.0f} % of them connect the flattened map to {largest['layer']}.",
+        caption=f"{100 * fraction:.0f} % of them connect the flattened map to {largest['layer']}.",
         name="weights",
     )
 

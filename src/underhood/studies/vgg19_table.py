@@ -17,7 +17,7 @@ from underhood.figures import Figure, bars
 from underhood.instruments.cost.arithmetic import equals
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, counted, told
+from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 
@@ -44,7 +44,7 @@ def trial(settings: VggSettings, seed: int, context: Context) -> Iterator[Event]
 
 def report(results: Results) -> Document:
     """The sheet's table with every cell filled, twice, and which of the two is the network."""
-    costs = {name: result["cost"] for name, result in told(results, "network").items()}
+    costs = {name: result["cost"] for name, result in costs_by(results, "network").items()}
     sections = [
         Section(f"{TITLES[name][0].upper()}{TITLES[name][1:]}", [*_said(name, found), memory_table(name, found)])
         for name, found in costs.items()

@@ -76,10 +76,10 @@ def checks_table(rows: list[Row], tolerance: float = 1e-9, title: str = "Checks"
         Column("gap", "Largest difference", format=".1e"),
         Column("verdict", "Verdict", align="left"),
     ]
-    told = [{**row, "verdict": _verdict(row["gap"], tolerance)} for row in rows]
+    judged = [{**row, "verdict": _verdict(row["gap"], tolerance)} for row in rows]
     absent = any(row["gap"] is None and row["by"] == "PyTorch" for row in rows)
     foot = ["PyTorch is not installed, so what it would check stands without it."] if absent else []
-    return Table(title, columns, told, foot, name="checks")
+    return Table(title, columns, judged, foot, name="checks")
 
 
 def _verdict(gap: float | None, tolerance: float) -> str:

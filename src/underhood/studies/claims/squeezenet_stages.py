@@ -28,21 +28,21 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def measure(experiment: Experiment, *, side: Count, later: Part = "fire5") -> Iterator[Event]:
-    """Multiply–adds of every part, and the share from the part `later` on."""
+    """Multiply–adds of every part, and the fraction from the part `later` on."""
     page = partial(squeezenet, version="1.0")
     counted = layers(page, (3, side, side))
     macs = {part: sum(n for name, n in counted if name.split(".")[0] == part) for part in PARTS}
     total = sum(macs.values())
     by = by_cost(page, (3, side, side))
-    share = sum(macs[part] for part in PARTS[PARTS.index(later) :]) / total
-    yield Result({"side": side, "later": later, "macs": macs, "total": total, "by_cost": by, "share": share})
+    fraction = sum(macs[part] for part in PARTS[PARTS.index(later) :]) / total
+    yield Result({"side": side, "later": later, "macs": macs, "total": total, "by_cost": by, "share": fraction})
 
 
 def findings(group: Group) -> list[Finding]:
     found = group.counted[0].result
     return [
         Finding(
-            f"share of the multiply–adds from {found['later']} on",
+            f"fraction of the multiply–adds from {found['later']} on",
             over_seeds(group, "share"),
             "above",
             0.5,
@@ -91,14 +91,14 @@ def shown(group: Group) -> list[Block]:
         Table(
             f"SqueezeNet 1.0 on {found['side']}×{found['side']} pixels: {total:,} multiply–adds",
             [Column("part", "Part", align="left"), Column("macs", "Multiply–adds", format=",d"),
-             Column("share", "Share", format=".1%"), Column("up_to", "Up to here", format=".1%"),
+             Column("share", "Fraction", format=".1%"), Column("up_to", "Up to here", format=".1%"),
              Column("after", "After", format=".1%")],
             rows, foot=[checked], name="squeezenet",
         ),
         bars("Part by part", rows, x="part", y="share", y_format=".1%", x_title="", name="squeezenet-parts",
-             y_title="share of the multiply–adds"),
+             y_title="fraction of the multiply–adds"),
         lines("Added up", curve, x="part", y="share", series="line", y_format=".0%",
-              x_title="parts, from the picture on", y_title="share of the multiply–adds",
+              x_title="parts, from the picture on", y_title="fraction of the multiply–adds",
               name="squeezenet-curve",
               caption=f"Half of all is reached in {turning}: cut before it and most comes later, cut behind it and "
               "most has been."),

@@ -106,7 +106,7 @@ def with_weights(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def told(results: Results, key: str) -> dict[str, dict[str, Any]]:
+def costs_by(results: Results, key: str) -> dict[str, dict[str, Any]]:
     """What each finished trial found, by the setting that tells them apart (or fixes them all)."""
     return {str(_setting(group, key)): group.counted[0].result for group in results.groups if group.counted}
 

@@ -104,9 +104,9 @@ def _times(marks: list[dict[str, Any]], sides: dict[str, int], x: Axis, y: Axis)
     """The t of each point, above the first path and below the second, left out where the last one is too near."""
     data, last = [], dict.fromkeys(sides, -1.0)
     for mark in sorted(marks, key=lambda mark: float(mark["x"])):
-        if (x.share(mark["x"]) - last[mark["path"]]) * WIDTH > 14:
+        if (x.fraction(mark["x"]) - last[mark["path"]]) * WIDTH > 14:
             data.append({**mark, "dy": sides[mark["path"]]})
-            last[mark["path"]] = x.share(mark["x"])
+            last[mark["path"]] = x.fraction(mark["x"])
     return {
         "data": {"values": data},
         "mark": {"type": "text", "dy": {"expr": "datum.dy"}, "baseline": "middle"},

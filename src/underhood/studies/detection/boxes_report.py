@@ -110,7 +110,7 @@ def suppressing(found: dict[str, Any], settings: dict[str, Any], arrays: dict[st
             "step": i,
             "kept": names[step["kept"]],
             "p": worked["p"][step["kept"]],
-            "removed": ", ".join(f"{names[row]} ({share:.2f})" for row, share in step["removed"]) or "none",
+            "removed": ", ".join(f"{names[row]} ({fraction:.2f})" for row, fraction in step["removed"]) or "none",
             "left": len(names) - sum(1 + len(each["removed"]) for each in worked["steps"][:i]),
         }
         for i, step in enumerate(worked["steps"], 1)

@@ -11,7 +11,7 @@ PUBLISHED = {"fast": (146.0, 1510.0, 174.0), "faster": (141.0, 10.0, 47.0)}
 PARTS = ("Feature map", "Region proposals", "Classes and boxes of the proposals")
 
 
-def shares(times: Sequence[float]) -> list[float]:
+def fractions(times: Sequence[float]) -> list[float]:
     return [each / sum(times) for each in times]
 
 
@@ -66,9 +66,9 @@ def fast_and_faster(found: dict[str, Any]) -> list[Any]:
         ),
         bars(
             "Where the time goes",
-            [{"part": part, "detector": title, "share": share}
+            [{"part": part, "detector": title, "share": fraction}
              for which, title in (("fast", "Fast R-CNN"), ("faster", "Faster R-CNN"))
-             for part, share in zip(PARTS, shares(times[which]), strict=True)],
+             for part, fraction in zip(PARTS, fractions(times[which]), strict=True)],
             x="part", y="share", series="detector", y_format=".0%", x_title="", y_title="fraction of the time",
             name="shares",
         ),

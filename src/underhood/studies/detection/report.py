@@ -11,7 +11,7 @@ from underhood.figures.pictures import Picture, pictures, shaded
 from underhood.lab import Results, Summary
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.detection.boxes_report import boxes_of, decoding, suppressing
-from underhood.studies.detection.fast_and_faster import PUBLISHED, fast_and_faster, shares
+from underhood.studies.detection.fast_and_faster import PUBLISHED, fast_and_faster, fractions
 from underhood.studies.detection.rpn import STRIDE, probability
 from underhood.studies.detection.rpn_figure import rpn_figure
 from underhood.tables import Column, Table, number
@@ -74,7 +74,7 @@ def _milliseconds(trials: Sequence[Any], which: str) -> str:
 def _answer(trials: Sequence[Any]) -> str:
     found, settings = trials[0].result, trials[0].settings
     c, recall = found["counts"], found["recall"]
-    fast, faster = (shares(PUBLISHED[which])[1] for which in ("fast", "faster"))
+    fast, faster = (fractions(PUBLISHED[which])[1] for which in ("fast", "faster"))
     covered, before = (_percent(_covered(trials, which)) for which in ("recall", "recall_before"))
     seeds = f" with each of {len(trials)} seeds" if len(trials) > 1 else ""
     known = " It has learned from drawn shapes alone: on a photograph it shows the steps, no more."
@@ -130,14 +130,14 @@ def _first_look(arrays: dict[str, Array]) -> list[Any]:
     maps = [Picture(f"channel {i}", shaded(features[i])) for i in strongest]
     p = probability(arrays["objectness"]).max(0)
     truths = arrays["truths"]
-    told = "the picture and its objects" if len(truths) else "the picture"
+    subject = "the picture and its objects" if len(truths) else "the picture"
     return [
         "The picture, six of the 48 channels of its feature map (dark is strong), and the objectness: at each position "
         "the largest probability among its anchors.",
         pictures(
             "Picture, objectness",
             [
-                Picture(told, picture, boxes_of(truths, "object")),
+                Picture(subject, picture, boxes_of(truths, "object")),
                 Picture(f"objectness, {p.min():.2f} to {p.max():.2f}; white is 0", shaded(p, 0, 1)),
             ],
             columns=2,

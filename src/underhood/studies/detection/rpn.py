@@ -108,7 +108,7 @@ class Labels:
 
 
 def labels(
-    anchors: Array, truths: Array, shape: tuple[int, int], share: tuple[float, float], count: int, rng: Any
+    anchors: Array, truths: Array, shape: tuple[int, int], fraction: tuple[float, float], count: int, rng: Any
 ) -> Labels:
     """Objects: IoU with some truth at or above the first share, or the truth's best anchor. Background: all IoU
     below the second. The rest, and what crosses the border, teaches nothing. At most half of `count` are objects.
@@ -116,8 +116,8 @@ def labels(
     usable = inside(anchors, *shape)
     overlap = np.where(usable[:, None], iou(anchors, truths), 0.0)
     best = overlap.max(1)
-    is_object = (best >= share[0]) | ((overlap == overlap.max(0)) & (overlap > 0)).any(1)
-    background = np.flatnonzero(usable & ~is_object & (best < share[1]))
+    is_object = (best >= fraction[0]) | ((overlap == overlap.max(0)) & (overlap > 0)).any(1)
+    background = np.flatnonzero(usable & ~is_object & (best < fraction[1]))
     objects = _some(np.flatnonzero(is_object), count // 2, rng)
     background = _some(background, count - len(objects), rng)
     t = encode(anchors[objects], truths[overlap[objects].argmax(1)])
@@ -164,7 +164,7 @@ class Trainer:
     lr: float
     batch: int
     sampled: int
-    share: tuple[float, float]
+    fraction: tuple[float, float]
 
     def __post_init__(self) -> None:
         self.net = self.back.prepare(network(self.back.nn, len(self.sizes)))
@@ -186,19 +186,19 @@ class Trainer:
     def _step(self, drawn: list[tuple[Array, Array]], anchors: Array, rng: Any) -> tuple[float, float]:
         _, objectness, deltas = self.net(self.back.tensor(np.stack([normalised(pixels) for pixels, _ in drawn])))
         given = [np.zeros(tuple(out.shape), np.float32) for out in (objectness, deltas)]
-        told = np.zeros(2)
+        sums = np.zeros(2)
         maps = self.back.array(objectness), self.back.array(deltas)
         for i, (_, truths) in enumerate(drawn):
-            taught = labels(anchors, truths, self.shape, self.share, self.sampled, rng)
+            taught = labels(anchors, truths, self.shape, self.fraction, self.sampled, rng)
             first, second, d_logits, d_deltas = loss(*in_order(maps[0][i], maps[1][i]), taught)
             given[0][i], given[1][i] = as_maps(d_logits, d_deltas, maps[0][i].shape)
-            told += np.array([first, second]) / len(drawn)
+            sums += np.array([first, second]) / len(drawn)
         # The gradient at the two outputs is known: the sum of products with it has just that gradient.
         mean = [self.back.tensor(gradient / len(drawn)) for gradient in given]
         self.optimizer.zero_grad()
         ((objectness * mean[0]).sum() + (deltas * mean[1]).sum()).backward()
         self.optimizer.step()
-        return float(told[0]), float(told[1])
+        return float(sums[0]), float(sums[1])
 
     def look(self, pixels: Array) -> tuple[Array, Array, Array]:
         """Feature map (48, h, w), objectness logits (k, h, w) and deltas (4k, h, w) of one image."""

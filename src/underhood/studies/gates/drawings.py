@@ -76,7 +76,7 @@ def _network(layers: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     for layer, sources, targets in zip(layers, columns, columns[1:], strict=False):
         for target, weights in zip(targets, layer["w"], strict=True):
             for source, w in zip(sources, weights, strict=True):
-                share = 0.32 if len(sources) * len(targets) > 2 else 0.5
+                fraction = 0.32 if len(sources) * len(targets) > 2 else 0.5
                 edges.append(
                     {
                         "x": source["x"],
@@ -84,8 +84,8 @@ def _network(layers: Sequence[Row]) -> tuple[list[Row], list[Row]]:
                         "x2": target["x"],
                         "y2": target["y"],
                         "label": _n(w),
-                        "at_x": source["x"] + share * (target["x"] - source["x"]),
-                        "at_y": source["y"] + share * (target["y"] - source["y"]),
+                        "at_x": source["x"] + fraction * (target["x"] - source["x"]),
+                        "at_y": source["y"] + fraction * (target["y"] - source["y"]),
                     }
                 )
     return [node for column in columns for node in column], edges
@@ -95,8 +95,8 @@ def _network(layers: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _pixel(a: float, b: float) -> tuple[float, float]:
-    share = SIDE / (HIGH - LOW)
-    return LEFT + (a - LOW) * share, BOTTOM - (b - LOW) * share
+    fraction = SIDE / (HIGH - LOW)
+    return LEFT + (a - LOW) * fraction, BOTTOM - (b - LOW) * fraction
 
 
 def _corner(row: tuple[int, ...], out: str) -> Row:

@@ -51,7 +51,7 @@ def against_epochs(
     y_title: str,
     caption: str = "",
     log_y: bool = False,
-    share: bool = False,
+    fraction: bool = False,
     name: str = "",
 ) -> Figure:
     """Curves of some metrics, each under its name in `metrics`, with the band of the seeds."""
@@ -71,7 +71,7 @@ def against_epochs(
         caption=caption,
         x_title="epoch",
         y_title=y_title,
-        y_format=".1%" if share else "",
+        y_format=".1%" if fraction else "",
         log_y=log_y,
         name=name,
     )
@@ -86,9 +86,9 @@ def _rows(group: Group, metric: str, curve: str) -> list[dict[str, Any]]:
     return [{**row, "epoch": row["step"] * epochs_per_step} for row in found.rows(curve=curve)]
 
 
-def percent(share: float, digits: int = 2) -> str:
+def percent(fraction: float, digits: int = 2) -> str:
     """0.0171 as `1.71 %`."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * fraction:.{digits}f} %"
 
 
 def estimate(summary: Any, digits: int = 2) -> str:

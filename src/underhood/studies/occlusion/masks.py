@@ -102,9 +102,9 @@ def blind(masks: NDArray[np.bool_], depth: int) -> float:
     return float(hidden.mean())
 
 
-def blind_by_chance(share: float, depth: int, height: int, width: int) -> float:
+def blind_by_chance(fraction: float, depth: int, height: int, width: int) -> float:
     """The same when every pixel goes by a coin of its own: `share` to the number of pixels in the unit's window."""
     rows, columns = (
         np.minimum(np.arange(n) + depth, n - 1) - np.maximum(np.arange(n) - depth, 0) + 1 for n in (height, width)
     )
-    return float((share ** np.outer(rows, columns)).mean())
+    return float((fraction ** np.outer(rows, columns)).mean())

@@ -97,10 +97,10 @@ def _shown(pixels: Array) -> Array:
 def _before_and_after(found: dict[str, Any], settings: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     shown = []
     for i, number in enumerate(settings["images"]):
-        share = 100 * found["hidden"][i] / (found["shape"][1] * found["shape"][2])
+        fraction = 100 * found["hidden"][i] / (found["shape"][1] * found["shape"][2])
         shown += [
             Picture(f"image {number}", _shown(arrays["before"][i])),
-            Picture(f"cutout: {share:.0f} % hidden", _shown(arrays["cutout"][i])),
+            Picture(f"cutout: {fraction:.0f} % hidden", _shown(arrays["cutout"][i])),
             Picture("as many single pixels", _shown(arrays["dropout"][i])),
         ]
     colour = ", ".join(map(str, found["mean_colour"]))
@@ -287,7 +287,7 @@ def _against_dropout(trials: Any) -> list[Any]:
             "What the visible pixels tell of the hidden ones",
             rows,
             x="how",
-            y="told",
+            y="right",
             band=("low", "high") if len(trials) > 1 else None,
             y_format=".0%",
             x_title="hidden",
@@ -321,8 +321,8 @@ def _against_dropout(trials: Any) -> list[Any]:
 
 def _known(how: str, trials: Any, name: str) -> dict[str, Any]:
     """What the visible pixels tell, with its interval over several seeds."""
-    told = Summary.of([1 - trial.result[name] for trial in trials])
-    return {"how": how, "told": told.mean, "low": told.low, "high": told.high}
+    right = Summary.of([1 - trial.result[name] for trial in trials])
+    return {"how": how, "right": right.mean, "low": right.low, "high": right.high}
 
 
 def _published() -> list[Any]:
@@ -356,13 +356,13 @@ def _checks(trials: Any) -> list[Any]:
             "PyTorch makes the same mask another way: a 1 at the centre, spread by a transposed convolution with "
             f"S×S ones. The largest difference between its images and ours is **{gap:.1g}**."
         )
-    share = float(np.mean([trial.result["share"] for trial in trials]))
+    fraction = float(np.mean([trial.result["share"] for trial in trials]))
     error = float(np.mean([trial.result["share_error"] for trial in trials])) / len(trials) ** 0.5
-    off = abs(share - found["expected"]) / max(error, 1e-12)
+    off = abs(fraction - found["expected"]) / max(error, 1e-12)
     drawn = settings["draws"] * len(trials)
     checks = [
         torch,
-        f"Of {drawn:,} draws, {100 * share:.2f} % of the pixels were hidden: {off:.1f} standard errors from what "
+        f"Of {drawn:,} draws, {100 * fraction:.2f} % of the pixels were hidden: {off:.1f} standard errors from what "
         f"counting all centres gives, {100 * found['expected']:.2f} %.",
     ]
     return [
