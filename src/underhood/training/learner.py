@@ -6,6 +6,7 @@ NetworkLearner is a page of `networks` with an optimiser of `optim`, on either b
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from math import log
 from pathlib import Path
@@ -96,9 +97,11 @@ class NetworkLearner(Learner):
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
         self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
+        # over the network itself: a plan watches what the function holds, and a learner changes at every step
+        self.loss = partial(_loss, self.net, self.back, settings.label_smoothing)
         self.whole = self.back.step(self.loss, self.optimizer)
         self.passed = self.back.step(self.loss)
-        self.answered = self.back.step(self._answer)
+        self.answered = self.back.step(partial(_answer, self.net, self.back, settings.test_flips))
         self.gradients = Gradients(self.net, self.back, settings.penalty, settings.clip)
         rule = settings.averaging.make()
         self.average = Average(rule, self.net, self.back) if rule else None
@@ -152,11 +155,6 @@ class NetworkLearner(Learner):
             errors += self._errors(logits, t[first:last])
         return total, errors
 
-    def loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        """Mean loss of some images, and their logits, tensors of tensors."""
-        logits, smoothing = self.back.forward(self.net, x), self.settings.label_smoothing
-        return self.back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
-
     @contextmanager
     def _drawing(self) -> Iterator[None]:
         """The step has random numbers of its own, so that a resumed trial draws what it would have drawn.
@@ -178,23 +176,6 @@ class NetworkLearner(Learner):
             logits = self.answered(self.back.tensor(x))
             loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
         return loss.item(), self._errors(logits, t)
-
-    def _answer(self, x: Any) -> Any:
-        """Logits of images; with test-time flips the mean over image and mirror image, of the logits, or
-
-            log((p + q)/2) = log p + softplus(log q − log p) − log 2
-
-        where probabilities are to be meant: these are logits of that mean, for their softmax is the mean again.
-        """
-        logits = self.back.forward(self.net, x)
-        flips = self.settings.test_flips
-        if flips == "none":
-            return logits
-        mirrored = self.back.forward(self.net, x[..., list(range(x.shape[-1]))[::-1]])
-        if flips == "logits":
-            return (logits + mirrored) / 2
-        p, q = logits.log_softmax(1), mirrored.log_softmax(1)
-        return p + self.back.nn.functional.softplus(q - p) - log(2)
 
     def _errors(self, logits: Any, t: Array) -> int:
         return int((self.back.array(logits).argmax(1) != t).sum())
@@ -230,6 +211,29 @@ class NetworkLearner(Learner):
         from safetensors.numpy import save_file
 
         save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
+
+
+def _loss(net: Any, back: Backend, smoothing: float, x: Any, t: Any) -> tuple[Any, Any]:
+    """Mean loss of some images, and their logits, tensors of tensors."""
+    logits = back.forward(net, x)
+    return back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
+
+
+def _answer(net: Any, back: Backend, flips: str, x: Any) -> Any:
+    """Logits of images; with test-time flips the mean over image and mirror image, of the logits, or
+
+        log((p + q)/2) = log p + softplus(log q − log p) − log 2
+
+    where probabilities are to be meant: these are logits of that mean, for their softmax is the mean again.
+    """
+    logits = back.forward(net, x)
+    if flips == "none":
+        return logits
+    mirrored = back.forward(net, x[..., list(range(x.shape[-1]))[::-1]])
+    if flips == "logits":
+        return (logits + mirrored) / 2
+    p, q = logits.log_softmax(1), mirrored.log_softmax(1)
+    return p + back.nn.functional.softplus(q - p) - log(2)
 
 
 def build(settings: TrainingSettings, back: Backend, parts: Parts, network: Callable[..., Any] | None = None) -> Any:

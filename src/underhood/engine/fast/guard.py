@@ -27,7 +27,7 @@ from underhood.engine.nn.module import Module
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
 
-LIBRARIES = str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen"
+LIBRARIES = str(Path(__file__).parents[2]), sysconfig.get_path("stdlib"), "<frozen"
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, np.generic)
 LIMIT = 20_000  # objects; what reaches more is too much to watch
 SMALL = 4096  # elements of an array
@@ -171,7 +171,7 @@ class Guard:
         self._visit_class(type(module))
 
     def _visit_class(self, of: type) -> None:
-        """The code of a class that is not the engine's own."""
+        """The code of a class that is not the package's own."""
         for each in of.__mro__:
             if not _is_library(_file(each)):
                 for value in vars(each).values():
@@ -247,7 +247,7 @@ def _file(of: type) -> str | None:
 
 
 def _is_library(file: str | None) -> bool:
-    """Whether code is compiled, the engine's own, or an installed library's: it does not change between calls."""
+    """Whether code is compiled, this package's own, or an installed library's: it does not change between calls."""
     return file is None or file.startswith(LIBRARIES) or "site-packages" in file
 
 
