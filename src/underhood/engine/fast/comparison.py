@@ -17,6 +17,8 @@ from underhood.engine.fast.state import TOLERANCE, State, close
 from underhood.engine.forms import Array
 from underhood.engine.tensor import Tensor
 
+DISAGREES = "a replay gave other values"  # how the reason begins
+
 
 def compare(replay: Replay, before: State, inputs: tuple[Tensor, ...], function: Callable[..., Any]) -> tuple[Any, str]:
     """Run both from `before`; the results that hold, and in words what differs, empty if nothing does."""
@@ -46,7 +48,7 @@ def compare(replay: Replay, before: State, inputs: tuple[Tensor, ...], function:
     if optimizer is not None:
         optimizer.step()
     detached = tuple(x.detach() for x in _tuple(expected))
-    return (detached if replay.several else detached[0]), guard or f"a replay gave other values: {why}"
+    return (detached if replay.several else detached[0]), guard or f"{DISAGREES}: {why}"
 
 
 def _tuple(results: Any) -> tuple[Any, ...]:

@@ -23,6 +23,7 @@ import numpy as np
 from numba import get_num_threads
 
 from underhood.engine import random, tape
+from underhood.engine.fast.comparison import DISAGREES
 from underhood.engine.fast.guard import Guard, TooMuch
 from underhood.engine.fast.plan import COMPARED, PATIENCE, tensors_of
 from underhood.engine.fast.recording import Recording, Refused
@@ -234,7 +235,7 @@ class Compiled(Module):
             expected = self._net(*inputs)
             why = after.differs([output.array], [expected.array]) or replay.recording.guard.changed()
             if why:
-                self.end(key, f"a replay gave other values: {why}")
+                self.end(key, f"{DISAGREES}: {why}")
                 return expected, self.reason
             after.restore()
             if call is not None:

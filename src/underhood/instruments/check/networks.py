@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from underhood import engine
+from underhood.engine.fast.comparison import DISAGREES
 from underhood.engine.forms import NAMES
 from underhood.errors import BadInput
 from underhood.instruments.check.faults import Diagnosis
@@ -95,10 +96,11 @@ def check_network(build: Callable[[Any], Any], name: str, x: Array, oracle: str 
     gaps = whole_gaps(right, double_plan)
     off = worst(list(whole_gaps(rounded, single_plan).values()))
     rows.append(whole_row(x, gaps) | {"single": size(off), "ulps": off and off.ulps})
-    verdicts.append(_judged({"plan": gaps}))
+    reason = double_plan.reason or single_plan.reason
+    verdicts.append(_not_replayed(reason) if reason else _judged({"plan": gaps}))
     title = f"{name} on the engine ({', '.join(forms)}) against {who}, {times(x.shape)}"
     foot = ["The same weights and input; E = ⟨δ, output⟩ with a random δ. Dropout is off. The worst of all forms."]
-    foot += [f"As a plan: {double_plan.reason}; it ran as it stands."] if double_plan.reason else []
+    foot += [f"As a plan: {reason}; it ran as it stands."] if reason else []
     columns = [*COLUMNS, SINGLE_COLUMN, ULPS]
     return findings(title, columns, rows, verdicts, [*foot, *remarks(ours, right)], f"check-{name}")
 
@@ -149,6 +151,13 @@ def replayed(net: Any, x: Array, right: Recording, seed: int = 1) -> Replayed:
     _, z = plan(tensor_for(net, x))
     gradients = {name: as_array(p.grad) for name, p in net.named_parameters() if p.grad is not None}
     return Replayed(as_array(z), gradients, {name: as_array(b) for name, b in net.named_buffers()}, plan.reason)
+
+
+def _not_replayed(reason: str) -> Verdict:
+    """A plan that ended because its replay differed is wrong; one that there never was is not judged."""
+    if reason.startswith(DISAGREES):
+        return Verdict({"plan": Diagnosis("replay differs", reason)})
+    return Verdict(note="not a plan")
 
 
 def whole_gaps(right: Recording, found: Replayed) -> dict[str, Gap]:
