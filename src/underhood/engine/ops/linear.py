@@ -119,7 +119,7 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     return [
         Sample((n(size=(4, 3)), n(size=(5, 3)), n(size=5))),
         Sample((n(size=(4, 3)), n(size=(5, 3)), None), note="no bias"),
-        Sample((n(size=(5, 4, 19)), n(size=(37, 19)), n(size=37)), note="larger than a register tile"),
+        Sample((n(size=(20, 19)), n(size=(37, 19)), n(size=37)), note="larger than a register tile"),
         Sample((n(size=(33, 18)).T, n(size=(16, 33)), None), note="larger, non-contiguous, no bias"),
         Sample((n(size=(2, 3, 4)), n(size=(5, 4)), n(size=5)), note="two batch axes"),
         Sample((n(size=3), n(size=(5, 3)), n(size=5)), note="no batch"),
