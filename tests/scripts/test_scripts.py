@@ -36,6 +36,8 @@ def run(name, tmp_path, monkeypatch, library):
     script = folder / f"{name}.py"
     script.write_text(changed if library == "underhood" else source, encoding="utf-8")
     monkeypatch.chdir(folder)
+    # torch.testing, in whichever test imported it, forbids scripts to set switches
+    monkeypatch.setattr("torch.backends.__allow_nonbracketed_mutation_flag", True)
     return runpy.run_path(str(script), run_name="__main__")
 
 

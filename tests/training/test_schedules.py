@@ -141,7 +141,7 @@ def test_every_page_begins_a_trial_on_both_back_ends_with_the_same_rates(name):
     ("word", "said"),
     [
         ("schedule=cosin", '--set schedule.name: unknown "cosin"; did you mean "cosine"?'),
-        ('schedule={name="cosine", warm=5}', 'schedule.warm: cosine has no "warm"; there is end'),
+        ('schedule={name="cosine", warm=5}', 'schedule.warm: cosine has no "warm"; did you mean "warmup"?'),
         ('schedule={name="decay", factor="0.9"}', "schedule.factor: a number above 0 up to 1, not '0.9'"),
         ('schedule={name="decay", period=0}', "schedule.period: a number above 0, not 0"),
         ('schedule={name="one-cycle", peak=1}', "schedule.peak: a number from 0 on and below 1, not 1"),

@@ -31,7 +31,7 @@ def note(log: Longs, at: Longs, row: int, part: int, parts: int, thread: int) ->
 @kernel
 def corner(z: Image, value: float, images: int, part: int, parts: int, thread: int) -> None:
     for n in mine(images, part, parts):
-        z.data[row_of(z, thread, n, 1) + 2 * z.place] = value
+        z.data[row_of(z, thread, n, 1) + 2 * z.column] = value
 
 
 @pytest.mark.parametrize("threads", [1, 2])

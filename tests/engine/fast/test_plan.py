@@ -308,7 +308,7 @@ def changes(net: Any) -> Callable[..., Any]:
     return step
 
 
-@pytest.mark.parametrize(("make", "why"), [(looks, "item"), (makes, "random numbers"), (changes, "another name")])
+@pytest.mark.parametrize(("make", "why"), [(looks, "item"), (makes, "floats of two kinds"), (changes, "another name")])
 def test_what_cannot_be_replayed_runs_as_it_stands_and_says_why(make: Callable[..., Any], why: str) -> None:
     planned, plain = references(lambda: nn.Sequential(nn.Linear(6, 10)))
     optimizers = [optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in (planned, plain)]

@@ -166,3 +166,23 @@ def test_a_plan_steps_as_the_loop_does(name, settings):
         np.testing.assert_allclose(loss.item(), expected.item(), rtol=1e-4)
     for p, q in zip(first.parameters(), second.parameters(), strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_plan_leaves_the_state_that_the_loop_leaves(name):
+    nn, cross_entropy = underhood.nn, underhood.nn.functional.cross_entropy
+    first, second = (nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3)) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    planned, plain = (OPTIMIZERS[name].optimizer(net.parameters(), lr=0.01) for net in (first, second))
+    step = underhood.plan(lambda x, y: cross_entropy(first(x), y), planned)
+    x, y = tensor(np.ones((8, 6), np.float32)), tensor(np.arange(8) % 3)
+    for _ in range(3):
+        step(x, y)
+        plain.zero_grad()
+        cross_entropy(second(x), y).backward()
+        plain.step()
+    for p, q in zip(first.parameters(), second.parameters(), strict=True):
+        ours, theirs = (
+            {k: v for k, v in o.state[w].items() if not hasattr(v, "shape")} for o, w in ((planned, p), (plain, q))
+        )
+        assert ours == pytest.approx(theirs)

@@ -139,7 +139,7 @@ class GradientTargets:
             state["step"] += 1
             p.versions[0] += 1
             key = id(group), state["step"], id(p) in self.fresh
-            if key not in known:
+            if key not in known or self.optimizer.scalars.keys() - {"step"}:  # which every parameter keeps for itself
                 known[key] = self.optimizer.constants(group, state, key[2])
             if self.written.get(id(p)) != known[key]:
                 self.written[id(p)] = known[key]
