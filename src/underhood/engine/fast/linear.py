@@ -12,11 +12,15 @@ from underhood.engine.forms import Array
 KEPT = 256  # calls of a kind that are kept: of sizes that were met last
 EIGHTH = 3  # a thread does eight products while it does one of anything else
 LEAST = 16  # rows or columns that fill the largest tile
+LARGE = 1 << 15  # elements worth a tile of its own: NumPy's threads and the kernels' would spin beside each other
 
 
 def offered(*arrays: Array) -> bool:
-    """Whether the kernels take these matrices: floats that fill a tile, so that few sizes of tiles are compiled."""
-    return all(x.dtype.kind == "f" and x.ndim == 2 and min(x.shape) >= LEAST for x in arrays)
+    """Whether the kernels take these matrices: floats that fill a tile, so that few sizes of tiles are compiled, or are
+    large.
+    """
+    floats = all(x.dtype.kind == "f" and x.ndim == 2 and x.size for x in arrays)
+    return floats and (min(min(x.shape) for x in arrays) >= LEAST or max(x.size for x in arrays) >= LARGE)
 
 
 def output(a: Array, w: Array, b: Array | None) -> Array:
