@@ -38,6 +38,9 @@ CUT = """() => [...document.querySelectorAll("figure.figure")].flatMap((figure) 
         .map(([two]) => `${title}: ${one} lies over ${two}`));
     return [...out, ...over];
 })"""
+# Shapes that stay as white as paper in the dark, where the letters in them are white too.
+WHITE = """() => [...document.querySelectorAll(".drawing .live svg path")]
+    .filter((each) => getComputedStyle(each).fill === "rgb(255, 255, 255)").length"""
 TITLES = "(selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent)"
 
 
@@ -71,6 +74,7 @@ def test_nothing_overflows_and_no_two_tables_share_a_title(browser, address):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(OUTSIDE) == []
         assert page.evaluate(CUT) == []
+        assert scheme == "light" or page.evaluate(WHITE) == 0
         for selector in (".uh-table caption", ".figure .title"):
             titles = page.evaluate(TITLES, selector)
             assert len(set(titles)) == len(titles), [title for title in titles if titles.count(title) > 1]

@@ -31,6 +31,7 @@ from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
 
 EVALUATED = 500  # training images that the loss is taken of
+SHORT = {"without": "plain", "with": "dropout"}
 TITLES = {"without": "without dropout", "with": "with dropout"}
 
 
@@ -134,7 +135,7 @@ def shown(group: Group) -> list[Block]:
                 }
             )
             curve = group.curve(f"loss_{how}_{i}")
-            drawn += curve.rows(how=f"{title}, {rate:g}") if curve else []
+            drawn += curve.rows(how=f"{SHORT[how]} {rate:g}") if curve else []
     return [
         Table(
             f"Until the training loss is below {found['goal']:g} ({images_of(found['data'])})",
@@ -160,7 +161,8 @@ def shown(group: Group) -> list[Block]:
             x_title="step",
             y_title="cross-entropy",
             name="dropout-loss",
-            caption=f"Dropout {found['dropout']:g} behind both hidden layers. The band is the 95 % interval.",
+            caption=f"By learning rate. Dropout {found['dropout']:g} behind both hidden layers. The band is the 95 % "
+            "interval.",
         ),
     ]
 

@@ -28,7 +28,7 @@ from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
 
 SLOPES = {"relu": 0.0, "leaky": 0.01, "steep": 0.3}
-TITLES = {"relu": "ReLU", "leaky": "leaky ReLU (slope 0.01)", "steep": "leaky ReLU (slope 0.3)"}
+TITLES = {"relu": "ReLU", "leaky": "leaky ReLU 0.01", "steep": "leaky ReLU 0.3"}
 LEAKY = tuple(name for name, slope in SLOPES.items() if slope)
 GUESSING = 0.95  # of the loss of guessing, above which nothing was learnt
 

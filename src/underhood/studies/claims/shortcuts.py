@@ -213,7 +213,7 @@ def shown(group: Group) -> list[Block]:
     drawn = [Picture(title, shaded(between(surfaces[how]), low, high)) for how, title in TITLES.items()]
     size = len(surfaces["with"])
     cut = [
-        {"u": float(u), "loss": float(row[size // 2]), "net": f"{title}, {STATISTICS[statistics]}"}
+        {"u": float(u), "loss": float(row[size // 2]), "net": f"{how}, {STATISTICS[statistics]}"}
         for how, title in TITLES.items()
         for statistics in STATISTICS
         for u, row in zip(np.linspace(-1, 1, size), found[how][statistics]["surface"], strict=True)
@@ -253,7 +253,7 @@ def shown(group: Group) -> list[Block]:
             log_y=True,
             x_title="u",
             y_title="cross-entropy",
-            caption="Seed 0, v = 0.",
+            caption="Seed 0, v = 0; with and without shortcuts, BatchNorm's statistics kept or estimated.",
             name="cut",
         ),
         Table(

@@ -106,8 +106,11 @@ def _before_and_after(found: dict[str, Any], settings: dict[str, Any], arrays: d
     colour = ", ".join(map(str, found["mean_colour"]))
     several = len(found["mean_colour"]) == 3
     if found["source"] == DRAWN:
-        source = "These pictures are drawn, for CIFAR-10 is not here: `underhood data get cifar10` fetches it."
-        source += " Then `underhood run cutout --rerun` shows real ones."
+        if settings["data"] == DRAWN:
+            source = "These pictures are drawn, as the settings ask; `--set data=cifar10` shows real ones."
+        else:
+            source = "These pictures are drawn, for CIFAR-10 is not here: `underhood data get cifar10` fetches it."
+            source += " Then `underhood run cutout --rerun` shows real ones."
     else:
         source = f"The pictures are real, from {found['source']}'s training set."
     return [
