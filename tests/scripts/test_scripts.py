@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("test_"))
@@ -37,7 +38,7 @@ def run(name, tmp_path, monkeypatch, library):
     script.write_text(changed if library == "underhood" else source, encoding="utf-8")
     monkeypatch.chdir(folder)
     # torch.testing, in whichever test imported it, forbids scripts to set switches
-    monkeypatch.setattr("torch.backends.__allow_nonbracketed_mutation_flag", True)
+    monkeypatch.setitem(torch.backends.flags_frozen.__globals__, "__allow_nonbracketed_mutation_flag", True)
     return runpy.run_path(str(script), run_name="__main__")
 
 
