@@ -98,3 +98,13 @@ def test_labels_read_well():
 @pytest.mark.parametrize(("spec", "short"), [(".2%", ".2~%"), (".3~g", ".3~g"), (",d", ",d"), ("", "")])
 def test_axes_trim_zeros(spec, short):
     assert trimmed(spec) == short
+
+
+def test_a_number_past_all_integers_stays_a_float():
+    from underhood.figures import lines
+
+    rows = [{"x": i, "y": value} for i, value in enumerate((2.3, 1.43838211153540579328e20, 3.0))]
+    figure = lines("Loss", rows, x="x", y="y", log_y=True)
+    assert "<svg" in figure.svg()
+    assert figure.spec["data"]["values"][2]["y"] == 3
+    assert isinstance(figure.spec["data"]["values"][1]["y"], float)

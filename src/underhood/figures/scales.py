@@ -13,6 +13,7 @@ from underhood.figures.theme import COLOURS
 from underhood.tables import number
 
 Row = dict[str, Any]
+EXACT = 2**53  # whole numbers below it are floats without rounding, and JSON for whoever reads it
 
 LABELLED = 6  # more series than this get a legend instead of names at their ends
 BESIDE = 16  # letters of a legend's entries, two of which stand side by side on a telephone
@@ -131,7 +132,8 @@ def drawable(rows: Iterable[Row], fields: Sequence[str], logarithmic: Sequence[s
             if value is None or not math.isfinite(value) or (field in logarithmic and value <= 0):
                 copy[field] = None
             else:
-                copy[field] = int(value) if value.is_integer() else float(f"{value:.6g}")
+                whole = value.is_integer() and abs(value) < EXACT
+                copy[field] = int(value) if whole else float(f"{value:.6g}")
         copies.append(copy)
     return copies
 

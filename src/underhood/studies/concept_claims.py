@@ -260,7 +260,7 @@ ENTRY = Study(
         "smoke": Scale(
             "8×8 digits, tiny experiments, 2 seeds", seeds=2, set={"data": "digits", "size": "tiny"}, time="15 s"
         ),
-        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="10 min, estimated"),
+        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="8 min"),
         "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="1 h, estimated"),
     },
     report=report,
