@@ -68,7 +68,7 @@ def caveat(group: Group) -> str:
     half = [after > 0.5 for after in (1 - up_to / found["total"] for up_to in accumulate(found["macs"].values()))]
     says = found["share"] > 0.5
     other = [part for part, more in zip(PARTS[1:], half, strict=False) if more != says]
-    return f"a cut before {other[0] if not says else other[-1]} says otherwise" if other else ""
+    return f"a cut before {other[0] if says else other[-1]} says otherwise" if other else ""
 
 
 def shown(group: Group) -> list[Block]:
