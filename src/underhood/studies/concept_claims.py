@@ -234,9 +234,7 @@ def _rule(claim: Claim, found: list[Finding]) -> Iterator[str]:
 def _more_seeds(found: list[Finding]) -> Iterator[str]:
     for each in found:
         if each.word == "undecided":
-            needed = each.seeds_needed
-            far = f"about {needed} seeds would decide" if needed else "more than 200 seeds would be needed"
-            yield f"{each.what[0].upper()}{each.what[1:]}: if mean and spread stay as they are, {far}."
+            yield f"{each.what[0].upper()}{each.what[1:]}: {each.outlook}."
 
 
 def _beside_the_sheet(claim: Claim, verdict: Word) -> str:
@@ -260,7 +258,7 @@ ENTRY = Study(
         "smoke": Scale(
             "8×8 digits, tiny experiments, 2 seeds", seeds=2, set={"data": "digits", "size": "tiny"}, time="15 s"
         ),
-        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="8 min"),
+        "quick": Scale("MNIST and CIFAR-10, 5 seeds", seeds=5, time="10 min on two cores"),
         "full": Scale("larger experiments, 10 seeds", seeds=10, set={"size": "large"}, time="1 h, estimated"),
     },
     report=report,

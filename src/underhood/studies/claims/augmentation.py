@@ -212,7 +212,7 @@ ENTRY = Claim(
     measure=measure,
     sizes={
         "tiny": {"images": 300, "test": 300, "epochs": 6},
-        "small": {"images": 1500, "test": 2000, "epochs": 20},
+        "small": {"images": 1500, "test": 2000, "epochs": 40},
         "large": {"images": 4000, "test": 10_000, "epochs": 60},
     },
     findings=findings,

@@ -98,6 +98,15 @@ class Finding:
         enough = n[self._half(n) * spread < distance]
         return int(enough[0]) if len(enough) else None
 
+    @property
+    def outlook(self) -> str:
+        """How many seeds would decide, in words; one seed knows no spread and says nothing of it."""
+        if len(self.measured.values) < 2:
+            return "how many seeds would decide cannot be told from one"
+        needed = self.seeds_needed
+        far = f"about {needed} seeds would decide" if needed else f"more than {MOST_SEEDS} seeds would be needed"
+        return f"if mean and spread stay as they are, {far}"
+
 
 def together(findings: Sequence[Finding]) -> list[Finding]:
     """The findings of one claim, each told among how many estimates it stands."""
