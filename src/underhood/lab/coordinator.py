@@ -217,7 +217,8 @@ class _Coordinator:
         return stale
 
     def _run_changed_again(self, changed: set[str]) -> bool:
-        text = f"{_trials(changed)} of this run come from other code than today's"
+        come = "comes" if len(changed) == 1 else "come"
+        text = f"{_trials(changed)} of this run {come} from other code than today's"
         again = self.how.changed == "rerun"
         if self.how.changed == "ask" and self.how.ask is not None:
             again = self.how.ask(f"{text}. Run again?")

@@ -197,7 +197,7 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     name, found = next(iter(costs.items()))
     totals = found["totals"]
     said = (
-        f"{_called(name)} learns **{totals['parameters']:,}** numbers: "
+        f"{_called(name)} has **{totals['parameters']:,}** parameters: "
         f"{totals['weights']:,} weights and {totals['biases']:,} biases."
     )
     others = [f"{one['totals']['parameters']:,} ({TITLES.get(key, key)})" for key, one in costs.items() if key != name]
