@@ -1,92 +1,88 @@
-"""Schedules against PyTorch's, the warm-up and the units of time by hand, and the same rates on both back ends."""
+"""Every schedule of the registry against PyTorch's, on both back ends; the warm-up and the units of time by hand.
 
+A new page is tested here without being named. Arguments are read from its signature; `VALUES` knows one value for each.
+"""
+
+import inspect
+import math
 from math import cos, pi
 
+import numpy as np
 import pytest
 import torch
 
 from underhood.settings import Mistakes, load
 from underhood.training.loop import train
-from underhood.training.schedules import (
-    SCHEDULES,
-    Cosine,
-    Decay,
-    Exponential,
-    Linear,
-    Moment,
-    MultiStep,
-    OneCycle,
-    Plateau,
-)
+from underhood.training.schedules import SCHEDULES, Decay, Moment, OneCycle, Polynomial
 from underhood.training.settings import ScheduleSettings, TrainingSettings
-from underhood.trials import Context, Metric
+from underhood.trials import Checkpoint, Context, Metric
 
-EPOCHS = 24
+EPOCHS = 200  # past the last epoch that a default names
 
-
-def pytorch(make, steps=EPOCHS):
-    """The rates that a scheduler of PyTorch gives from step to step, for a rate of 1."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = make(optimizer)
-    rates = []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return rates
-
-
-TWINS = {
-    "decay": (Decay(0.9, 5), lambda o: torch.optim.lr_scheduler.StepLR(o, 5, 0.9)),
-    "exponential": (Exponential(0.9), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
-    "multi-step": (
-        MultiStep((3, 7, 7, 20), 0.3),
-        lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [3, 7, 7, 20], 0.3),
-    ),
-    "cosine": (Cosine(0.1), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, EPOCHS, 0.1)),
-    "linear": (Linear(0.2), lambda o: torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.2, EPOCHS)),
+# One value for each argument that shows; one that it does not know is to be added.
+VALUES = {
+    "at": (3, 7, 7, 20),
+    "curve": "line",
+    "end": 0.2,
+    "factor": 0.6,
+    "patience": 2,
+    "peak": 0.5,
+    "period": 7,
+    "power": 2.5,
+    "start": 0.1,
+    "threshold": 0.05,
 }
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_rates_are_pytorch_s(name):
-    page, reference = TWINS[name]
-    assert [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)] == pytest.approx(pytorch(reference), rel=1e-12)
+def arguments_of(page):
+    """The defaults, and each argument with a value that shows."""
+    return [{}, *({name: VALUES[name]} for name in inspect.signature(page).parameters)]
 
 
-@pytest.mark.parametrize(("curve", "theirs"), [("cosine", "cos"), ("line", "linear")])
-def test_one_cycle_is_pytorch_s_but_for_where_the_shares_are_counted(curve, theirs):
-    """It counts the peak's share of all steps less one, and the whole to the last step; so 0.25·25 − 1 of 24."""
-    page = OneCycle(peak=(0.25 * (EPOCHS + 1) - 1) / EPOCHS, start=0.04, end=0.001, curve=curve)
-
-    def reference(optimizer):
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            1.0,
-            EPOCHS + 1,
-            pct_start=0.25,
-            anneal_strategy=theirs,
-            cycle_momentum=False,
-            div_factor=25,
-            final_div_factor=40,
-        )
-
-    ours = [page.rate(Moment(k, EPOCHS)) for k in range(EPOCHS)]
-    assert ours == pytest.approx(pytorch(reference), rel=1e-9)
-    assert max(ours) == pytest.approx(1, abs=0.05)
+CASES = [
+    pytest.param(page, given, id=f"{name}-{'-'.join(given) or 'defaults'}")
+    for name, page in SCHEDULES.items()
+    for given in arguments_of(page)
+]
 
 
-def test_plateau_is_pytorch_s():
-    found = [3, 2, 2.5, 2.4, 2.3, 2.2, 1, 1, 1, 1, 1, 1, 0.9999, 1, float("nan"), 0.5, 0.6, 0.6, 0.6, 0.6]
+def found_by_validation():
+    """Errors that fall and then stay, with noise, and one that is not a number."""
+    rng = np.random.default_rng(0)
+    return [*(1 / (1 + 0.1 * min(k, 20)) + 0.02 * rng.normal() for k in range(EPOCHS - 1)), float("nan")]
+
+
+def pytorch(name, arguments):
+    """The rates that a scheduler of PyTorch gives from epoch to epoch, for a rate of 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2, threshold=1e-3)
-    page, falls = Plateau(0.5, 2, 1e-3), set()
-    for k, value in enumerate(found):
-        scheduler.step(value)
-        ours = page.rate(Moment(k, 100, watched=found[: k + 1]))
-        assert ours == optimizer.param_groups[0]["lr"]
-        falls.add(ours)
-    assert len(falls) >= 4
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **arguments)
+    rates = []
+    for error in found_by_validation():
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step(*([error] if name == "ReduceLROnPlateau" else []))
+    return rates
+
+
+@pytest.mark.parametrize(("page", "given"), CASES)
+def test_rates_are_pytorch_s_and_every_argument_shows(page, given):
+    watched = found_by_validation()
+
+    def rates(schedule):
+        return [schedule.rate(Moment(k, EPOCHS, watched=watched[:k])) for k in range(EPOCHS)]
+
+    ours = rates(page(**given))
+    assert all(math.isfinite(rate) and rate >= 0 for rate in ours)
+    assert not given or ours != rates(page())
+    if (reference := page(**given).reference(EPOCHS)) is not None:
+        assert ours == pytest.approx(pytorch(*reference), rel=1e-9, abs=1e-15)
+
+
+def test_what_pytorch_counts_otherwise_has_no_reference():
+    assert Decay(period=2.5).reference(10) is None
+    assert OneCycle(start=0.0, end=0.1).reference(10) is None
+    assert Polynomial(end=0.2).reference(10) is None
+    assert [Polynomial(2, 0.2).rate(Moment(k, 10)) for k in (0, 5, 10)] == pytest.approx([1, 0.4, 0.2])
 
 
 def rates(per_epoch, epochs, **schedule):
@@ -114,27 +110,38 @@ def test_the_last_step_of_a_line_to_nothing_is_still_one():
     assert rates(5, 2, name="linear")[-1] == pytest.approx(0.1)
 
 
+def shown(events):
+    """The rate of every step, and what each validation found."""
+    found = [event.values for event in events if isinstance(event, Metric)]
+    return (
+        [values["learning_rate"] for values in found if "gradient_norm" in values],
+        [values["validation_error"] for values in found if "validation_error" in values],
+    )
+
+
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_every_page_begins_a_trial_on_both_back_ends_with_the_same_rates(name):
-    seen = {}
-    for backend in ("underhood", "torch"):
-        chosen = TrainingSettings(
-            network={"name": "mlp", "hidden": [4]},
-            data={"name": "digits", "validation": 20, "train": 60, "test": 10},
-            schedule={"name": name},
-            optimizer={"lr": 0.3},
-            backend=backend,
-            epochs=2,
-            batch_size=20,
-            log_every=1,
-        )
-        events = list(train(chosen, 0, Context()))
-        seen[backend] = [
-            e.values["learning_rate"] for e in events if isinstance(e, Metric) and "gradient_norm" in e.values
-        ]
-    watched = [0.5] if name == "plateau" else []
-    assert seen["torch"] == seen["underhood"]
-    assert seen["torch"] == [0.3 * chosen.schedule.over(3, 2, watched)(k) for k in range(6)]
+def test_every_page_trains_on_both_back_ends_and_goes_on_from_a_checkpoint(name, backend):
+    chosen = TrainingSettings(
+        network={"name": "mlp", "hidden": [4]},
+        data={"name": "digits", "validation": 20, "train": 60, "test": 10},
+        schedule={"name": name},
+        optimizer={"lr": 0.3},
+        backend=backend,
+        epochs=2,
+        batch_size=20,
+        log_every=1,
+    )
+
+    def run(resume=None, steps=99):
+        left = iter(range(100))
+        return list(train(chosen, 0, Context(resume=resume, stopping=lambda: next(left) >= steps)))
+
+    whole, first = run(), run(steps=4)
+    assert isinstance(first[-1], Checkpoint)
+    rates, found = shown(whole)
+    assert rates == [0.3 * chosen.schedule.over(3, 2, found[: k // 3])(k) for k in range(6)]
+    assert shown(first)[0] + shown(run(first[-1]))[0] == rates
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from underhood.training.schedules.cosine import Cosine
 from underhood.training.schedules.linear import Linear
 from underhood.training.schedules.one_cycle import OneCycle
 from underhood.training.schedules.plateau import Plateau
+from underhood.training.schedules.polynomial import Polynomial
 from underhood.training.schedules.powers import Decay, Exponential, MultiStep
 from underhood.training.schedules.schedule import Moment, Schedule
 
 SCHEDULES: dict[str, type[Schedule]] = {
-    page.name: page for page in (Constant, Decay, Exponential, MultiStep, Cosine, Linear, OneCycle, Plateau)
+    page.name: page for page in (Constant, Decay, Exponential, MultiStep, Cosine, Linear, Polynomial, OneCycle, Plateau)
 }
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "MultiStep",
     "OneCycle",
     "Plateau",
+    "Polynomial",
     "Schedule",
 ]

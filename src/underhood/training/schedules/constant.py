@@ -6,7 +6,7 @@ Source: Robbins & Monro 1951 ask for less; in practice it is the one to begin wi
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underhood.training.schedules.schedule import Moment
 
@@ -21,3 +21,6 @@ class Constant:
 
     def rate(self, moment: Moment) -> float:
         return 1.0
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        return "ConstantLR", {"factor": 1.0}

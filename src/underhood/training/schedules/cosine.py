@@ -8,7 +8,7 @@ PyTorch: torch.optim.lr_scheduler.CosineAnnealingLR.
 
 from dataclasses import dataclass
 from math import cos, pi
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underhood.training.checks import number
 from underhood.training.schedules.schedule import Moment
@@ -29,3 +29,6 @@ class Cosine:
 
     def rate(self, moment: Moment) -> float:
         return self.end + (1 - self.end) * (1 + cos(pi * moment.fraction)) / 2
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        return "CosineAnnealingLR", {"T_max": epochs, "eta_min": self.end}

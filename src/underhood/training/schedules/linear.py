@@ -9,7 +9,7 @@ with start_factor 1.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underhood.training.checks import number
 from underhood.training.schedules.schedule import Moment
@@ -30,3 +30,6 @@ class Linear:
 
     def rate(self, moment: Moment) -> float:
         return 1 - (1 - self.end) * moment.fraction
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        return "LinearLR", {"start_factor": 1.0, "end_factor": self.end, "total_iters": epochs}

@@ -10,8 +10,8 @@ optimizer.lr here, and which counts to the last step instead of to the end. Diff
 """
 
 from dataclasses import dataclass
-from math import cos, pi
-from typing import ClassVar
+from math import cos, inf, pi
+from typing import Any, ClassVar
 
 from underhood.errors import nearest
 from underhood.settings import SettingError
@@ -45,6 +45,20 @@ class OneCycle:
         if moment.fraction < self.peak:
             return self._between(self.start, 1.0, moment.fraction / self.peak)
         return self._between(1.0, self.end, (moment.fraction - self.peak) / (1 - self.peak))
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]] | None:
+        # theirs counts the peak among all steps less one, the whole to the last step, and its end from its start
+        if self.end and not self.start:
+            return None
+        return "OneCycleLR", {
+            "max_lr": 1.0,
+            "total_steps": epochs + 1,
+            "pct_start": (self.peak * epochs + 1) / (epochs + 1),
+            "anneal_strategy": "cos" if self.curve == "cosine" else "linear",
+            "cycle_momentum": False,
+            "div_factor": 1 / self.start if self.start else inf,
+            "final_div_factor": self.start / self.end if self.end else inf,
+        }
 
     def _between(self, a: float, b: float, fraction: float) -> float:
         return a + (b - a) * fraction if self.curve == "line" else b + (a - b) * (1 + cos(pi * fraction)) / 2

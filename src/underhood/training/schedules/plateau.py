@@ -10,7 +10,7 @@ PyTorch: torch.optim.lr_scheduler.ReduceLROnPlateau, mode "min", threshold "rel"
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underhood.training.checks import number, whole
 from underhood.training.schedules.schedule import Moment
@@ -43,3 +43,7 @@ class Plateau:
             if waited > self.patience:
                 falls, waited = falls + 1, 0
         return float(self.factor**falls)
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        arguments = {"factor": self.factor, "patience": self.patience, "threshold": self.threshold, "eps": 0.0}
+        return "ReduceLROnPlateau", arguments

@@ -7,8 +7,9 @@
 PyTorch: torch.optim.lr_scheduler.StepLR, ExponentialLR, MultiStepLR.
 """
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underhood.settings import SettingError
 from underhood.training.checks import number
@@ -33,6 +34,11 @@ class Decay:
     def rate(self, moment: Moment) -> float:
         return float(self.factor ** (moment.epoch // self.period))
 
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]] | None:
+        if self.period != int(self.period):  # theirs counts whole epochs
+            return None
+        return "StepLR", {"step_size": int(self.period), "gamma": self.factor}
+
 
 @dataclass(frozen=True)
 class Exponential:
@@ -49,6 +55,9 @@ class Exponential:
 
     def rate(self, moment: Moment) -> float:
         return float(self.factor**moment.epoch)
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        return "ExponentialLR", {"gamma": self.factor}
 
 
 @dataclass(frozen=True)
@@ -71,3 +80,6 @@ class MultiStep:
 
     def rate(self, moment: Moment) -> float:
         return float(self.factor ** sum(epoch <= moment.epoch for epoch in self.at))
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]]:
+        return "MultiStepLR", {"milestones": [math.ceil(epoch) for epoch in self.at], "gamma": self.factor}

@@ -14,7 +14,7 @@ Source of the warm-up: Goyal et al. 2017, "Accurate, large minibatch SGD", secti
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,8 @@ class Schedule(Protocol):
 
     def rate(self, moment: Moment) -> float:
         """What η₀ is multiplied by."""
+
+    def reference(self, epochs: int) -> tuple[str, dict[str, Any]] | None:
+        """The class in torch.optim.lr_scheduler that has these rates in a training of so many epochs when it steps
+        once an epoch, and its arguments; None where PyTorch has none.
+        """

@@ -7,6 +7,7 @@ schedule, is kept in proportion.
 
 from underhood.engine.missing import lacking
 from underhood.engine.optim.lr_scheduler.cosine import CosineAnnealingLR
+from underhood.engine.optim.lr_scheduler.multiplicative import MultiplicativeLR
 from underhood.engine.optim.lr_scheduler.one_cycle import OneCycleLR
 from underhood.engine.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from underhood.engine.optim.lr_scheduler.powers import ExponentialLR, MultiStepLR, StepLR
@@ -28,6 +29,7 @@ SCHEDULES: dict[str, type[LRScheduler]] = {
         CosineAnnealingWarmRestarts,
         OneCycleLR,
         LambdaLR,
+        MultiplicativeLR,
         SequentialLR,
         ReduceLROnPlateau,
     )
@@ -43,6 +45,7 @@ __all__ = [
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",
