@@ -93,12 +93,13 @@ def closure(starts: Iterable[Path]) -> set[Path]:
     chosen = {path.parent for path in waiting} & {NETWORK_PAGES, BACKEND_PAGES}
     roots = dict.fromkeys([PACKAGE.parent, *(p.parent for p in waiting if not p.is_relative_to(PACKAGE))])
     seen: set[Path] = set()
+    file = cache(_file)  # most files import what others do
     while waiting:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
-        for found in filter(None, (_file(name, root) for name in _read(path).imports for root in roots)):
+        for found in filter(None, (file(name, root) for name in _read(path).imports for root in roots)):
             # The chosen page is a start; from there its neighbours count, but not the list of all pages.
             of_pages = found.parent in chosen
             if not of_pages or (path.parent == found.parent and found.name != "__init__.py"):

@@ -94,7 +94,8 @@ def _still(figure: Figure, number: int) -> Markup:
 def _live(figure: Figure) -> Markup:
     """What Vega needs to draw the figure: its compiled specification, and how to read its CSV."""
     rows = figure.spec["data"]["values"]
-    columns = {name: [row[name] for row in rows if row.get(name) is not None] for row in rows for name in row}
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row[name] for row in rows if row.get(name) is not None] for name in names}
     parse = {
         name: "string"  # which reads what is missing as null, not as an empty text
         if not values or not all(isinstance(value, int | float) for value in values)
