@@ -102,6 +102,35 @@ def test_an_axis_of_whole_tables():
     ]
 
 
+PAIRED = dataclasses.replace(
+    STUDY, axes=[{"optimizer.lr": [1.0, 0.1], "size": [3]}, {"optimizer.lr": [0.01], "size": [5]}]
+)
+
+
+def pairs(*words, **options):
+    return [(s.settings.optimizer.lr, s.settings.size) for s in plan(PAIRED, "quick", *words, seeds=1, **options)]
+
+
+def test_several_grids_are_run_one_after_the_other():
+    assert pairs() == [(1.0, 3), (0.1, 3), (0.01, 5)]
+    again = dataclasses.replace(PAIRED, axes=[*PAIRED.axes, {"optimizer.lr": [0.1, 0.2], "size": [3]}])
+    assert [spec.settings.optimizer.lr for spec in plan(again, "quick", seeds=1)] == [1.0, 0.1, 0.01, 0.2]
+
+
+def test_what_the_user_fixes_keeps_what_stands_beside_it():
+    assert pairs(["optimizer.lr=0.01"]) == [(0.01, 5)]
+    assert pairs(["optimizer.lr=0.1"]) == [(0.1, 3)]
+    assert pairs(["optimizer.lr=0.5"]) == [(0.5, 3)]  # on no grid: as on the first
+    assert pairs(["size=5"]) == [(0.01, 5)]
+    assert pairs(["size=5", "optimizer.lr=1.0"]) == [(1.0, 5)]
+    assert pairs(["data=x"]) == pairs()
+
+
+def test_a_grid_of_the_user_s_takes_what_stands_beside_each_of_its_values():
+    assert pairs(grid=["optimizer.lr=0.01,0.1,0.7"]) == [(0.1, 3), (0.7, 3), (0.01, 5)]
+    assert pairs(grid=["optimizer.name=adam,sgd"]) == [(lr, n) for lr, n in pairs() for _ in range(2)]
+
+
 def test_what_comes_to_the_same_trial_is_one_trial():
     assert len(plan(STUDY, "smoke", grid=["size=1,1,1.0"])) == 2
 

@@ -81,12 +81,13 @@ def _summary(study: "Study") -> dict[str, Any]:
 
 def _description(study: "Study", word: str) -> str:
     """The study on one screen."""
+    from underhood.lab.study import grids
     from underhood.values import write_value
 
     lines = [study.title, "", study.question, "", f"Source: {study.source}"]
-    if study.axes:
-        lines += ["", "Compared"]
-        lines += [f"  {key}: {'; '.join(map(write_value, values))}" for key, values in study.axes.items()]
+    for i, grid in enumerate(filter(None, grids(study.axes))):
+        lines += ["", "and compared" if i else "Compared"]
+        lines += [f"  {key}: {'; '.join(map(write_value, values))}" for key, values in grid.items()]
     lines += ["", "Scales (--scale NAME)"]
     lines += [f"  {name:<8}{_comma(scale.summary, scale.time)}" for name, scale in study.scales.items()]
     lines += ["", "Settings (--set KEY=VALUE)", *_settings(study)]
@@ -95,13 +96,15 @@ def _description(study: "Study", word: str) -> str:
 
 def _settings(study: "Study") -> list[str]:
     """A line for each setting: its key, the value it has here, and what it may be."""
+    from underhood.lab.study import grids
     from underhood.settings import flattened, load, settings_fields
     from underhood.values import write_value
 
     settings = load(study.settings, base=study.base)
     values = flattened(settings.model_dump(mode="json"))
     fields = settings_fields(study.settings)
-    compared = {key for key in values for axis in study.axes if f"{key}.".startswith(f"{axis}.")}
+    axes = [axis for grid in grids(study.axes) for axis in grid]
+    compared = {key for key in values for axis in axes if f"{key}.".startswith(f"{axis}.")}
     shown = {key: "compared" if key in compared else write_value(value) for key, value in values.items()}
     width = max(map(len, shown))
     room = max(len(text) for text in shown.values() if len(text) <= ROOM)

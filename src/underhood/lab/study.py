@@ -12,7 +12,10 @@
         report=report,
     )
 
-Its trials are the cartesian product of the axes, each with every seed.
+Its trials are the cartesian product of the axes, each with every seed. Where they are no product, `axes` is a list of
+grids, and the trials are those of all:
+
+    axes=[{"batch_size": [8, 16], "epochs": [4]}, {"batch_size": [8, 128], "epochs": [1]}]
 """
 
 import sys
@@ -31,6 +34,9 @@ from underhood.values import read_values
 # Settings as Python has them, {"optimizer.lr": 0.1}, or as the command line does, ["optimizer.lr=0.1"].
 Given = Mapping[str, Any] | Sequence[str]
 
+# The values of each setting that is varied; all of them are combined.
+Grid = Mapping[str, Sequence[Any]]
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -43,7 +49,7 @@ class Scale:
     summary: str
     seeds: int
     set: Mapping[str, Any] = field(default_factory=dict)
-    axes: Mapping[str, Sequence[Any]] | None = None
+    axes: Grid | Sequence[Grid] | None = None
     time: str = ""
     complete: bool = False
 
@@ -73,7 +79,7 @@ class Study:
     trial: Trial
     scales: Mapping[str, Scale]
     report: Callable[[Any], Any]
-    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    axes: Grid | Sequence[Grid] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
     data: Callable[[Any], str | None] = _no_data
     compares: tuple[str, ...] | None = None
@@ -109,8 +115,9 @@ def plan(
     """The study's trials in the order to run them: every setting with the first seed, then with the next.
 
     `sets` change settings and `grid` makes or replaces axes, as mappings of values or as words `key=value` and
-    `key=a,b,c`; `file` is a TOML file of settings. An axis that `sets` or `file` fixes is no axis any more. Raises
-    Mistakes with all that is wrong.
+    `key=a,b,c`; `file` is a TOML file of settings. An axis that `sets` or `file` fixes is no axis any more. Of several
+    grids those count that hold the values so given, or the first where none does. Raises Mistakes with all that is
+    wrong.
     """
     chosen = study.scale(scale)
     count = chosen.seeds if seeds is None else seeds
@@ -132,20 +139,16 @@ def settings_of(
     """The settings of the study's grid, in the order of its axes, the last one turning fastest."""
     words = from_dict(sets, "set ") if isinstance(sets, Mapping) else from_words(sets)
     layer = from_file(file) if file else Layer()
-    fixed = {".".join(path) for path in _leaves(words.over(layer).values)}
-    own = study.axes if scale.axes is None else scale.axes
-    axes = {key: list(values) for key, values in own.items() if not _is_fixed(key, fixed)}
-    locations = dict.fromkeys(axes, f"study {study.name}: axis ")
+    fixed = {".".join(path): value for path, value in _leaves(words.over(layer).values)}
     wanted, option, mistakes = _axes(grid)
-    for key, values in wanted.items():
-        if _is_fixed(key, fixed):
-            mistakes.append(f"{option}{key}: is fixed by --set or the settings file too")
-        else:
-            axes[key], locations[key] = values, option
+    for key in [key for key in wanted if _is_fixed(key, fixed)]:
+        mistakes.append(f"{option}{key}: is fixed by --set or the settings file too")
+        del wanted[key]
     below = [from_dict(study.base, f"study {study.name}: "), from_dict(scale.set, f"study {study.name}: ")]
     found = []
-    for point in product(*axes.values()):
-        axis_layers = [from_dict({key: at}, locations[key]) for key, at in zip(axes, point, strict=True)]
+    for point in _points(grids(study.axes if scale.axes is None else scale.axes), fixed, wanted):
+        at = {key: option if key in wanted else f"study {study.name}: axis " for key in point}
+        axis_layers = [from_dict({key: value}, at[key]) for key, value in point.items()]
         try:
             found.append(build(study.settings, [*below, *axis_layers, layer, words]))
         except Mistakes as wrong:
@@ -153,6 +156,31 @@ def settings_of(
     if mistakes:
         raise Mistakes(mistakes)
     return found
+
+
+def grids(axes: Grid | Sequence[Grid]) -> list[Grid]:
+    """Axes as a list of grids; one grid may be written alone."""
+    return [axes] if isinstance(axes, Mapping) else list(axes)
+
+
+def _points(of: list[Grid], fixed: Mapping[str, Any], wanted: Grid) -> Iterator[dict[str, Any]]:
+    """The points of all grids without the axes that are fixed, and with those that the user wants."""
+    for grid in of:
+        axes = {key: values for key, values in grid.items() if not _is_fixed(key, fixed)} | dict(wanted)
+        for values in product(*axes.values()):
+            point = dict(zip(axes, values, strict=True))
+            given = dict(fixed) | {key: point[key] for key in wanted}
+            holding = [each for each in of if all(_holds(each, key, value) for key, value in given.items())]
+            if grid in (holding or of[:1]):
+                yield point
+
+
+def _holds(grid: Grid, key: str, value: Any) -> bool:
+    """Whether a value is on the grid's axis of this key, `optimizer` and `optimizer.name` being the same; an axis
+    that the grid lacks rules nothing out.
+    """
+    axis = next((axis for axis in (key, f"{key}.name", key.removesuffix(".name")) if axis in grid), None)
+    return axis is None or value in grid[axis]
 
 
 def _axes(grid: Given) -> tuple[dict[str, list[Any]], str, list[str]]:
@@ -171,15 +199,15 @@ def _axes(grid: Given) -> tuple[dict[str, list[Any]], str, list[str]]:
     return axes, "--grid ", mistakes
 
 
-def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, (*prefix, key))
         else:
-            yield (*prefix, key)
+            yield (*prefix, key), value
 
 
-def _is_fixed(axis: str, fixed: set[str]) -> bool:
+def _is_fixed(axis: str, fixed: Mapping[str, Any]) -> bool:
     """Whether one of the user's keys is the axis, its `name`, or the table around it."""
     return any(axis == key or f"{axis}.name" == key or axis.startswith(f"{key}.") for key in fixed)
 
