@@ -1,9 +1,11 @@
-"""What networks are joined with, made once for either `nn`: sums around a branch, branches side by side.
+"""What networks are joined with, made once for either `nn`: sums around a branch, branches side by side, Swish.
 
     Residual   z = φ(f(x) + s(x))          f the body, s the shortcut (the identity unless given otherwise)
     Concat     z = [f₁(x); f₂(x); …]       along the channels
+    Swish      z = x · σ(x)                written out; `nn.SiLU` is the same function as one operation
 
-Sources: He et al. 2016 (residual sums); Szegedy et al. 2015 (branches joined by their channels).
+Sources: He et al. 2016 (residual sums); Szegedy et al. 2015 (branches joined by their channels); Ramachandran, Zoph &
+Le 2017, "Searching for activation functions" (Swish).
 """
 
 from functools import cache
@@ -12,15 +14,16 @@ from typing import Any, NamedTuple
 
 
 class Blocks(NamedTuple):
-    """The classes of one `nn`: `Residual, Concat = blocks(nn)`."""
+    """The classes of one `nn`: `Residual, Concat, Swish = blocks(nn)`."""
 
     Residual: Any
     Concat: Any
+    Swish: Any
 
 
 @cache
 def blocks(nn: Any) -> Blocks:
-    """Residual and Concat as subclasses of `nn.Module`."""
+    """Residual, Concat and Swish as subclasses of `nn.Module`."""
     # cat is a function of torch itself, not of torch.nn.functional; the engine keeps all its functions together
     cat = nn.functional.cat if hasattr(nn.functional, "cat") else import_module("torch").cat
 
@@ -49,4 +52,10 @@ def blocks(nn: Any) -> Blocks:
         def forward(self, x: Any) -> Any:
             return cat([getattr(self, name)(x) for name in self.names], 1)
 
-    return Blocks(Residual, Concat)
+    class Swish(nn.Module):  # type: ignore[misc]
+        """x · σ(x), element by element."""
+
+        def forward(self, x: Any) -> Any:
+            return x * x.sigmoid()
+
+    return Blocks(Residual, Concat, Swish)

@@ -11,12 +11,13 @@ Source: the CIFAR-10 laboratory whose SimpleNN this is; LeCun et al. 1998 for th
 from collections import OrderedDict
 from typing import Any
 
+from underhood.networks.blocks import blocks
 from underhood.networks.registry import Network
 
 
 def simple_nn(nn: Any, classes: int = 10, activation: str = "ReLU", batch_norm: bool = False) -> Any:
-    """SimpleNN with an activation of choice (a class of `nn`), and BatchNorm after each convolution if asked."""
-    phi = getattr(nn, activation)
+    """SimpleNN with an activation, a class of `nn` or "Swish", and BatchNorm after each convolution if asked."""
+    phi = blocks(nn).Swish if activation == "Swish" else getattr(nn, activation)
     layers: OrderedDict[str, Any] = OrderedDict()
 
     def convolution(i: int, inputs: int, outputs: int, kernel: int) -> None:
