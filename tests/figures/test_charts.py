@@ -134,6 +134,16 @@ class TestLines:
 
 
 class TestThinning:
+    def test_a_curve_of_one_point_is_a_point(self):
+        rows = [{"x": 1, "y": 0.2, "k": "a"}, {"x": 1, "y": 0.4, "k": "b"}, {"x": 2, "y": 0.3, "k": "b"}]
+        seen = [m for m in marks(drawn(lines("", rows, x="x", y="y", series="k")), "symbol") if m.get("opacity") != "0"]
+        assert [m.get("fill") for m in seen] == [COLOURS[0]]
+
+    def test_a_short_axis_writes_no_percent_twice(self):
+        rows = [{"x": x, "y": 0.14 + 0.01 * x} for x in (1, 2, 3)]
+        ticks = axis_labels(drawn(lines("", rows, x="x", y="y", y_format=".0%")))
+        assert len(set(ticks)) == len(ticks)
+
     def test_a_short_curve_keeps_every_point(self):
         rows = [{"x": x, "y": 0.0} for x in range(THINNED)]
         assert thinned(rows, Axis("x", 0, THINNED), "y") == rows

@@ -23,7 +23,7 @@ def test_both_start_alike_and_are_compared_seed_by_seed(run):
     document = find("two-back-ends").report(run.results)
     assert "over 2 pairs of seeds: they **agree** within it" in document.answer
     ratios = [b.result["seconds"] / a.result["seconds"] for a, b in zip(ours.trials, theirs.trials, strict=True)]
-    assert f"PyTorch takes **{exp(sum(map(log, ratios)) / 2):.2f} [" in document.answer
+    assert f"PyTorch takes **{exp(sum(map(log, ratios)) / 2):.2f}" in document.answer
     pairs = document.sections[0].blocks[1]
     assert [row["ratio"] for row in pairs.rows] == pytest.approx(ratios)
 
@@ -37,6 +37,17 @@ def test_errors_that_differ_more_than_seeds_do_are_said_to(run, monkeypatch):
     assert "PyTorch's test error is +5.00 [" in said
     assert "they do **not agree** within it" in said
     assert "PyTorch takes **2.00 [2.00, 2.00]** times" in said
+
+
+def test_times_that_scatter_without_bounds_are_no_ratio(run, monkeypatch):
+    from underhood.studies import two_back_ends
+
+    pairs = [({"test_error": 0.5, "seconds": 1}, {"test_error": 0.5, "seconds": t}) for t in (0.25, 4.0)]
+    monkeypatch.setattr(two_back_ends, "_paired", lambda results: pairs)
+    said = two_back_ends._answer(run.results)
+    assert said.endswith(
+        "**1.00** times the engine's time, but 0.25 to 4.00 times over 2 pairs: too few, or too unlike, to say."
+    )
 
 
 def test_one_back_end_alone_says_nothing(run):

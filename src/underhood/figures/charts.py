@@ -57,7 +57,7 @@ def lines(
     tips = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
     tips += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
     layers = [_band(band, y_axis)] if band else []
-    layers += [{"mark": {"type": "line", "clip": True}}, _hover(kinds, tips)]
+    layers += [{"mark": {"type": "line", "clip": True}}, *_alone(groups, y), _hover(kinds, tips)]
     if kinds.direct:
         layers += at_ends(groups, x_axis, y_axis, encoding["color"], height)
     says = f"Curves of {y_title or y} against {x_title or x}{kinds}"
@@ -256,6 +256,13 @@ def _band(band: tuple[str, str], axis: Axis) -> Row:
             "strokeDash": {"value": [1, 0]},
         },
     }
+
+
+def _alone(groups: dict[Any, list[Row]], y: str) -> list[Row]:
+    """Points for the curves that are one point long: no line would show them."""
+    rows = [group[0] for group in groups.values() if len(group) == 1 and group[0].get(y) is not None]
+    mark = {"type": "point", "filled": True, "size": 40, "opacity": 1}
+    return [{"data": {"values": rows}, "mark": mark, "encoding": {"strokeDash": {"value": [1, 0]}}}] if rows else []
 
 
 def _hover(kinds: Series, tips: Sequence[Row]) -> Row:

@@ -74,11 +74,15 @@ class Axis:
         scale = {"domain": [self.low, self.high], "nice": False, "zero": False}
         return {"type": "quantitative", "scale": {"type": "log", **scale} if self.log else scale}
 
+    def _finer(self, spec: str) -> str:
+        """Whole percents as tenths where a short axis would write one percent twice."""
+        return ".1%" if spec == ".0%" and self.high - self.low < 0.05 else spec
+
     def channel(self, title: str | None, spec: str) -> Row:
         """Vega-Lite's encoding of the axis; `spec` is a d3 format."""
         axis: Row = {"title": self.field if title is None else title, "labelOverlap": True}
         if spec or self.log:
-            axis["format"] = trimmed(spec) or "~g"
+            axis["format"] = trimmed(self._finer(spec)) or "~g"
         if self.log and len(ticks := self._ticks()) > 1:
             axis["values"] = ticks
         return {"field": escaped(self.field), **self.place(), "axis": axis}

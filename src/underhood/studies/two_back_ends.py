@@ -26,6 +26,7 @@ from underhood.training.settings import TrainingSettings
 TITLE = "One training on two back ends"
 QUESTION = "Do the engine and PyTorch train to the same accuracy, and how long does each take?"
 Pairs = list[tuple[dict[str, Any], dict[str, Any]]]
+VAGUE = 100  # an interval of a ratio whose ends are more than that many times apart tells nobody anything
 TOLD = ["test_error", "test_loss", "seconds"]
 
 
@@ -65,7 +66,7 @@ def _answer(results: Results) -> str:
     if not pairs:
         return "It takes a seed that finished on both back ends to say."
     apart = Summary.of([b["test_error"] - a["test_error"] for a, b in pairs])
-    speed = f"PyTorch takes **{_ratio(pairs)}** times the engine's time"
+    speed = f"PyTorch takes {_ratio(pairs)}"
     if apart.low is None or apart.high is None:
         return f"PyTorch's test error is {100 * apart.mean:+.2f} points from the engine's, of one seed; {speed}."
     agree = apart.low <= 0 <= apart.high
@@ -78,11 +79,15 @@ def _answer(results: Results) -> str:
 
 
 def _ratio(pairs: Pairs) -> str:
-    """The ratio of the times, its logarithm's mean and interval over the pairs."""
+    """The ratio of the times: its logarithm's mean and interval, or what was seen where that reaches anywhere."""
     found = Summary.of([log(b["seconds"] / a["seconds"]) for a, b in pairs])
+    said = f"**{exp(found.mean):.2f}** times the engine's time"
     if found.low is None or found.high is None:
-        return f"{exp(found.mean):.2f}"
-    return f"{exp(found.mean):.2f} [{exp(found.low):.2f}, {exp(found.high):.2f}]"
+        return said
+    if found.high - found.low > log(VAGUE):
+        least, most = exp(min(found.values)), exp(max(found.values))
+        return f"{said}, but {least:.2f} to {most:.2f} times over {found.n} pairs: too few, or too unlike, to say"
+    return f"**{exp(found.mean):.2f} [{exp(found.low):.2f}, {exp(found.high):.2f}]** times the engine's time"
 
 
 def _paired(results: Results) -> Pairs:
