@@ -50,7 +50,75 @@ def test_comments_docstrings_and_layout_do_not_count(mine):
 
 
 def test_a_function_of_a_docstring_alone_stays_code(mine):
-    assert mine(SOURCE + 'def nothing():\n    """To do nothing."""\n') == mine(SOURCE + "def nothing():\n    pass\n")
+    used = SOURCE.replace("yield", "nothing()\n    yield")
+    said = mine(used + 'def nothing():\n    """To do nothing."""\n')
+    assert said == mine(used + "def nothing():\n    pass\n") != mine(used + "def nothing():\n    return 1\n")
+
+
+PAGE = """
+import json
+from helper import twice, thrice
+from math import *
+
+SCALE = {"a": 1}
+UNUSED = 2
+
+class Settings:
+    inner: "Inner" = None
+
+class Inner:
+    width: int = 3
+
+def trial(settings: Settings, seed, context):
+    yield doubled(seed)
+
+def doubled(x):
+    return SCALE["a"] * twice(x)
+
+def report(results):
+    return json.dumps(thrice(results))
+
+if True:
+    EXTRA = 1
+"""
+HELPER = "def twice(x):\n    return 2 * x\ndef thrice(x):\n    return 3 * x\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("json.dumps(thrice(results))", "None"),
+        ("UNUSED = 2", "UNUSED = 3"),
+        ("import json\n", "import json, os\n"),
+        ("twice, thrice", "twice"),
+        ("def report", "def told"),
+    ],
+)
+def test_what_the_trial_does_not_reach_does_not_count(mine, old, new):
+    assert mine(PAGE, HELPER) == mine(PAGE.replace(old, new), HELPER)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('{"a": 1}', '{"a": 2}'),
+        ("* twice(x)", "+ twice(x)"),
+        ("width: int = 3", "width: int = 4"),
+        ("EXTRA = 1", "EXTRA = 2"),
+        ("from helper import twice", "from helper import thrice as twice"),
+        ("from math import *", ""),
+    ],
+)
+def test_what_the_trial_reaches_counts(mine, old, new):
+    assert mine(PAGE, HELPER) != mine(PAGE.replace(old, new), HELPER)
+
+
+def test_a_file_that_only_the_report_imports_does_not_count(mine, tmp_path):
+    (tmp_path / "drawing.py").write_text("")
+    page = PAGE.replace("import json", "import drawing").replace("json.dumps", "drawing")
+    mine(page, HELPER)
+    assert closure([tmp_path / "mine.py"], "trial") == {tmp_path / "mine.py", tmp_path / "helper.py"}
+    assert tmp_path / "drawing.py" in closure([tmp_path / "mine.py"])
 
 
 def test_what_runs_counts_in_the_file_and_in_its_neighbours(mine):

@@ -2,10 +2,11 @@
 
     fingerprint = sha256(the code of every file in the trial's closure)[:12]
 
-The closure is static: from the trial's module along every `import` written in it, at the top or within a
-function, as far as underhood's own modules and the files beside a user's file go. Of a package of pages only
-the page that the settings name counts, so that a new network doesn't put every old result in doubt; nor does
-a changed comment or docstring.
+The closure is static: from the trial's function along every name it uses in its own file, then along every `import`
+written there, at the top or within a function, as far as underhood's own modules and the files beside a user's file
+go. So a study's report, which stands in the file of its trial, doesn't count. Of a package of pages only the page
+that the settings name counts, so that a new network doesn't put every old result in doubt; nor does a changed comment
+or docstring.
 """
 
 import ast
@@ -13,6 +14,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ from underhood.settings import value_at
 PACKAGE = Path(underhood.__file__).parent
 
 KEPT = 5000  # files whose reading is remembered, then it begins anew
+WORD = re.compile(r"[A-Za-z_]\w*")
+LONGEST = 200  # letters of a string that may be an annotation; longer ones are prose
 
 # Of these packages a trial uses the page that its settings name.
 NETWORK_PAGES = PACKAGE / "networks"
@@ -41,14 +45,14 @@ def code_fingerprint(spec: TrialSpec) -> str:
 
 def fingerprints(specs: Iterable[TrialSpec]) -> dict[str, str]:
     """The fingerprint of each trial's code by the trial's id; trials of one code are read once."""
-    known: dict[tuple[Path, ...], str] = {}
+    known: dict[tuple[tuple[Path, ...], str], str] = {}
     found = {}
     learnt = len(_kept())
     for spec in specs:
-        starts = tuple(_starts(spec))
-        if starts not in known:
-            known[starts] = _digest(sorted(_read(path).code for path in closure(starts)))
-        found[spec.id] = known[starts]
+        starts, function = tuple(_starts(spec)), spec.function.partition(":")[2]
+        if (starts, function) not in known:
+            known[starts, function] = _digest(sorted(source.code for source in _sources(starts, function)))
+        found[spec.id] = known[starts, function]
     if len(_kept()) > learnt:
         _keep(_kept())
     return found
@@ -87,24 +91,29 @@ def _network_page(name: str) -> Path | None:
     return Path(name.rpartition(":")[0] or name) if ".py" in name else None
 
 
-def closure(starts: Iterable[Path]) -> set[Path]:
-    """The files that `starts` come to import, themselves included."""
+def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
+    """The files that `starts` come to import, themselves included; of the first `function` alone, if one is named."""
     waiting = list(starts)
+    first = waiting[0] if waiting else None
     chosen = {path.parent for path in waiting} & {NETWORK_PAGES, BACKEND_PAGES}
     roots = dict.fromkeys([PACKAGE.parent, *(p.parent for p in waiting if not p.is_relative_to(PACKAGE))])
     seen: set[Path] = set()
-    file = cache(_file)  # most files import what others do
     while waiting:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
-        for found in filter(None, (file(name, root) for name in _read(path).imports for root in roots)):
+        imports = _read(path, function if path == first else "").imports
+        for found in filter(None, (_file(name, root) for name in imports for root in roots)):
             # The chosen page is a start; from there its neighbours count, but not the list of all pages.
             of_pages = found.parent in chosen
             if not of_pages or (path.parent == found.parent and found.name != "__init__.py"):
                 waiting.append(found)
     return seen
+
+
+def _sources(starts: tuple[Path, ...], function: str) -> "list[_Source]":
+    return [_read(path, function if path == starts[0] else "") for path in closure(starts, function)]
 
 
 def _file(module: str, root: Path) -> Path | None:
@@ -130,23 +139,24 @@ class _Source:
     code: str  # a hash of the code without comments, layout and docstrings
 
 
-def _read(path: Path) -> _Source:
-    return _by_time(path, path.stat().st_mtime_ns)
+def _read(path: Path, function: str = "") -> _Source:
+    return _by_time(path, path.stat().st_mtime_ns, function)
 
 
 @cache
-def _by_time(path: Path, _mtime: int) -> _Source:
+def _by_time(path: Path, _mtime: int, function: str) -> _Source:
     content = path.read_bytes()
-    key = hashlib.sha256(f"{path} {sys.version_info[:2]} ".encode() + content).hexdigest()[:24]
+    key = hashlib.sha256(f"{path} {function} {sys.version_info[:2]} ".encode() + content).hexdigest()[:24]
     known = _kept()
     if key not in known:
-        found = _parsed(path, content)
+        found = _parsed(path, content, function)
         known[key] = {"imports": list(found.imports), "code": found.code}
     return _Source(tuple(known[key]["imports"]), known[key]["code"])
 
 
-def _parsed(path: Path, content: bytes) -> _Source:
+def _parsed(path: Path, content: bytes, function: str) -> _Source:
     tree: Any = ast.parse(content, str(path))
+    tree.body = _reached(tree.body, function)
     imports: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -154,6 +164,49 @@ def _parsed(path: Path, content: bytes) -> _Source:
         elif isinstance(node, _Scope) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return _Source(tuple(imports), _digest([ast.unparse(tree)]))
+
+
+def _reached(body: list[ast.stmt], function: str) -> list[ast.stmt]:
+    """The statements of a module that a function comes to use, in their order; all where it is not defined in it.
+
+    A name is used where it is read or, as a forward reference may, spelled out in a string. What binds no name, such as
+    a bare call or a condition, counts always.
+    """
+    bound = {id(node): _bound(node) for node in body}
+    if not any(function in names for names in bound.values()):
+        return body
+    wanted, kept = {function}, set[int]()
+    while True:
+        new = [n for n in body if id(n) not in kept and (not bound[id(n)] or bound[id(n)] & wanted)]
+        if not new:
+            return [_only(node, wanted) for node in body if id(node) in kept]
+        kept |= {id(node) for node in new}
+        for node in (inner for each in new for inner in ast.walk(each)):
+            if isinstance(node, ast.Name):
+                wanted.add(node.id)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < LONGEST:
+                wanted |= set(WORD.findall(node.value))
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module binds; none of a condition, a bare call, or an import of everything."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names} - {"*"}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return set()
+
+
+def _only(node: ast.stmt, wanted: set[str]) -> ast.stmt:
+    """An import of several names, of which those count that are wanted."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return node
+    names = [alias for alias in node.names if (alias.asname or alias.name).partition(".")[0] in wanted | {"*"}]
+    kept = ast.ImportFrom(node.module, names, node.level) if isinstance(node, ast.ImportFrom) else ast.Import(names)
+    return ast.copy_location(kept, node)
 
 
 def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
