@@ -151,7 +151,7 @@ def test_a_reduction_that_costs_more_is_said_to(channels, said, tmp_path):
 def test_another_network_is_not_called_alexnet(tmp_path):
     run = underhood.run("alexnet-parameters", "smoke", set={"network": "vgg16"}, runs=tmp_path, parallel=1)
     document = document_of(find("alexnet-parameters"), run.results)
-    assert document.answer.startswith("vgg16 learns **138,357,544** numbers")
+    assert document.answer.startswith("vgg16 has **138,357,544** parameters")
     assert "9216" not in words(document)  # AlexNet's own sizes
 
 

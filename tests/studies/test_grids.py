@@ -11,12 +11,12 @@ from typing import get_args
 
 import pytest
 
+from tests.in_process import InProcess
 from underhood import studies
 from underhood.errors import BadInput
 from underhood.lab import How, run_study
 from underhood.lab.labels import labels
 from underhood.lab.study import Study, settings_of
-from underhood.lab.worker import Task, run_trial
 from underhood.report.html import render_html
 from underhood.service.reporting import can_be_reported, document_of, facts_of, write_report
 from underhood.settings import settings_fields, value_at
@@ -33,28 +33,6 @@ SHARED = {*settings_fields(TrainingSettings), *settings_fields(BackendSettings)}
 
 # Reports that say too little: strict, so that what is mended leaves the list. It is empty, and should stay so.
 UNTOLD: dict[tuple[str, str], str] = {}
-
-
-class Here:
-    """An executor without processes: a trial is run when its events are asked for."""
-
-    def __init__(self, size: int) -> None:
-        self.waiting: list[Task] = []
-
-    def submit(self, task: Task) -> None:
-        self.waiting.append(task)
-
-    def events(self, timeout: float):
-        while self.waiting:
-            heard: list = []
-            run_trial(self.waiting.pop(0), heard.append, lambda: False)
-            yield from heard
-
-    def cancel(self, trial: str, *, kill: bool = False) -> None:
-        """Nothing is under way between two events."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def two_values(study: Study, key: str) -> list | None:
@@ -94,7 +72,7 @@ def _words(annotation) -> list[str]:
 def reported(study: Study, tmp_path: Path, **what):
     """The run and its page; None where the study refuses beforehand."""
     try:
-        run = run_study(study, "smoke", how=How(runs=tmp_path, executor=Here), **what)
+        run = run_study(study, "smoke", how=How(runs=tmp_path, executor=InProcess), **what)
     except BadInput:
         return None
     assert run.state == "finished", [trial.reason for trial in run.trials]
@@ -134,7 +112,7 @@ def test_three_seeds_are_counted_or_refused(name, tmp_path):
     study = studies.find(name)
     if not study.seeded:
         with pytest.raises(BadInput, match="draws nothing at random"):
-            run_study(study, "smoke", seeds=3, how=How(runs=tmp_path, executor=Here))
+            run_study(study, "smoke", seeds=3, how=How(runs=tmp_path, executor=InProcess))
         return
     run, page = reported(study, tmp_path, seeds=3)
     assert all([trial.seed for trial in group.trials] == [0, 1, 2] for group in run.results.groups)
@@ -146,7 +124,7 @@ def test_three_seeds_are_counted_or_refused(name, tmp_path):
 @pytest.mark.parametrize("name", studies.names())
 def test_a_run_without_a_finished_trial_is_said_to_have_none(name, tmp_path):
     study = replace(studies.find(name), trial=failing)
-    run = run_study(study, "smoke", seeds=1, how=How(runs=tmp_path, executor=Here))
+    run = run_study(study, "smoke", seeds=1, how=How(runs=tmp_path, executor=InProcess))
     assert run.state == "failed"
     assert not can_be_reported(run)
     with pytest.raises(BadInput, match="no trial of it has finished; nothing can be reported"):

@@ -1,10 +1,12 @@
-"""The quickstart, run as a newcomer runs it, at its smallest scale."""
+"""The quickstart, run as a newcomer runs it, in worker processes, at its smallest scale."""
 
 import numpy as np
 import pytest
 
 import underhood
 from underhood.studies import find
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
