@@ -70,9 +70,14 @@ def test_the_report_has_the_numbers_and_the_derivation(tmp_path):
     assert [section.title[:2] for section in document.sections][1:3] == ["a)", "b)"]
 
 
-def test_large_logits_do_not_overflow(tmp_path):
-    _, result = run(tmp_path, "b2=[1000, 0, -1000]", "target=0")
-    assert result["gradients"]["f2"] == [pytest.approx([0, 0, 0])]
+@pytest.mark.parametrize(("target", "loss", "gradient"), [(0, 0, [0, 0, 0]), (2, 2000, [1, 0, -1])])
+def test_large_numbers_do_not_overflow(target, loss, gradient, tmp_path):
+    _, result = run(
+        tmp_path, "W2=[[0, 0, 0], [0, 0, 0]]", "b1=[-2000, 2000]", "b2=[1000, 0, -1000]", f"target={target}"
+    )
+    assert result["values"]["E"] == [[pytest.approx(loss)]]
+    assert result["gradients"]["f2"] == [pytest.approx(gradient)]
+    assert all(gap < 1e-12 for gaps in result["gaps"].values() for gap in gaps.values())
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,13 @@ class BackpropByHandSettings(Settings):
 
 
 def forward(v: dict[str, Array]) -> dict[str, Array]:
-    """f1, a, f2, o, E. Holds for complex numbers, too."""
+    """f1, a, f2, o, E. Holds for complex numbers, too, and for numbers whose exponential would overflow."""
     f1 = v["x"] @ v["W1"] + v["b1"]
-    a = 1 / (1 + np.exp(-f1))
+    a = (1 + np.tanh(f1 / 2)) / 2  # = 1/(1 + e^−f1)
     f2 = a @ v["W2"] + v["b2"]
-    e = np.exp(f2 - f2.real.max())
-    o = e / e.sum()
-    return {"f1": f1, "a": a, "f2": f2, "o": o, "E": -(v["y"] * np.log(o)).sum()}
+    below = f2 - f2.real.max()
+    e = np.exp(below)
+    return {"f1": f1, "a": a, "f2": f2, "o": e / e.sum(), "E": np.log(e.sum()) - (v["y"] * below).sum()}
 
 
 def backward(v: dict[str, Array], z: dict[str, Array]) -> dict[str, Array]:
