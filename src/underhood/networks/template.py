@@ -4,7 +4,7 @@
 
     x: (N, input_size)   Wₖ: (d₀, d₁)   bₖ: (d₁,)   labels: (N,) classes or (N, C) one-hot
 
-Every sum is done by the vector form of the engine's own pages; nothing here is a second implementation.
+Activations, softmax and the linear layer are the functions of the engine's own pages, on NumPy's arrays.
 
 Source: the programming exercise of "24-789 Deep Learning for Engineers", Carnegie Mellon University, 2021.
 Differs from `mlp` in how it is written (no tape: each layer keeps what backward wants), in its initial weights
@@ -12,28 +12,21 @@ Differs from `mlp` in how it is written (no tape: each layer keeps what backward
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from underhood.engine.forms import OPERATIONS, Form
+from underhood.engine.ops import activations as smooth
+from underhood.engine.ops import linear, piecewise, softmax
 
 Array = np.ndarray
 WeightInit = Callable[[int, int], Array]
 BiasInit = Callable[[int], Array]
 
 
-def _vector(name: str) -> Any:
-    form: Form = OPERATIONS[name].vector
-    return form
-
-
 class Activation:
-    """Remembers what it saw; `derivative()` is φ′ there."""
-
-    operation: str
+    """φ. It remembers what it saw; `derivative()` is φ′ there."""
 
     def __init__(self) -> None:
         self.input: Array = np.zeros(0)
@@ -44,41 +37,52 @@ class Activation:
 
     def forward(self, x: Array) -> Array:
         """φ(x)."""
-        self.input, self.state = x, _vector(self.operation).forward(x)
-        return self.state
+        raise NotImplementedError
 
     def derivative(self) -> Array:
         """φ′ at the last input."""
-        return self.backward(np.ones_like(self.state))
+        raise NotImplementedError
 
     def backward(self, dz: Array) -> Array:
         """φ′ at the last input, times the gradient that comes from above."""
-        gradient: Array = _vector(self.operation).backward(dz, self.state, self.input)
-        return gradient
+        return dz * self.derivative()
 
 
 class Sigmoid(Activation):
     """1 / (1 + e⁻ˣ)."""
 
-    operation = "sigmoid"
+    def forward(self, x: Array) -> Array:
+        self.input, self.state = x, smooth._sigmoid(x)
+        return self.state
+
+    def derivative(self) -> Array:
+        return smooth._sigmoid_slope(self.input)
 
 
 class Tanh(Activation):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
-    operation = "tanh"
+    def forward(self, x: Array) -> Array:
+        self.input, self.state = x, smooth._tanh(x)
+        return self.state
+
+    def derivative(self) -> Array:
+        return smooth._tanh_slope(self.input)
 
 
 class ReLU(Activation):
     """max(x, 0)."""
 
-    operation = "relu"
+    def forward(self, x: Array) -> Array:
+        self.input, self.state = x, piecewise._relu(x)
+        return self.state
+
+    def derivative(self) -> Array:
+        return piecewise._relu_slope(self.state).astype(self.state.dtype)
 
 
 class SoftmaxCrossEntropy:
     """E = −log softmax(x)[label], for each row."""
-
-    settings: ClassVar = {"ignore_index": -100, "reduction": "none", "label_smoothing": 0.0}
 
     def __call__(self, x: Array, labels: Array) -> Array:
         return self.forward(x, labels)
@@ -86,14 +90,13 @@ class SoftmaxCrossEntropy:
     def forward(self, x: Array, labels: Array) -> Array:
         """The loss of each row, (N,)."""
         self.logits, self.labels = x, classes(labels)
-        self.loss, self.softmax = _vector("cross_entropy").forward(x, self.labels, None, **self.settings)
+        self.loss: Array = -softmax.log_softmax_vector(x, dim=1)[np.arange(len(x)), self.labels]
         return self.loss
 
     def derivative(self) -> Array:
         """∂E/∂x = softmax(x) − one-hot(label), (N, C)."""
-        d = np.ones_like(self.loss)
-        backward = _vector("cross_entropy").backward
-        gradient: Array = backward(d, self.loss, self.softmax, self.logits, self.labels, None, **self.settings)[0]
+        gradient = softmax.softmax_vector(self.logits, dim=1)
+        gradient[np.arange(len(gradient)), self.labels] -= 1
         return gradient
 
 
@@ -133,7 +136,7 @@ class MLP:
         if len(activations) != len(hiddens):
             raise ValueError(f"{len(hiddens)} hidden layers want {len(hiddens)} activations, got {len(activations)}")
         widths = [input_size, *hiddens, output_size]
-        self.W = [weight_init_fn(d0, d1) for d0, d1 in pairwise(widths)]
+        self.W = [weight_init_fn(widths[k], widths[k + 1]) for k in range(len(widths) - 1)]
         self.b = [bias_init_fn(d) for d in widths[1:]]
         self.activations = list(activations)
         self.criterion = criterion or SoftmaxCrossEntropy()
@@ -148,8 +151,8 @@ class MLP:
         """The logits, (N, output_size)."""
         self.inputs = [x]
         for w, b, activation in zip(self.W, self.b, self.activations, strict=False):
-            self.inputs.append(activation(_vector("linear").forward(self.inputs[-1], w.T, b)))
-        self.output: Array = _vector("linear").forward(self.inputs[-1], self.W[-1].T, self.b[-1])
+            self.inputs.append(activation(linear.vector(self.inputs[-1], w.T, b)))
+        self.output: Array = linear.vector(self.inputs[-1], self.W[-1].T, self.b[-1])
         return self.output
 
     def zero_grads(self) -> None:
@@ -164,7 +167,7 @@ class MLP:
             if k < len(self.activations):
                 d = self.activations[k].backward(d)
             a, w, b = self.inputs[k], self.W[k].T, self.b[k]
-            d, dw, db = _vector("linear").backward(d, d, a, w, b)
+            d, dw, db = linear.vector_backward(d, d, a, w, b)
             self.dW[k] += dw.T
             self.db[k] += db
 
@@ -187,6 +190,14 @@ class MLP:
     def save_model(self, path: str | Path = "p1_model.npz") -> None:
         """W0, b0, W1, b1, … as arrays of an .npz file."""
         np.savez(path, allow_pickle=False, **self.weights())
+
+    def load_model(self, path: str | Path = "p1_model.npz") -> None:
+        """Take the arrays that `save_model` wrote, of a network of the same sizes."""
+        with np.load(path, allow_pickle=False) as arrays:
+            for name, array in self.weights().items():
+                if arrays[name].shape != array.shape:
+                    raise ValueError(f"{path}: {name} is {arrays[name].shape}, this network's is {array.shape}")
+                array[...] = arrays[name]
 
     def weights(self) -> dict[str, Array]:
         """The learnt arrays by name."""
