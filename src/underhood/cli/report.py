@@ -28,6 +28,14 @@ def report(
     out: Annotated[
         Path | None, Parameter(name="--out", show_default=False, help="Folder to write to; by default the run's own.")
     ] = None,
+    export: Annotated[
+        Path | None,
+        Parameter(
+            name="--export",
+            show_default=False,
+            help="Write the hand-in of the course there instead: script, model, report; of two studies alone.",
+        ),
+    ] = None,
     runs: Annotated[
         Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
     ] = None,
@@ -40,12 +48,20 @@ def report(
 
         underhood report
         underhood report mnist-mlp-quick --format pdf --out handed-in
+        underhood report mnist-mlp-quick --export p1
     """
     from underhood.lab.results import open_run
     from underhood.service.reporting import write_report
 
+    if export is not None and (format or out):
+        raise BadInput("--export writes a hand-in, not a report alone: leave --format and --out out")
     found = open_run(run, runs) if run else _latest(runs)
-    files = write_report(found, format or ("html", "md"), folder=out)
+    if export is not None:
+        from underhood.handin import hand_in
+
+        files = hand_in(found, export)
+    else:
+        files = write_report(found, format or ("html", "md"), folder=out)
     if json:
         print_json("report", run=found.name, files=[str(file) for file in files])
     else:

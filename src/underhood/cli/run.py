@@ -54,6 +54,10 @@ def run(
     retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW)] = 0,
     keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
     rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
+    export: Annotated[
+        Path | None,
+        _option("--export", "Folder for the hand-in of the course: script, model, report; of two studies alone.", HOW),
+    ] = None,
     dry_run: Annotated[bool, _option("--dry-run", "List the trials, and run none.", HOW)] = False,
     json: Json = False,
 ) -> int:
@@ -68,6 +72,7 @@ def run(
         underhood run mnist-mlp --scale smoke --set optimizer.lr=0.05 --seeds 5
         underhood run mnist-mlp --grid optimizer.name=sgd,adam --backend torch
         underhood run my_study.py --dry-run
+        underhood run mnist-mlp --set network=template --export p1
 
     The exit code is 0, 1 when some trials failed, 2 for bad input, 3 when this
     machine lacks something, 130 or 143 when the run was interrupted.
@@ -78,6 +83,8 @@ def run(
         raise BadInput("--tune and --dry-run: what the trials are is known after timing alone; leave one out")
     sets = [*(set or ()), *([f"backend={backend}"] if backend else ())]
     what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
+    if export is not None:
+        _check_export(study, scale, what, export)
     if dry_run:
         _list(study, scale, what, json)
         return 0
@@ -99,7 +106,30 @@ def run(
             listener=progress,
         )
     _report(done, json)
+    if export is not None:
+        _export(done, export)
     return done.exit_code
+
+
+def _check_export(study: str, scale: str, what: dict[str, Any], folder: Path) -> None:
+    """Refuse beforehand what could not be exported in the end."""
+    from underhood.handin import check
+    from underhood.lab.study import settings_of
+    from underhood.studies import find
+
+    found = find(study)
+    settings = settings_of(found, found.scale(scale), what["set"], what["settings"], what["grid"])
+    check(found, scale, [each.model_dump(mode="json") for each in settings], folder)
+
+
+def _export(run: "Run", folder: Path) -> None:
+    from underhood.handin import hand_in
+
+    if run.exit_code:
+        say(f"nothing was exported to {folder}: the run isn't finished")
+        return
+    for file in hand_in(run, folder):
+        say(f"written: {file}")
 
 
 def _confirmed(question: str) -> bool:

@@ -1,0 +1,77 @@
+"""What a bundle takes along, how it calls it, and what it refuses."""
+
+import ast
+
+import pytest
+
+from underhood.handin import pages
+from underhood.handin.bundle import bundle
+
+SCRIPT = "underhood.handin.p1"
+MAY = {"os", "numpy", "matplotlib"}
+
+
+def test_it_takes_what_is_used_and_no_more():
+    text = bundle(SCRIPT, imports=MAY | {"numba", "sys"}, replace={"underhood.engine.lift.shared": ""})
+    names = {each.name for each in ast.parse(text).body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+    assert {"MLP", "sigma", "linear_vector", "linear_vector_backward", "rows", "log_softmax_vector"} <= names
+    assert {"where"} <= names  # which numpy's was not put in the place of
+    assert not names & {"softplus", "definition", "fast", "samples", "template_mlp"}
+    assert "underhood" not in {
+        part.split(".")[0] for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for part in
+        [each.name for each in node.names]
+    }  # fmt: skip
+
+
+def test_constants_are_replaced_with_their_remarks_kept():
+    text = bundle(SCRIPT, imports=MAY | {"sys"}, constants={"SCALE": 0.5, "ACTIVATION": "ReLU"}, said="Said below.",
+                  replace={"underhood.engine.lift.shared": ""})  # fmt: skip
+    assert "\nSCALE = 0.5  # x = pixel · SCALE − SHIFT\n" in text
+    assert '\nACTIVATION = "ReLU"\n' in text
+    assert ast.get_docstring(ast.parse(text)).endswith("\n\nSaid below.")
+    with pytest.raises(ValueError, match=r"underhood\.handin\.p1: has no LEARNING_RAT$"):
+        bundle(SCRIPT, imports=MAY, constants={"LEARNING_RAT": 1})
+
+
+def test_what_may_not_be_imported_is_refused():
+    with pytest.raises(
+        ValueError, match=r"underhood\.\S+ needs numpy; underhood\.handin\.p1 may import matplotlib, os"
+    ):
+        bundle(SCRIPT, imports={"os", "matplotlib"})
+    with pytest.raises(ValueError, match=r"underhood\.handin\.p1 needs matplotlib\.figure"):
+        bundle(SCRIPT, imports={"os", "numpy", "sys"}, replace={"underhood.engine.lift.shared": ""})
+
+
+def used(monkeypatch, source, **imported):
+    """The full names that the last statement of a made-up page uses."""
+    tree = ast.parse(source)
+    defined = {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
+    made = pages.Page("underhood.made", source, tree, defined, imported)
+    monkeypatch.setattr(pages, "page", {"underhood.made": made}.get)
+    return sorted(use.full for use in pages.uses("underhood.made", tree.body[-1]))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return np.zeros(f(3))", ["numpy", "underhood.made.f"]),
+        ("f = 1\n    return f", []),
+        ("return [f for f in range(3)]", []),
+        ("return [x for x in f()]", ["underhood.made.f"]),
+        ("return lambda f: f()", []),
+        ("return lambda x=f: x", ["underhood.made.f"]),
+        ("x: f = 1\n    return x", []),
+        ("def f(): return 1\n    return f()", []),
+        ("for f in []: pass\n    return f", []),
+        ("with x as f: return f", []),
+        ("import os as f\n    return f", []),
+        ("try: pass\n    except OSError as f: return f", []),
+        ("return x.f", []),
+        ("return f.x(np)", ["numpy", "underhood.made.f"]),
+        ("x.y = f\n    return x", ["underhood.made.f"]),
+        ("if (f := 2): return f", []),
+    ],
+)
+def test_names_of_the_page_are_told_from_a_function_s_own(body, expected, monkeypatch):
+    source = f"def f(): pass\ndef g(x, y: f = 0) -> f:\n    {body}\n"
+    assert used(monkeypatch, source, np="numpy") == expected
