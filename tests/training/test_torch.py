@@ -255,7 +255,7 @@ def test_what_cannot_be_compiled_here_is_a_missing_piece(monkeypatch):
 @pytest.mark.parametrize("name", ["resnet20", "simple-nn"])
 def test_a_network_has_as_many_classes_as_the_data_whichever_way_its_page_is_written(name):
     """resnet20 is a partial of its page's function."""
-    from underhood.training.learner import build
+    from underhood.training.inference import build
 
     chosen = settings(network=name)
     parts = read(chosen.data, None, 0, chosen.dtype)

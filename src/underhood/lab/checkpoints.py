@@ -9,15 +9,13 @@ back to there, so that no step stands in it twice. `digest` is of all that is sa
 shape, not its content. The last two are kept; when the last one is damaged the one before takes its place.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from underhood.digest import digest
 from underhood.lab.files import SCHEMA, NewerStoreError, check_schema, number_back, plain, replace
 from underhood.trials import Checkpoint
 
@@ -51,7 +49,7 @@ def save(folder: Path, checkpoint: Checkpoint, metrics_bytes: int) -> Path:
     # safetensors writes memory as it lies: rows first, and no byte order but the machine's little end
     tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
     header = {"schema": SCHEMA, "state": plain(checkpoint.state), "metrics_bytes": metrics_bytes}
-    header["digest"] = _digest(header, tensors)
+    header["digest"] = digest(header, tensors)
     path = folder / f"checkpoint-{number:08d}.safetensors"
     replace(path, to_bytes(tensors, metadata={"underhood": json.dumps(header)}))
     for old in files[: len(files) + 1 - KEPT]:
@@ -68,7 +66,7 @@ def read(path: Path) -> Saved:
             header = json.loads((file.metadata() or {})["underhood"])
             check_schema(header["schema"], path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        if header.pop("digest") != _digest(header, tensors):
+        if header.pop("digest") != digest(header, tensors):
             raise DamagedError("its content is not what was written")
         state, metrics_bytes = number_back(header["state"]), header["metrics_bytes"]
     except NewerStoreError:
@@ -101,12 +99,3 @@ def latest(folder: Path, metrics_length: int) -> tuple[Saved | None, list[str]]:
 
 def _number(path: Path) -> int:
     return int(path.stem.removeprefix("checkpoint-"))
-
-
-def _digest(header: Mapping[str, Any], tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> str:
-    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
-    for name in sorted(tensors):
-        array = np.asarray(tensors[name], order="C")
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()

@@ -29,6 +29,7 @@ from underhood.studies.learning.results import against_epochs, estimate, results
 from underhood.tables import Column, Table
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train
+from underhood.training.network_file import file_of
 from underhood.training.pipeline import Parts
 from underhood.training.settings import NetworkSettings, OptimizerSettings, TrainingSettings
 from underhood.trials import Context, Event
@@ -124,6 +125,7 @@ class TemplateLearner(Learner):
             momentum=settings.optimizer.arguments.get("momentum", 0.0),
         )
         self.parameters = sum(array.size for array in self.mlp.weights().values())
+        self.settings, self.seed, self.parts, self.wanted = settings, seed, parts, wanted
 
     def step(self, x: Array, t: Array) -> tuple[float, int]:
         loss, errors = self.evaluate(x, t)
@@ -133,8 +135,12 @@ class TemplateLearner(Learner):
         return loss, errors
 
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
-        self.mlp.forward(x.reshape(len(x), -1))
-        return self.mlp.get_loss(t), self.mlp.get_error(t)
+        loss, errors, _ = self.examine(x, t)
+        return loss, errors
+
+    def examine(self, x: Array, t: Array) -> tuple[float, int, Array]:
+        logits = self.mlp.forward(x.reshape(len(x), -1))
+        return self.mlp.get_loss(t), self.mlp.get_error(t), logits
 
     def state(self) -> dict[str, Array]:
         velocities = {f"vW{k}": v for k, v in enumerate(self.mlp.vW)} | {f"vb{k}": v for k, v in enumerate(self.mlp.vb)}
@@ -146,6 +152,16 @@ class TemplateLearner(Learner):
 
     def save(self, path: Path) -> None:
         self.mlp.save_model(path)
+
+    def files(self) -> dict[str, Callable[[Path], None]]:
+        """The course's file, and the same network as an `mlp`, whose layers hold their weights the other way round."""
+        return {**super().files(), NetworkLearner.file: self._save_as_mlp}
+
+    def _save_as_mlp(self, path: Path) -> None:
+        weights = {f"{2 * k + 1}.weight": w.T for k, w in enumerate(self.mlp.W)}
+        weights |= {f"{2 * k + 1}.bias": b for k, b in enumerate(self.mlp.b)}
+        shapes = {"inputs": self.mlp.W[0].shape[0], "classes": self.mlp.W[-1].shape[1]}
+        file_of(self.settings, self.seed, self.parts, weights, "mlp", self.wanted | shapes).write(path)
 
 
 def trial(settings: MnistMlpSettings, seed: int, context: Context) -> Iterator[Event]:

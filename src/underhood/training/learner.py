@@ -7,19 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from inspect import signature
-from math import log
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from underhood.data.streams import stream
-from underhood.networks import NETWORKS
 from underhood.training.averaging import Average
 from underhood.training.backends import Backend, backend_of
 from underhood.training.gradients import Gradients
+from underhood.training.inference import answer, arguments_of, build, examine
 from underhood.training.initial import initialise
+from underhood.training.network_file import file_of
 from underhood.training.pipeline import Parts
 from underhood.training.settings import TrainingSettings
 
@@ -40,6 +39,10 @@ class Learner(ABC):
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
         """Loss and errors in evaluation mode."""
 
+    def examine(self, x: Array, t: Array) -> tuple[float, int, Array | None]:
+        """The same and the logits (B, C) behind it, where there are any to be looked at."""
+        return (*self.evaluate(x, t), None)
+
     @abstractmethod
     def state(self) -> dict[str, Array]:
         """Everything that the next step depends on."""
@@ -51,6 +54,10 @@ class Learner(ABC):
     @abstractmethod
     def save(self, path: Path) -> None:
         """Write the weights that `evaluate` is of."""
+
+    def files(self) -> dict[str, Callable[[Path], None]]:
+        """What writes each of the files that the trained network is kept as, by their names."""
+        return {self.file: self.save}
 
     def home(self, parts: Parts) -> Parts:
         """The images where batches are best made of them."""
@@ -91,7 +98,8 @@ class NetworkLearner(Learner):
     def __init__(
         self, settings: TrainingSettings, seed: int, parts: Parts, network: Callable[..., Any] | None = None
     ) -> None:
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.parts = settings, seed, parts
+        self.made_by = network
         self.back = backend_of(settings)
         self.net = self.back.prepare(build(settings, self.back, parts, network))
         initialise(self.net, seed, settings.initialisation, self.back)
@@ -101,7 +109,7 @@ class NetworkLearner(Learner):
         self.loss = partial(_loss, self.net, self.back, settings.label_smoothing)
         self.whole = self.back.step(self.loss, self.optimizer)
         self.passed = self.back.step(self.loss)
-        self.answered = self.back.step(partial(_answer, self.net, self.back, settings.test_flips))
+        self.answered = self.back.step(partial(answer, self.net, self.back, settings.test_flips))
         self.gradients = Gradients(self.net, self.back, settings.penalty, settings.clip)
         rule = settings.averaging.make()
         self.average = Average(rule, self.net, self.back) if rule else None
@@ -169,13 +177,15 @@ class NetworkLearner(Learner):
             self.draws = before != self.back.drawn()
 
     def evaluate(self, x: Array, t: Array) -> tuple[float, int]:
+        loss, errors, _ = self.examine(x, t)
+        return loss, errors
+
+    def examine(self, x: Array, t: Array) -> tuple[float, int, Array]:
         if self.average:
             self.average.show()
         self.net.eval()
         with self.back.no_grad():
-            logits = self.answered(self.back.tensor(x))
-            loss = self.back.nn.functional.cross_entropy(logits, self.back.tensor(t))
-        return loss.item(), self._errors(logits, t)
+            return examine(self.back, self.answered(self.back.tensor(x)), t)
 
     def _errors(self, logits: Any, t: Array) -> int:
         return int((self.back.array(logits).argmax(1) != t).sum())
@@ -198,52 +208,29 @@ class NetworkLearner(Learner):
             self.average.restore(state)
 
     def weights(self) -> dict[str, Array]:
-        if self.average:
-            self.average.show()
-        return {name: np.array(self.back.array(value)) for name, value in self.net.state_dict().items()}
+        averaged = self.average.copies if self.average else {}
+        named = {**self.net.state_dict(), **averaged}
+        return {name: np.array(self.back.array(value)) for name, value in named.items()}
 
     def put(self, weights: dict[str, Array]) -> None:
         self.average = None
         self.net.load_state_dict({name: self.back.exactly(values) for name, values in weights.items()})
 
     def save(self, path: Path) -> None:
-        """The state_dict as safetensors, which either back end loads."""
-        from safetensors.numpy import save_file
+        """The state_dict as safetensors, which either back end loads, with all that it takes to use it in the header.
 
-        save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
+        Of a network that is no entry of `networks` it is the state_dict alone, for a file can't say how to build it.
+        """
+        if self.made_by is not None:
+            from safetensors.numpy import save_file
+
+            save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
+            return
+        arguments = arguments_of(self.settings, self.parts)
+        file_of(self.settings, self.seed, self.parts, self.weights(), self.settings.network.name, arguments).write(path)
 
 
 def _loss(net: Any, back: Backend, smoothing: float, x: Any, t: Any) -> tuple[Any, Any]:
     """Mean loss of some images, and their logits, tensors of tensors."""
     logits = back.forward(net, x)
     return back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
-
-
-def _answer(net: Any, back: Backend, flips: str, x: Any) -> Any:
-    """Logits of images; with test-time flips the mean over image and mirror image, of the logits, or
-
-        log((p + q)/2) = log p + softplus(log q − log p) − log 2
-
-    where probabilities are to be meant: these are logits of that mean, for their softmax is the mean again.
-    """
-    logits = back.forward(net, x)
-    if flips == "none":
-        return logits
-    mirrored = back.forward(net, x[..., list(range(x.shape[-1]))[::-1]])
-    if flips == "logits":
-        return (logits + mirrored) / 2
-    p, q = logits.log_softmax(1), mirrored.log_softmax(1)
-    return p + back.nn.functional.softplus(q - p) - log(2)
-
-
-def build(settings: TrainingSettings, back: Backend, parts: Parts, network: Callable[..., Any] | None = None) -> Any:
-    """The network that the settings name, or that `network` makes of an `nn` without them.
-
-    Its inputs, channels and classes are taken from the data where it asks for them.
-    """
-    make = network or NETWORKS[settings.network.name].build
-    shape = parts.train.images.images.shape[1:]
-    fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
-    takes = signature(make).parameters  # it may be a partial, which has no annotations
-    from_data = {name: value for name, value in fits.items() if name in takes}
-    return make(back.nn, **from_data | ({} if network else settings.network.arguments))

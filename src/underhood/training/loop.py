@@ -3,7 +3,9 @@
     for each epoch:  for each batch (x, t):  E = cross-entropy(net(x), t);  w ← optimiser(w, ∂E/∂w)
 
 It is a trial: it yields what it measures, stops at the next step when asked to, and goes on from a checkpoint as
-if it had never stopped. What it trains is a Learner (learner.py); what is chosen by validation, selection.py.
+if it had never stopped. What it trains is a Learner (learner.py); what is chosen by validation, selection.py; what
+stays of it beside its numbers, the network's file (network_file.py), the answers to every test image (answers.py) and
+histograms of the weights (histograms.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,8 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from underhood.training import histograms
+from underhood.training.answers import FILE as TEST
+from underhood.training.answers import Tally
+from underhood.training.inference import evaluate
 from underhood.training.learner import Learner, NetworkLearner
-from underhood.training.pipeline import Part, Parts, read, shuffled
+from underhood.training.pipeline import Parts, read, shuffled
 from underhood.training.resident import resident
 from underhood.training.selection import Found, best, enough, watched
 from underhood.training.settings import TrainingSettings
@@ -41,12 +47,16 @@ class Progress:
     train_loss: float | None = None  # of the last whole epoch
     train_error: float | None = None
     found: list[list[Any]] = field(default_factory=list)  # an epoch, validation loss and error for each evaluation
+    good_step: int | None = None  # how many steps the last good weights have had
     diverged: bool = False
 
 
 @dataclass
 class _Trial:
-    """One trial while it runs. `best`: the weights of the best evaluation so far, where they are asked for."""
+    """One trial while it runs. `best`: the weights of the best evaluation so far, where they are asked for.
+
+    `good`: the last weights whose loss was measured and finite, for a trial that diverges to leave.
+    """
 
     settings: TrainingSettings
     seed: int
@@ -54,7 +64,8 @@ class _Trial:
     parts: Parts
     subject: Learner
     progress: Progress
-    best: dict[str, Array]
+    best: dict[str, Array] = field(default_factory=dict)
+    good: dict[str, Array] = field(default_factory=dict)
 
     @property
     def watched(self) -> list[float]:
@@ -71,7 +82,19 @@ class _Trial:
     def checkpoint(self) -> Checkpoint:
         """All of it, to go on from."""
         kept = {f"best.{name}": values for name, values in self.best.items()}
+        kept |= {f"good.{name}": values for name, values in self.good.items()}
         return Checkpoint(self.subject.state() | kept, asdict(self.progress))
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Undo `checkpoint`."""
+        self.progress = Progress(**saved.state)
+        self.best, self.good = (_under(prefix, saved.tensors) for prefix in ("best.", "good."))
+        own = {name: v for name, v in saved.tensors.items() if not name.startswith(("best.", "good."))}
+        self.subject.restore(own)
+
+
+def _under(prefix: str, tensors: dict[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
 
 
 def train(
@@ -90,22 +113,18 @@ def train(
     """
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
-    run = _Trial(settings, seed, context, subject.home(parts), subject, Progress(), {})
+    run = _Trial(settings, seed, context, subject.home(parts), subject, Progress())
     if context.resume is not None:
-        run.progress = Progress(**context.resume.state)
-        tensors = context.resume.tensors
-        run.best = {name.removeprefix("best."): v for name, v in tensors.items() if name.startswith("best.")}
-        run.subject.restore({name: v for name, v in tensors.items() if not name.startswith("best.")})
+        run.restore(context.resume)
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result
+        if run.progress.step == 0:
+            yield from _histograms(run)
         while not run.over:
             yield from _epoch(run)
             if context.stopping():
                 yield run.checkpoint()
                 return
-        if run.best:
-            run.subject.put(run.best)
-        yield Artefact(run.subject.file, run.subject.save)
-        yield Result(_result(run))
+        yield from _end(run)
 
 
 def _epoch(run: _Trial) -> Iterator[Event]:
@@ -122,7 +141,9 @@ def _epoch(run: _Trial) -> Iterator[Event]:
             return
         if run.context.checkpoint_due():
             yield run.checkpoint()
-        started, measuring = perf_counter(), (progress.step + 1) % log_every == 0
+        measuring = (progress.step + 1) % log_every == 0
+        before = run.subject.weights() if measuring or progress.step == 0 else None
+        started = perf_counter()
         run.subject.prepare(progress.step, factor(progress.step), measuring)
         x, t = train.batch(order[progress.batch * size : (progress.batch + 1) * size])
         loss, errors = run.subject.step(x, t)
@@ -130,12 +151,23 @@ def _epoch(run: _Trial) -> Iterator[Event]:
         if progress.initial_loss is None:
             progress.initial_loss = loss
             yield Metric(0, {"initial_loss": loss})
+        if before is not None and np.isfinite(loss):
+            run.good, progress.good_step = before, progress.step
         _count(progress, loss, errors, len(t))
         if measuring or progress.diverged:
             yield Metric(progress.step, _since_the_last(run, steps, measuring))
         if progress.diverged:
             return
     yield Metric(progress.step, _end_of_epoch(run))
+    yield from _histograms(run)
+
+
+def _histograms(run: _Trial) -> Iterator[Event]:
+    """Those that are asked for at this epoch."""
+    epoch, asked = run.progress.epoch, run.settings.histograms
+    if epoch in asked.epochs:
+        found = histograms.histograms(run.subject.weights(), asked.bins)
+        yield Artefact(histograms.file_of(epoch), lambda path: histograms.write(path, epoch, found))
 
 
 def _count(progress: Progress, loss: float, errors: int, images: int) -> None:
@@ -197,19 +229,30 @@ def _evaluated(run: _Trial) -> dict[str, float]:
     return values
 
 
-def evaluate(subject: Learner, part: Part) -> tuple[float, float]:
-    """Mean cross-entropy and fraction of wrong answers."""
-    loss, errors = 0.0, 0
-    for x, t in part.in_order():
-        batch_loss, batch_errors = subject.evaluate(x, t)
-        loss += batch_loss * len(t)
-        errors += batch_errors
-    return loss / len(part), errors / len(part)
+def _end(run: _Trial) -> Iterator[Event]:
+    """What the trial leaves. Of one that diverged these are the last weights before it did."""
+    values = _result(run)
+    if run.progress.diverged:
+        if run.good:
+            run.subject.put(run.good)
+            yield from (Artefact(f"last-good-{name}", write) for name, write in run.subject.files().items())
+            values["last_good_step"] = run.progress.good_step
+    else:
+        if run.best:
+            run.subject.put(run.best)
+        tally, test = Tally(), run.parts.test
+        values["test_loss"], values["test_error"] = evaluate(run.subject, test, tally)
+        values["test_accuracy"] = 1 - values["test_error"]
+        yield from (Artefact(name, write) for name, write in run.subject.files().items())
+        if tally.truth:
+            answers = tally.answers(test, run.parts.classes, run.parts.preprocessing.white)
+            yield Artefact(TEST, answers.save)
+    yield Result(values)
 
 
 def _result(run: _Trial) -> dict[str, Any]:
     progress = run.progress
-    values: dict[str, Any] = {
+    return {
         "diverged": progress.diverged,
         "initial_loss": progress.initial_loss,
         "train_loss": progress.train_loss,
@@ -221,10 +264,6 @@ def _result(run: _Trial) -> dict[str, Any]:
         "parameters": run.subject.parameters,
         **_by_validation(run),
     }
-    if not progress.diverged:
-        values["test_loss"], values["test_error"] = evaluate(run.subject, run.parts.test)
-        values["test_accuracy"] = 1 - values["test_error"]
-    return values
 
 
 def _by_validation(run: _Trial) -> dict[str, Any]:

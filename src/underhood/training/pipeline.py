@@ -20,6 +20,7 @@ from underhood.data.augmentation import Chain, DrawnChain, Normalise, View, pixe
 from underhood.data.registry import Arrays, Images
 from underhood.data.streams import stream
 from underhood.errors import BadInput
+from underhood.training.preprocessing import Preprocessing
 from underhood.training.settings import DataSettings
 
 Array = np.ndarray
@@ -94,6 +95,7 @@ class Parts:
     test: Part
     classes: tuple[str, ...]
     fingerprint: str
+    preprocessing: Preprocessing
 
     def on(self, place: Callable[[Array], Any]) -> "Parts":
         """The same with its images kept where `place` puts an array, unless they are too many."""
@@ -113,7 +115,8 @@ def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Pa
     training, validation = data.split(len(arrays.train), settings.validation, seed)
     chain = Chain(tuple(step.make() for step in settings.augmentation), settings.repeats)
     chain.fits(*arrays.shape[1:])
-    scale, shift = _scaling(arrays, settings.scaling, chain, dtype)
+    preprocessing = _preprocessing(arrays, settings.scaling, chain, dtype)
+    scale, shift = preprocessing.constants()
 
     def part(images: Images, rows: Array) -> Part:
         return Part(images, rows, scale, shift)
@@ -124,6 +127,7 @@ def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Pa
         part(arrays.test, _some(np.arange(len(arrays.test)), settings.test, seed, "test")),
         arrays.classes,
         arrays.fingerprint,
+        preprocessing,
     )
 
 
@@ -138,19 +142,19 @@ def _some(rows: Array, count: int | None, seed: int, name: str) -> Array:
     return np.sort(stream("split", seed, name=name).permutation(rows)[:count])
 
 
-def _scaling(arrays: Arrays, scaling: str, chain: Chain, dtype: Any) -> tuple[Array, Array]:
-    """Factor and offset of each channel, (C, 1, 1): x = pixel · factor − offset."""
+def _preprocessing(arrays: Arrays, scaling: str, chain: Chain, dtype: Any) -> Preprocessing:
+    """What the settings make of a pixel of the set."""
     own = next((step for step in chain.steps if isinstance(step, Normalise)), Normalise())
     mean, std = _given(arrays, "mean", own.mean), _given(arrays, "std", own.std)
     if scaling == "unit":
-        mean, std = np.zeros_like(mean), np.ones_like(std)
-    return (1 / (arrays.white * std)).astype(dtype), (mean / std).astype(dtype)
+        mean, std = (0.0,) * len(mean), (1.0,) * len(std)
+    return Preprocessing(arrays.shape, arrays.white, mean, std, np.dtype(dtype).name)
 
 
-def _given(arrays: Arrays, key: str, own: Any) -> Array:
-    """One number a channel, (C, 1, 1): the settings' own, else the set's."""
+def _given(arrays: Arrays, key: str, own: Any) -> tuple[float, ...]:
+    """One number a channel: the settings' own, else the set's."""
     channels = arrays.shape[0]
     if own is not None and len(own) != channels:
         images = f"images of {arrays.name} have {channels} channel" + "s" * (channels != 1)
         raise BadInput(f"data.augmentation: normalise: {key} has {len(own)} numbers; {images}")
-    return np.asarray(getattr(arrays, key) if own is None else own, np.float64)[:, None, None]
+    return tuple(float(value) for value in (getattr(arrays, key) if own is None else own))

@@ -218,6 +218,19 @@ class ClipSettings(Settings):
         return self
 
 
+class HistogramSettings(Settings):
+    """After which epochs a histogram of each weight array is kept (training/histograms.py); 0 is before training."""
+
+    epochs: list[int] = Field(default_factory=list)
+    bins: int = Field(default=50, ge=1, le=1000)
+
+    @field_validator("epochs", mode="before")
+    @classmethod
+    def _one_alone(cls, given: Any) -> Any:
+        """`epochs = 5` is `epochs = [5]`."""
+        return [given] if isinstance(given, int) else given
+
+
 class DataSettings(Settings):
     """Which data set, how much of it, and what is held out to make choices by.
 
@@ -273,7 +286,7 @@ class TrainingSettings(BackendSettings):
     evaluations without a better one the training ends (0: never), and `weights` says whether the result is of the
     last weights or of the best. `train_curve` evaluates on the training images too, without augmentation and dropout.
     `test_curve` draws the test error against epochs; nothing is ever chosen by it. `log_every` is in steps, 0 means
-    twenty times an epoch.
+    twenty times an epoch. `histograms` keeps the weights' at chosen epochs.
     """
 
     network: NetworkSettings = Field(default_factory=NetworkSettings)
@@ -296,9 +309,13 @@ class TrainingSettings(BackendSettings):
     train_curve: bool = False
     test_curve: bool = False
     log_every: int = Field(default=0, ge=0)
+    histograms: HistogramSettings = Field(default_factory=HistogramSettings)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
+        strange = [epoch for epoch in self.histograms.epochs if not 0 <= epoch <= self.epochs]
+        if strange:
+            raise SettingError("histograms.epochs", f"{strange[0]} is none of this training's, 0 to {self.epochs}")
         chooses = {
             "schedule.name": self.schedule.name == "plateau" and '"plateau"',
             "patience": self.patience and f"{self.patience}",

@@ -20,8 +20,9 @@ import numpy as np
 from underhood import data
 from underhood.data import Arrays
 from underhood.errors import BadInput
+from underhood.training.inference import evaluate
 from underhood.training.learner import Learner, NetworkLearner
-from underhood.training.loop import evaluate, train
+from underhood.training.loop import train
 from underhood.training.pipeline import Part, Parts, read
 from underhood.training.settings import DataSettings, TrainingSettings
 from underhood.trials import Context, Metric, Result
