@@ -3,6 +3,7 @@
     run = open_run("runs/adaptive-optimizers-quick")
     for group in run.results.groups:
         print(group.label, group.summary("test_error"))      # adam 0.0172 [0.0160, 0.0184], n = 3
+    run.load("adam", seed=0).predict("photo.png").classes
 
 A diverged trial is a result, but no number of it enters a mean; a failed one has no number. Both are listed.
 """
@@ -10,12 +11,19 @@ A diverged trial is a result, but no number of it enters a mean; a failed one ha
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from underhood.errors import BadInput, nearest
+from underhood.lab.choosing import Setting, choose
 from underhood.lab.labels import labels, varying
 from underhood.lab.store import RunFolder, TrialFolder, runs_folder
 from underhood.lab.summary import Curve, Summary
+
+if TYPE_CHECKING:
+    from underhood.trained import Trained
+    from underhood.training.answers import Answers
+
+MODEL = "model.safetensors"  # the artefact that a training leaves
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,28 @@ class StoredTrial:
         if not path.is_file():
             raise BadInput(f"trial {self.id} left no artefact {name}")
         return path
+
+    def load(self, backend: Literal["underhood", "torch"] | None = None) -> "Trained":
+        """The network that it trained, on the back end it was trained on or on the other one."""
+        from underhood.trained import load
+
+        if self.state != "finished":
+            raise BadInput(f"trial {self.id}: is {self.state}; a network is kept when it has finished")
+        if self.diverged:
+            good = self.folder.artefacts / f"last-good-{MODEL}"
+            kept = f"; the last weights before that: {good}" if good.is_file() else ""
+            raise BadInput(f"trial {self.id}: diverged, so it has no trained network{kept}")
+        path = self.folder.artefacts / MODEL
+        if not path.is_file():
+            raise BadInput(f"trial {self.id}: left no network ({MODEL}); its study does not train one by settings")
+        return load(path, backend)
+
+    def answers(self) -> "Answers | None":
+        """What it said of every test image; None where it left none, as trials did before these were kept."""
+        from underhood.training.answers import FILE, Answers
+
+        path = self.folder.artefacts / FILE
+        return Answers.read(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -228,6 +258,24 @@ class Run:
         values = varying(settings)
         groups = zip(labels(values), values, settings, members.values(), strict=True)
         return Results(tuple(Group(label, value, each, tuple(trials)) for label, value, each, trials in groups))
+
+    def trial(self, setting: Setting = None, seed: int | None = None) -> StoredTrial:
+        """One trial, by its setting and seed (choosing.py).
+
+        `setting` is a label or some words of it, settings such as {"optimizer.lr": 0.1}, or the beginning of the
+        trial's id; it may be left out where there is one, and `seed` where the first is meant.
+        """
+        return choose(self.results, setting, seed)
+
+    def load(
+        self,
+        setting: Setting = None,
+        seed: int | None = None,
+        *,
+        backend: Literal["underhood", "torch"] | None = None,
+    ) -> "Trained":
+        """The network that a trial trained, with its weights, preprocessing and class names; see `trial` for which."""
+        return self.trial(setting, seed).load(backend)
 
 
 def open_run(run: str | Path, runs: Path | None = None) -> Run:
