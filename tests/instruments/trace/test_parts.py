@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from underhood.engine.forms import OPERATIONS
-from underhood.instruments.trace.parts import Called, column, sums
+from underhood.instruments.trace.parts import Called, column, partner_of, sums
 from underhood.instruments.trace.tree import how
 
 
@@ -74,3 +74,25 @@ def test_a_convolution_says_which_weight_meets_which_pixel():
         ((2, (0,)),),
     }
     assert made.total == 1 * 3 + 2 * 4 + 0.5
+
+
+def test_the_slope_of_a_product_is_the_other_number():
+    x, w = np.array([[2.0, 3, 5]]), np.array([[7.0, 11], [13, 17], [19, 23]])
+    product = Called(OPERATIONS["matmul"], (x, w), {})
+    assert partner_of(product, (0, 1), 0, (0, 2)) == (1, (2, 1))
+    assert partner_of(product, (0, 1), 1, (2, 1)) == (0, (0, 2))
+    bilinear = Called(OPERATIONS["mul"], (x, np.array([[7.0], [11]])), {})
+    assert partner_of(bilinear, (1, 2), 0, (0, 2)) == (1, (1, 0))
+
+
+@pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if each.vector.backward])
+def test_a_number_that_is_named_for_a_slope_is_the_slope(name):
+    """Of a quotient, a loss, a normalisation there is no such number, and that is an answer."""
+    rng = np.random.default_rng(2)
+    for one in called(OPERATIONS[name]):
+        k = some_places(one.z.shape, rng, 1).pop()
+        for i in one.real() if len(one.real()) > 1 else []:
+            if (gradient := one.counts(k)[i]) is not None and gradient.any():
+                position = tuple(int(p) for p in rng.choice(np.argwhere(gradient)))
+                if partner := partner_of(one, k, i, position):
+                    assert one.inputs[partner[0]][partner[1]] == gradient[position]

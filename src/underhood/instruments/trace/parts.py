@@ -67,6 +67,13 @@ class Called:
         delta[k] = 1
         return self.backward(delta, inputs)
 
+    def coded(self, k: tuple[int, ...], j: int) -> list[Array | None]:
+        """The same with input j's numbers replaced by their positions, counted from 1."""
+        inputs, x = list(self.inputs), self.inputs[j]
+        inputs[j] = np.arange(1, x.size + 1, dtype=np.float64).reshape(x.shape)
+        with np.errstate(all="ignore"):  # positions may be out of the operation's domain
+            return self.counts(k, inputs)
+
     def real(self) -> list[int]:
         """The inputs that are arrays of real numbers."""
         return [i for i, x in enumerate(self.inputs) if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
@@ -110,22 +117,24 @@ def _single(called: Called, i: int, gradient: Any) -> list[Part]:
 def pairing(called: Called, k: tuple[int, ...], i: int, j: int) -> list[Part] | None:
     """Which number of input i each number of input j is multiplied with in output k."""
     x, w = called.inputs[i], called.inputs[j]
-    coded = list(called.inputs)
-    coded[i] = np.arange(1, x.size + 1, dtype=np.float64).reshape(x.shape)
-    codes, counts = called.counts(k, coded)[j], called.counts(k)[j]
+    codes, counts = called.coded(k, i)[j], called.counts(k)[j]
     if codes is None or counts is None:
         return None
     parts = []
     for position in np.argwhere(codes):
         there = tuple(int(p) for p in position)
-        code = round(float(codes[there]))
-        if code != codes[there] or not 0 < code <= x.size:
-            return None
-        here = tuple(int(p) for p in np.unravel_index(code - 1, x.shape))
-        if x[here] != counts[there]:
+        here = _decoded(codes[there], x)
+        if here is None or x[here] != counts[there]:
             return None
         parts.append(Part(((i, here), (j, there)), 1.0, float(x[here] * w[there])))
     return parts
+
+
+def _decoded(code: Any, x: Array) -> tuple[int, ...] | None:
+    """The position in x that a code stands for; None if it is no code."""
+    if not float(code).is_integer() or not 0 < code <= x.size:
+        return None
+    return tuple(int(p) for p in np.unravel_index(int(code) - 1, x.shape))
 
 
 def is_local(called: Called, k: tuple[int, ...]) -> int | None:
@@ -198,16 +207,8 @@ def partner_of(called: Called, k: tuple[int, ...], i: int, position: tuple[int, 
     for j in called.real():
         if j == i or counts is None:
             continue
-        coded = list(called.inputs)
-        x = called.inputs[j]
-        coded[j] = np.arange(1, x.size + 1, dtype=np.float64).reshape(x.shape)
-        codes = called.counts(k, coded)[i]
-        if codes is None:
-            continue
-        code = float(codes[position])
-        if code != int(code) or not 0 < code <= x.size:
-            continue
-        there = tuple(int(p) for p in np.unravel_index(int(code) - 1, x.shape))
-        if x[there] == counts[position]:
+        x, codes = called.inputs[j], called.coded(k, j)[i]
+        there = None if codes is None else _decoded(codes[position], x)
+        if there is not None and x[there] == counts[position]:
             return j, there
     return None

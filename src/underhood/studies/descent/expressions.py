@@ -184,10 +184,15 @@ def _latex(node: ast.expr) -> tuple[str, int]:
         case ast.Call(func=ast.Name(id="sqrt"), args=[argument]):
             return rf"\sqrt{{{_latex(argument)[0]}}}", 5
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=keywords):
-            named = NAMED.get(name, r"\mathrm{" + name.replace("_", r"\_") + "}")
-            options = "".join(f", {keyword.arg} = {_option(keyword)}" for keyword in keywords)
+            named = NAMED.get(name) or _upright(name)
+            options = "".join(f", {_upright(str(each.arg))} = {_upright(_option(each))}" for each in keywords)
             return f"{named}({_latex(argument)[0]}{options})", 5
     raise AssertionError(ast.dump(node))
+
+
+def _upright(word: Any) -> str:
+    """A word in upright letters, not one italic letter after the other; a number as it is."""
+    return r"\mathrm{" + word.replace("_", r"\_") + "}" if isinstance(word, str) else str(word)
 
 
 def _tight(node: ast.expr, binding: int) -> str:
