@@ -129,6 +129,7 @@ def test_attention_is_pytorchs(layer, inputs, options):
 
 LAYER = "TransformerEncoderLayer(8, 2, 16, 0.0"
 DECODER = "TransformerDecoderLayer(8, 2, 16, 0.0"
+WHOLE = "Transformer(8, 2, 1, 1, 16, 0.0, batch_first=True)"
 TRANSFORMERS = [
     (f"{LAYER})", [n(5, 2, 8)], {}),
     (f"{LAYER}, 'gelu', batch_first=True, norm_first=True)", [n(2, 5, 8)], {"src_mask": CAUSAL}),
@@ -137,12 +138,25 @@ TRANSFORMERS = [
     (f"{DECODER})", [n(5, 2, 8), n(6, 2, 8)], {"tgt_mask": CAUSAL}),
     (f"{DECODER}, norm_first=True, batch_first=True)", [n(2, 5, 8), n(2, 6, 8)], {"memory_mask": n(5, 6)}),
     ("Transformer(8, 2, 1, 2, 16, 0.0, batch_first=True)", [n(2, 6, 8), n(2, 5, 8)], {"tgt_mask": CAUSAL}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"src_mask": n(6, 6), "memory_mask": n(5, 6)}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"src_key_padding_mask": np.arange(12).reshape(2, 6) % 6 > 4}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"tgt_key_padding_mask": np.arange(10).reshape(2, 5) % 5 > 3}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"memory_key_padding_mask": np.arange(12).reshape(2, 6) % 6 > 3}),
+    (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"tgt_mask": CAUSAL, "tgt_is_causal": True}),
 ]
 
 
 @pytest.mark.parametrize(("layer", "inputs", "options"), TRANSFORMERS)
 def test_transformers_are_pytorchs(layer, inputs, options):
     agree(layer, inputs, with_masks(options))
+
+
+@pytest.mark.parametrize("hint", ["src_is_causal", "tgt_is_causal", "memory_is_causal"])
+def test_a_hint_without_its_mask_is_refused_as_by_pytorch(hint):
+    for lib in (engine, torch):
+        with pytest.raises(RuntimeError, match="Need attn_mask if specifying the is_causal hint"):
+            eval(f"lib.nn.{WHOLE}").double()(lib.from_numpy(n(2, 6, 8)), lib.from_numpy(n(2, 5, 8)), **{hint: True})
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
@@ -207,6 +221,8 @@ def test_a_seed_gives_pytorchs_initial_weights():
         ("MultiheadAttention(8, 2)", ((5, 2, 8), (6, 8), (6, 8))),
         ("MultiheadAttention(8, 2)", ((5, 2, 8), (6, 2, 8), (7, 2, 8))),
         ("TransformerEncoderLayer(8, 2, activation='tanh')", ()),
+        ("Transformer(8, 2, 1, 1, 16, batch_first=True)", ((2, 6, 8), (3, 5, 8))),
+        ("Transformer(8, 2, 1, 1, 16, batch_first=True)", ((2, 6, 8), (2, 5, 6))),
     ],
 )
 def test_refuses_what_pytorch_refuses(layer, inputs):
