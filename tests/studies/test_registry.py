@@ -1,10 +1,14 @@
 """Finding a study: those that ship by name, a user's own by its file."""
 
+import re
+from typing import get_args
+
 import pytest
 
 from underhood import studies
 from underhood.errors import BadInput
 from underhood.lab import Study, plan
+from underhood.settings import load, settings_fields
 
 FILE = """
 from underhood.lab import Scale, Study
@@ -44,6 +48,25 @@ def test_a_study_that_ships_is_complete(name):
     assert study.source
     assert list(study.scales) == ["smoke", "quick", "full"]
     assert all(scale.summary and scale.time for scale in study.scales.values())
+
+
+SIGNED = {"x0", "example.filter_bias"}  # a position, an offset
+FROM_ZERO = {  # an amount that may be none, or an index
+    "clip.norm", "clip.value", "data.validation", "example.target", "label_smoothing", "log_every", "lr",
+    "optimizer.lr", "padding", "patience", "penalty.l1", "penalty.l2", "schedule.warmup", "smallest", "target",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_a_number_below_what_means_something_is_refused(name):
+    """No network on no pixels, no steps of a negative number: sizes and counts are from 1 on, amounts from 0 on."""
+    settings = studies.find(name).settings
+    for key, field in settings_fields(settings).items():
+        kinds = {field.annotation, *get_args(field.annotation)}
+        if kinds & {int, float} and key not in SIGNED:
+            for value in ["-1", "-0.001"] + ["0"] * (key not in FROM_ZERO):
+                with pytest.raises(BadInput, match=re.escape(key.rpartition(".")[2])):
+                    load(settings, sets=[f"{key}={value}"])
 
 
 def test_every_is_all_that_ship_in_order():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from underhood.data.augmentation import Chain, Crop, Flip
+from underhood.data.split import split
 from underhood.errors import BadInput
 from underhood.settings import load, non_default
 from underhood.training.learner import NetworkLearner
@@ -64,6 +65,18 @@ def test_an_image_looks_alike_whatever_the_batch_the_subset_and_the_split():
         batches = [whole.batch(where[i : i + size]) for i in range(0, len(where), size)]
         np.testing.assert_array_equal(np.concatenate([b for b, _ in batches]), x)
         np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), t)
+
+
+def test_the_seed_decides_which_images_are_held_out_and_which_are_used():
+    first, again, other = (read(data(), None, seed, "float32") for seed in (3, 3, 4))
+    training, validation = split(len(first.train.images), 0.1, 3)
+    np.testing.assert_array_equal(first.validation.rows, validation)
+    assert np.isin(first.train.rows, training).all()
+    for name in ("train", "validation", "test"):
+        rows = getattr(first, name).rows
+        assert (np.diff(rows) > 0).all()
+        np.testing.assert_array_equal(getattr(again, name).rows, rows)
+        assert getattr(other, name).rows.tolist() != rows.tolist()
 
 
 def test_repeats_come_with_their_labels():
