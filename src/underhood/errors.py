@@ -15,7 +15,7 @@ class UnderhoodError(Exception):
 
 
 class BadInput(UnderhoodError, ValueError):
-    """The user's words, settings, data or files are wrong: name the place and the nearest right value."""
+    """The user's words, settings, data or files are wrong: name the location and the nearest right value."""
 
     exit_code = 2
 

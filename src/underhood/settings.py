@@ -110,7 +110,7 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class Layer:
-    """Settings from one source: nested values, for each key the place to name when it is wrong, and what
+    """Settings from one source: nested values, for each key the location to name when it is wrong, and what
     could not even be read.
     """
 

@@ -41,7 +41,7 @@ class Estimate:
 class Column:
     """`name` is the key in the rows, `title` and `unit` what a reader sees.
 
-    `format` is a Python format spec for the numbers (".3f", ",d"). With ".2%" the values are shares, the sign
+    `format` is a Python format spec for the numbers (".3f", ",d"). With ".2%" the values are fractions, the sign
     moves into the header, and 0.0171 reads 1.71. Without a format, counts get thousands separators and other
     numbers four significant digits.
     """

@@ -172,7 +172,7 @@ def test_the_copy_is_what_others_can_read(source: Source) -> None:
     }
 
 
-LOAD_WHEN_TOLD = """
+LOAD_WHEN_ASKED = """
 import sys, underhood.data
 print("ready", flush=True)
 sys.stdin.readline()
@@ -183,7 +183,7 @@ print(cifar.fingerprint, cifar.train.images.sum())
 
 def test_processes_that_convert_at_once(root: Path, formats: Any) -> None:
     formats.cifar10(root, n=50)
-    command = [sys.executable, "-c", LOAD_WHEN_TOLD, str(root)]
+    command = [sys.executable, "-c", LOAD_WHEN_ASKED, str(root)]
     workers = [Popen(command, stdin=PIPE, stdout=PIPE, text=True, bufsize=1) for _ in range(4)]
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"

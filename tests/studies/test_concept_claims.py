@@ -171,7 +171,7 @@ def test_no_number_of_seeds_shows_a_difference_that_is_none():
 
 
 def test_the_outlook_guesses_nothing_from_one_seed():
-    assert Finding("x", Summary.of([1.0]), "above").outlook == "how many seeds would decide cannot be told from one"
+    assert Finding("x", Summary.of([1.0]), "above").outlook == "how many seeds would decide cannot be said from one"
     assert "about 4 seeds" in Finding("x", Summary.of([1.0, 2.0, 3.0]), "above").outlook
     assert "more than 200 seeds" in Finding("x", Summary.of([-1.0, 1.0]), "above").outlook
 

@@ -32,7 +32,7 @@ LONG = {
 SHARED = {*settings_fields(TrainingSettings), *settings_fields(BackendSettings)} - {"batch_size"}
 
 # Reports that say too little: strict, so that what is mended leaves the list. It is empty, and should stay so.
-UNTOLD: dict[tuple[str, str], str] = {}
+UNREPORTED: dict[tuple[str, str], str] = {}
 
 
 def two_values(study: Study, key: str) -> list | None:
@@ -90,8 +90,8 @@ def cases():
 
 def marks(name: str, key: str) -> list:
     found = [pytest.mark.slow] if name in LONG or key == "verify" else []
-    if (name, key) in UNTOLD:
-        found.append(pytest.mark.xfail(reason=UNTOLD[name, key], strict=True))
+    if (name, key) in UNREPORTED:
+        found.append(pytest.mark.xfail(reason=UNREPORTED[name, key], strict=True))
     return found
 
 

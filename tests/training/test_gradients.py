@@ -97,7 +97,7 @@ def test_an_epoch_without_measuring_trains_the_same():
 @pytest.mark.parametrize("backend", ["underhood", "torch"])
 @pytest.mark.parametrize("passes", [2, 3, 64])
 def test_a_batch_in_several_passes_is_the_batch(backend, passes):
-    """40 images and 3 passes: 14, 13 and 13 of them, each with its share of the mean."""
+    """40 images and 3 passes: 14, 13 and 13 of them, each with its fraction of the mean."""
     whole, parted = (
         list(
             train(

@@ -40,7 +40,7 @@ def measured(events):
     return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
 
 
-def told(events):
+def outcome(events):
     """The result, but for the clock's."""
     return {name: value for name, value in events[-1].values.items() if name not in CLOCKED}
 
@@ -62,7 +62,7 @@ def same_after_stops(chosen, stops, tmp_path):
     last = run(chosen, resume=resume)
     assert found + measured(last) == measured(whole)
     assert weights(last, tmp_path / "a") == weights(whole, tmp_path / "b")
-    assert told(last) == told(whole)
+    assert outcome(last) == outcome(whole)
     return whole[-1].values
 
 
@@ -175,8 +175,8 @@ def test_every_epoch_augments_anew():
     seen = [frozenset(epoch) for epoch in epochs]
     assert len(set(seen)) == 3
     plain = frozenset(shown()[0][0])
-    share = [len(plain & each) / len(plain) for each in seen]
-    assert all(0.35 < each < 0.65 for each in share)  # half of the images are as they were, by a coin of each epoch
+    kept = [len(plain & each) / len(plain) for each in seen]
+    assert all(0.35 < each < 0.65 for each in kept)  # half of the images are as they were, by a coin of each epoch
 
 
 def test_the_learner_is_told_the_step_the_factor_and_whether_it_is_measured():

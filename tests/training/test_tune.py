@@ -37,12 +37,12 @@ class Paper:
     def __init__(self, chosen, seed, parts):
         means = {key: getattr(chosen, key) for key in PLAIN}
         self.name = Candidate(means).name
-        self.shares = []
+        self.factors = []
         if self.name in self.broken:
             raise RuntimeError(self.broken[self.name])
 
-    def prepare(self, step, share, measuring):
-        self.shares.append(share)
+    def prepare(self, step, factor, measuring):
+        self.factors.append(factor)
 
     def step(self, x, t):
         return self.losses.get(self.name, 2.0), 0
@@ -168,11 +168,11 @@ def test_what_the_settings_name_is_kept(on_paper):
 
 def test_the_few_steps_go_through_the_whole_schedule(on_paper):
     on_paper({}, chosen=settings(schedule={"name": "one-cycle", "peak": 0.5, "start": 0.0}, epochs=100))
-    shares = on_paper.made[0].shares
-    assert len(shares) == 12
-    assert shares[0] == pytest.approx(0, abs=1e-6)
-    assert max(shares) == shares[6] == pytest.approx(1, abs=1e-3)
-    assert shares[11] < 0.1
+    factors = on_paper.made[0].factors
+    assert len(factors) == 12
+    assert factors[0] == pytest.approx(0, abs=1e-6)
+    assert max(factors) == factors[6] == pytest.approx(1, abs=1e-3)
+    assert factors[11] < 0.1
 
 
 # ---- for real, at small scale
@@ -186,7 +186,7 @@ def test_real_candidates_start_alike_and_the_loss_falls(monkeypatch):
     heard = []
     chosen = settings(optimizer={"name": "sgd", "lr": 0.1, "momentum": 0.9})
     parts = read(chosen.data, None, 0, chosen.dtype)
-    found = tune(chosen, 0, parts, rule=SHORT, tell=heard.append)
+    found = tune(chosen, 0, parts, rule=SHORT, report=heard.append)
     assert heard == [f"tuning: {each.name}" for each in found.candidates]
     plain = found.candidates[0]
     learner = NetworkLearner(chosen, 0, parts)

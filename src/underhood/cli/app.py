@@ -31,7 +31,7 @@ To begin with:
 
     underhood run quickstart    train three optimisers on real scans of digits
     underhood studies           what else there is to find out
-    underhood doctor            is everything in place on this machine?
+    underhood doctor            is everything in index on this machine?
 """
 
 EPILOGUE = """\
@@ -49,7 +49,7 @@ COMMANDS: dict[Group, tuple[Any, ...]] = {
     HOUSE: (data, doctor),
 }
 
-# The disk is full, or the place is not ours to write: the environment's fault, not the user's words'.
+# The disk is full, or the folder is not ours to write: the environment's fault, not the user's words'.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -66,12 +66,12 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for group, commands in COMMANDS.items():
-        for place, command in enumerate(commands):
+        for index, command in enumerate(commands):
             if isinstance(command, App):
-                command.group, command.sort_key = group, place
+                command.group, command.sort_key = group, index
                 app.command(command)
             else:
-                app.command(command, group=group, sort_key=place)
+                app.command(command, group=group, sort_key=index)
     for flag in ("--help", "--version"):
         app[flag].group = HELP
     return app

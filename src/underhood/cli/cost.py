@@ -103,8 +103,8 @@ def cost(
         print(found.to_markdown(), end="")
     elif html is None or verify:
         skipped = {"arithmetic"} if brief else set()
-        for place, table in enumerate(table for table in found.tables() if table.name not in skipped):
-            print("\n" * (place > 0), end="")
+        for index, table in enumerate(table for table in found.tables() if table.name not in skipped):
+            print("\n" * (index > 0), end="")
             print_table(table)
     if html is not None:
         html.write_text(found.to_html(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Mistakes in the words of a command line, said as everywhere: the place, what is wrong, the nearest right word."""
+"""Mistakes in the words of a command line, said as everywhere: the location, what is wrong, the nearest right word."""
 
 from collections.abc import Iterable
 from string import ascii_lowercase

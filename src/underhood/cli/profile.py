@@ -26,7 +26,7 @@ def profile(
     device: Annotated[str, Parameter(help="cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[int | None, Parameter(show_default=False, help="Threads to compute with.")] = None,
     dtype: Annotated[
-        Literal["float32", "float64", "bfloat16", "float16"], Parameter(help="What the numbers are.")
+        Literal["float32", "float64", "bfloat16", "float16"], Parameter(help="The elements' type.")
     ] = "float32",
     memory_format: Annotated[
         Literal["contiguous", "channels_last"], Parameter(help="How images lie in memory.")
@@ -92,8 +92,8 @@ def show(found: Any, *, json: bool, csv: bool, markdown: bool, html: Path | None
     elif markdown:
         print(found.to_markdown(), end="")
     elif html is None:
-        for place, table in enumerate(found.tables()):
-            print("\n" * (place > 0), end="")
+        for index, table in enumerate(found.tables()):
+            print("\n" * (index > 0), end="")
             print_table(table)
     if html is not None:
         html.write_text(found.to_html(), encoding="utf-8")

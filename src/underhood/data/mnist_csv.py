@@ -68,7 +68,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
 def _parsed(text: bytes) -> NDArray[np.int16] | None:
     """The lines as a table (lines, 785) of numbers 0 to 255, or None if it is not exactly that."""
     codes = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(codes < ZERO)  # the place after each number
+    ends = np.flatnonzero(codes < ZERO)  # the position after each number
     if len(ends) % COLUMNS:
         return None
     separators = codes[ends].reshape(-1, COLUMNS)

@@ -37,17 +37,17 @@ class Rows:
         into = out.reshape(-1).data
         firsts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)  # of runs of neighbours
         ends = np.append(firsts[1:], len(rows)) * self.size
-        places = self.start + rows[firsts].astype(np.int64) * self.size
-        for first, end, place in zip((firsts * self.size).tolist(), ends.tolist(), places.tolist(), strict=True):
-            self._fill(into[first:end], place)
+        offsets = self.start + rows[firsts].astype(np.int64) * self.size
+        for first, end, offset in zip((firsts * self.size).tolist(), ends.tolist(), offsets.tolist(), strict=True):
+            self._fill(into[first:end], offset)
         return out
 
-    def _fill(self, into: memoryview, place: int) -> None:
+    def _fill(self, into: memoryview, offset: int) -> None:
         while len(into):
-            count = os.preadv(self.file, [into], place)
+            count = os.preadv(self.file, [into], offset)
             if not count:
                 raise MissingPiece(f"{self.path}: was cut short while it was read; remove it, and it is made again.")
-            into, place = into[count:], place + count
+            into, offset = into[count:], offset + count
 
 
 def readable(array: NDArray[np.uint8]) -> Rows | None:

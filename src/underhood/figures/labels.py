@@ -10,7 +10,7 @@ GAP = 15.0  # pixels from one base line of 12 px to the next
 
 
 def apart(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Places nearest to `wanted` (in least squares) that keep `gap` between neighbours inside [low, high].
+    """Positions nearest to `wanted` (in least squares) that keep `gap` between neighbours inside [low, high].
 
     Neighbours that come too close form a block, which sits at the mean of what its members want; blocks that
     touch merge. When all of them do not fit, they spread evenly over the room there is.
@@ -19,7 +19,7 @@ def apart(wanted: list[float], gap: float, low: float, high: float) -> list[floa
         return []
     gap = min(gap, (high - low) / max(1, len(wanted) - 1))
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    blocks: list[tuple[float, list[int]]] = []  # (place of the first member, members)
+    blocks: list[tuple[float, list[int]]] = []  # (position of the first member, members)
     for i in order:
         members = [i]
         while True:
@@ -29,11 +29,11 @@ def apart(wanted: list[float], gap: float, low: float, high: float) -> list[floa
                 break
             members = blocks.pop()[1] + members
         blocks.append((start, members))
-    places = [0.0] * len(wanted)
+    positions = [0.0] * len(wanted)
     for start, members in blocks:
         for k, m in enumerate(members):
-            places[m] = start + k * gap
-    return places
+            positions[m] = start + k * gap
+    return positions
 
 
 def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height: int) -> list[Row]:
@@ -42,10 +42,10 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
     for key, rows in groups.items():
         if drawn := [row for row in rows if row[x.field] is not None and row[y.field] is not None]:
             ends.append((key, drawn[-1][x.field], drawn[-1][y.field]))
-    places = apart([height * y.fraction(end[2]) for end in ends], GAP, 0, height)
+    positions = apart([height * y.fraction(end[2]) for end in ends], GAP, 0, height)
     data = [
-        {"key": key, "label": label(key), "x": last, "y": end, "at": y.at(place / height)}
-        for (key, last, end), place in zip(ends, places, strict=True)
+        {"key": key, "label": label(key), "x": last, "y": end, "at": y.at(position / height)}
+        for (key, last, end), position in zip(ends, positions, strict=True)
     ]
     shared = {"color": {**colour, "field": "key"}, "strokeDash": {"value": [1, 0]}, "tooltip": None}
     leader = {
@@ -53,9 +53,9 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
         "data": {"values": data},
         "encoding": {
             **shared,
-            "x": {**x.place(), "field": "x"},
+            "x": {**x.position(), "field": "x"},
             "x2": {"value": "width"},
-            "y": {**y.place(), "field": "y"},
+            "y": {**y.position(), "field": "y"},
             "y2": {"field": "at"},
         },
     }
@@ -64,7 +64,7 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
         "data": {"values": data},
         "encoding": {
             "x": {"value": "width"},
-            "y": {**y.place(), "field": "at"},
+            "y": {**y.position(), "field": "at"},
             "text": {"field": "label", "type": "nominal"},
             "color": {"value": INK},
         },
@@ -81,7 +81,7 @@ def at_points(rows: list[Row], name: str, x: Axis, y: Axis, band: tuple[str, str
     """A layer with the name of each point right, left, above or below of it; what finds no room is left out.
 
     `band` are the fields between which its whisker stands.
-    The places are found for a plot of the usual width; a wider one only leaves more room.
+    The positions are found for a plot of the usual width; a wider one only leaves more room.
     """
     width = WIDTH - 70
     marks = [_mark(row, x, y, band, width, height) for row in rows]
@@ -97,8 +97,8 @@ def at_points(rows: list[Row], name: str, x: Axis, y: Axis, band: tuple[str, str
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 side = "left" if dx > 0 else "right" if dx < 0 else "center"
-                place = {"x": row[x.field], "y": row[y.field], "label": label(row[name])}
-                data.append({**place, "dx": dx, "dy": round(dy, 1), "side": side})
+                position = {"x": row[x.field], "y": row[y.field], "label": label(row[name])}
+                data.append({**position, "dx": dx, "dy": round(dy, 1), "side": side})
                 break
     return {
         "mark": {
@@ -110,8 +110,8 @@ def at_points(rows: list[Row], name: str, x: Axis, y: Axis, band: tuple[str, str
         },
         "data": {"values": data},
         "encoding": {
-            "x": {**x.place(), "field": "x"},
-            "y": {**y.place(), "field": "y"},
+            "x": {**x.position(), "field": "x"},
+            "y": {**y.position(), "field": "y"},
             "text": {"field": "label", "type": "nominal"},
             "color": {"value": INK},
             "tooltip": None,

@@ -23,7 +23,7 @@ SMALLEST = 480  # pixels down to which a page may shrink it
 WIDEST = 620  # pixels of a drawing, filled or not, so that pages show all of them at one scale
 GAP = 16
 NAME = 22  # pixels above a picture for its name
-PLACE: dict[str, Any] = {"type": "quantitative", "axis": None}
+POSITION: dict[str, Any] = {"type": "quantitative", "axis": None}
 
 Pixels = NDArray[np.uint8]  # (H, W) or (H, W, 3)
 
@@ -116,8 +116,8 @@ def _label_place(
 
 
 def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str, Any]:
-    x = {"field": "x", **PLACE, "scale": {"domain": [0, WIDEST], "nice": False}}
-    y = {"field": "y", **PLACE, "scale": {"domain": [height, 0], "nice": False, "zero": False}}
+    x = {"field": "x", **POSITION, "scale": {"domain": [0, WIDEST], "nice": False}}
+    y = {"field": "y", **POSITION, "scale": {"domain": [height, 0], "nice": False, "zero": False}}
     ends = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
     names = ", ".join(row["name"] for row in rows if row["what"] == "picture")
     colour = {"field": "kind", "type": "nominal", "scale": {"domain": kinds, "range": _turns(COLOURS, kinds)}}

@@ -69,7 +69,7 @@ class Axis:
         ticks = [step * 10.0**power for power in range(first, last + 1, every) for step in steps]
         return [tick for tick in ticks if self.low <= tick <= self.high]
 
-    def place(self) -> Row:
+    def position(self) -> Row:
         """The encoding for layers that share the axis and draw none: a row's own fields go in."""
         scale = {"domain": [self.low, self.high], "nice": False, "zero": False}
         return {"type": "quantitative", "scale": {"type": "log", **scale} if self.log else scale}
@@ -85,7 +85,7 @@ class Axis:
             axis["format"] = trimmed(self._finer(spec)) or "~g"
         if self.log and len(ticks := self._ticks()) > 1:
             axis["values"] = ticks
-        return {"field": escaped(self.field), **self.place(), "axis": axis}
+        return {"field": escaped(self.field), **self.position(), "axis": axis}
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,10 @@ def parse_inputs(texts: Iterable[str], image: tuple[int, ...] | None = None) -> 
         if not rest:
             named[first] = spec
             continue
-        place = named.setdefault(first, {})
+        level = named.setdefault(first, {})
         for key in rest[:-1]:
-            place = place.setdefault(key, {})
-        place[rest[-1]] = spec
+            level = level.setdefault(key, {})
+        level[rest[-1]] = spec
     return Inputs(tuple(positional), named)
 
 

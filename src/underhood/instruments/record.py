@@ -63,12 +63,12 @@ class Operation:
 
     @property
     def base(self) -> str:
-        """The operation that this is the in-place form of, if it is one: `as_strided` of `as_strided_`."""
+        """The operation that this is the in-location form of, if it is one: `as_strided` of `as_strided_`."""
         return self.name.removesuffix("_") or self.name
 
     @property
     def is_view(self) -> bool:
-        """Whether it gives its input another shape and computes nothing, in place or not."""
+        """Whether it gives its input another shape and computes nothing, in location or not."""
         return any(overload.is_view for overload in self._overloads())
 
     @property
@@ -78,7 +78,7 @@ class Operation:
         return self.base in UNTAGGED or any(pointwise in overload.tags for overload in self._overloads())
 
     def _overloads(self) -> Iterator[Any]:
-        """Its overload, and those of the operation that it is the in-place form of."""
+        """Its overload, and those of the operation that it is the in-location form of."""
         yield self.overload
         if self.overload.namespace == "aten" and (packet := getattr(load_torch().ops.aten, self.base, None)):
             yield from (getattr(packet, key) for key in packet.overloads())
@@ -158,7 +158,7 @@ def record(module: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> R
         try:
             module(*positional, **named)
         except Exception as error:
-            raise PassError(tape.place(), error) from error
+            raise PassError(tape.location(), error) from error
     # named now, not before: a Lazy module's parameters have got their shapes meanwhile
     parameters = tape.names(module.named_parameters(remove_duplicate=False))
     return Record(tape.root.calls[0], inputs, parameters, tape.names(module.named_buffers(remove_duplicate=False)))
@@ -189,7 +189,7 @@ class _Tape:
         self.count = 0
 
     def value(self, tensor: Any) -> Value:
-        """The tensor's Value; a tensor that was resized in place gets a new one."""
+        """The tensor's Value; a tensor that was resized in location gets a new one."""
         shape = tuple(tensor.size())  # not .shape, which Lazy parameters refuse
         known = self.tensors.get(tensor)
         if known is not None and known.shape == shape:
@@ -217,7 +217,7 @@ class _Tape:
                 found.setdefault(self.value(tensor).number, []).append(name)
         return found
 
-    def place(self) -> str:
+    def location(self) -> str:
         """The innermost module that is running."""
         running = [call for call in self.stack if call.module is not None]
         if not running or not running[-1].path:

@@ -92,8 +92,8 @@ def pool_arguments(args: Sequence[Any], average: bool) -> list[tuple[int, int, i
     stride = spread(args[2], axes) if len(args) > 2 and args[2] else kernel
     padding = spread(args[3], axes) if len(args) > 3 else [0] * axes
     dilation = spread(args[4], axes) if not average and len(args) > 4 else [1] * axes
-    place = 4 if average else 5
-    ceil = bool(args[place]) if len(args) > place else False
+    index = 4 if average else 5
+    ceil = bool(args[index]) if len(args) > index else False
     return [(*one, ceil) for one in zip(kernel, stride, padding, dilation, strict=True)]
 
 

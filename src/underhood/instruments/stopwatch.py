@@ -66,7 +66,7 @@ class Rule:
 
 
 class Clock(Protocol):
-    """Runs a piece of work and tells what it gave and how many seconds it took."""
+    """Runs a piece of work and returns what it gave and how many seconds it took."""
 
     def __call__(self, work: Callable[[], Any]) -> tuple[Any, float]: ...
 

@@ -93,16 +93,16 @@ def short(error: BaseException) -> str:
 
 def is_place(what: str) -> bool:
     """Whether a text names a file or a module rather than something of ours."""
-    place, _, attribute = what.partition(":")
-    return bool(attribute) or place.endswith(".py") or Path(place).is_file()
+    location, _, attribute = what.partition(":")
+    return bool(attribute) or location.endswith(".py") or Path(location).is_file()
 
 
 def locate(what: str) -> tuple[Any, str, ModuleType]:
     """What `FILE.py:thing` or `package.module:thing` is, its name in full, and the module that it stands in."""
-    place, _, attribute = what.partition(":")
-    home = load_file(Path(place)) if place.endswith(".py") or Path(place).is_file() else _import(place)
-    name = attribute.removesuffix("()") or _only_network(home, place)
-    return _attribute(home, place, name), f"{place}:{name}", home
+    location, _, attribute = what.partition(":")
+    home = load_file(Path(location)) if location.endswith(".py") or Path(location).is_file() else _import(location)
+    name = attribute.removesuffix("()") or _only_network(home, location)
+    return _attribute(home, location, name), f"{location}:{name}", home
 
 
 def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
@@ -191,24 +191,24 @@ def _where(path: Path, error: Exception) -> str:
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
-def _import(place: str) -> ModuleType:
+def _import(location: str) -> ModuleType:
     try:
-        return import_module(place)
+        return import_module(location)
     except ImportError as error:
-        raise BadInput(f"{place}: {error}") from None
+        raise BadInput(f"{location}: {error}") from None
 
 
-def _attribute(home: ModuleType, place: str, name: str) -> Any:
+def _attribute(home: ModuleType, location: str, name: str) -> Any:
     thing: Any = home
     for part in name.split("."):
         if not hasattr(thing, part):
             choices = [key for key in vars(thing) if not key.startswith("_")]
-            raise BadInput(f'{place} has no "{part}": {nearest(part, choices)}')
+            raise BadInput(f'{location} has no "{part}": {nearest(part, choices)}')
         thing = getattr(thing, part)
     return thing
 
 
-def _only_network(home: ModuleType, place: str) -> str:
+def _only_network(home: ModuleType, location: str) -> str:
     base = load_torch().nn.Module
     names = [
         name
@@ -218,4 +218,4 @@ def _only_network(home: ModuleType, place: str) -> str:
     if len(names) == 1:
         return names[0]
     found = f"it defines {', '.join(names)}" if names else "it defines no torch.nn.Module"
-    raise BadInput(f"{place}: say which network, as {place}:Class; {found}")
+    raise BadInput(f"{location}: say which network, as {location}:Class; {found}")

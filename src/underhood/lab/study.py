@@ -60,7 +60,7 @@ def _no_data(settings: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Study:
-    """A question, the trials that answer it, and the report that tells the answer.
+    """A question, the trials that answer it, and the report that gives the answer.
 
     `report` makes a document of the results; `data` names the data set that settings use, whose content is
     part of the trials' ids; `base` is set below everything the scale and the user set.

@@ -40,7 +40,7 @@ def _try_all(task: dict[str, Any]) -> Tuning:
     parts = read(settings.data, task["data"] and Path(task["data"]), spec.seed, settings.dtype)
     parts = resident(parts, settings)
     pin_threads(spec.threads)
-    return tune(settings, spec.seed, parts, tell=lambda text: print(text, file=sys.stderr, flush=True))
+    return tune(settings, spec.seed, parts, report=lambda text: print(text, file=sys.stderr, flush=True))
 
 
 if __name__ == "__main__":

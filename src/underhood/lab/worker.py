@@ -123,7 +123,7 @@ class _Recorder:
     def __init__(self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None]) -> None:
         self.task, self.folder, self.emit = task, folder, emit
         self.began = self.saved_at = time.monotonic()
-        self.told_at = 0.0
+        self.reported_at = 0.0
         self.codes: list[str] = []
         self.metrics = folder.metrics_file.open("ab")
 
@@ -187,12 +187,12 @@ class _Recorder:
         values = {name: float(value) for name, value in metric.values.items()}
         self.metrics.write(f"{line_of({'step': metric.step} | values)}\n".encode())
         self.metrics.flush()  # a reader sees whole lines as they come
-        if time.monotonic() - self.told_at >= 1 / STEPS_PER_SECOND:
-            self.told_at = time.monotonic()
+        if time.monotonic() - self.reported_at >= 1 / STEPS_PER_SECOND:
+            self.reported_at = time.monotonic()
             self.emit(TrialStep(self.task.trial, metric.step, values))
 
     def _artefact(self, artefact: Artefact) -> None:
-        """Written beside its place, then moved there: an artefact is whole or not there."""
+        """Written beside where it belongs, then moved there: an artefact is whole or not there."""
         path = (self.folder.artefacts / artefact.name).resolve()
         if not path.is_relative_to(self.folder.artefacts.resolve()):
             raise BadInput(f"artefact {artefact.name}: lies outside the trial's folder")

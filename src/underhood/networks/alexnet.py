@@ -4,7 +4,7 @@
               → conv3 384×13×13 → conv3 384×13×13 → conv3 256×13×13 → pool 256×6×6 → 4096 → 4096 → 1000
 
 As published it runs on two GPUs that exchange their maps only before the third convolution and the fully
-connected layers: the second, fourth and fifth convolutions are in two groups, and 60,965,224 numbers are
+connected layers: the second, fourth and fifth convolutions are in two groups, and 60,965,224 parameters are
 learnt. With one group they are 62,378,344. Today's libraries mean the author's second design by the name
 (one GPU; 64 and 192 filters first, no response normalisation): 61,100,840.
 

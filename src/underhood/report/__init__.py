@@ -1,6 +1,6 @@
 """From results to something one reads.
 
-document.py     what a study tells: question, answer, words, tables, figures, equations
+document.py     what a study reports: question, answer, words, tables, figures, equations
 facts.py        how it was run
 html.py         one file for a browser; markdown.py, pdf.py and terminal.py the same elsewhere
 prose.py        the few marks of its texts; mathematics.py and formulas.py its LaTeX

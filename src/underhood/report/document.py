@@ -1,4 +1,4 @@
-"""What a study tells: a question, an answer, and sections of words, tables, figures and equations.
+"""What a study reports: a question, an answer, and sections of words, tables, figures and equations.
 
     Document(
         title="Adaptive optimisers",

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-LOSSES = ("train_loss", "loss", "validation_loss")  # the first of these that a trial tells is shown
-SHARES = ("test_error", "validation_error", "test_accuracy", "validation_accuracy")
+LOSSES = ("train_loss", "loss", "validation_loss")  # the first of these that a trial reports is shown
+FRACTIONS = ("test_error", "validation_error", "test_accuracy", "validation_accuracy")
 BAR = 16  # letters
 SHOWN = 8  # trials at once; more are counted
 
 
 @dataclass
 class Trial:
-    """A trial under way, as far as its events told."""
+    """A trial under way, as far as its events say."""
 
     label: str
     began: float
@@ -50,7 +50,7 @@ class Trial:
 
     @property
     def fraction(self) -> float | None:
-        """How much of it is done, where epochs are told and counted."""
+        """How much of it is done, where epochs are reported and counted."""
         epoch = self.values.get("epoch")
         return None if epoch is None or not self.epochs else min(1.0, max(0.0, epoch / self.epochs))
 
@@ -229,8 +229,8 @@ def _latest(values: Mapping[str, float]) -> str:
 
 def _numbers(values: Mapping[str, Any]) -> str:
     """The result's number that people ask for first."""
-    for name in (*SHARES, *LOSSES):
+    for name in (*FRACTIONS, *LOSSES):
         if isinstance(value := values.get(name), int | float):
-            text = f"{value:.2%}" if name in SHARES else number(value)
+            text = f"{value:.2%}" if name in FRACTIONS else number(value)
             return f"{name.replace('_', ' ')} {text}, "
     return ""

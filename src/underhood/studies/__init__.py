@@ -87,7 +87,7 @@ def in_file(path: Path, name: str = "") -> "Study":
 
 
 def _loaded(path: Path) -> "ModuleType":
-    """The module of a user's file; what goes wrong in it is told with its line."""
+    """The module of a user's file; what goes wrong in it is said with its line."""
     from underhood.lab.trial import load_file
 
     try:

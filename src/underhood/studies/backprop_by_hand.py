@@ -32,7 +32,7 @@ from underhood.trials import Context, Event, Result
 Array = np.ndarray
 Matrix = list[list[float]]
 STEP = 1e-20
-ASKED = ("x", "W1", "b1", "f1", "a", "W2", "b2", "f2")  # the gradients that are told, in the order of the pass
+ASKED = ("x", "W1", "b1", "f1", "a", "W2", "b2", "f2")  # the gradients that are reported, in the order of the pass
 
 
 class BackpropByHandSettings(Settings):

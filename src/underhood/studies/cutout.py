@@ -160,7 +160,7 @@ def _torch_gap(x: Array, cut: Array, centres: Rows, size: int) -> float | None:
 
 
 def _pictures(settings: CutoutSettings, root: Path | None) -> tuple[str, Array, Array, Array, str]:
-    """The set's name, its first pictures (N, 3, H, W) from 0 to 255, mean and deviation, and what to tell."""
+    """The set's name, its first pictures (N, 3, H, W) from 0 to 255, mean and deviation, and what to say of them."""
     name, said = settings.data, ""
     if name == "auto":
         try:

@@ -73,7 +73,7 @@ def measured_stack(layers: int, kernel: int) -> dict[str, Any]:
 
 
 def profile(network: Any, side: int) -> list[float]:
-    """How much of the middle unit's gradient falls on each pixel of its row; all weights alike, shares of the sum."""
+    """The fraction of the middle unit's gradient that falls on each pixel of its row; all weights alike."""
     from underhood.instruments.pytorch import load_torch
     from underhood.instruments.replica import replica
 

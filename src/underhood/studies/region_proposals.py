@@ -45,7 +45,7 @@ from underhood.training.backends import backend
 from underhood.trials import Artefact, Context, Event, Metric, Note, Result
 
 Array = NDArray[Any]
-Share = Annotated[float, Field(gt=0, le=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 HEADS, MEMBERS = 3, 4  # boxes of the worked example of suppression: clusters, and boxes of each
@@ -66,12 +66,12 @@ class RegionProposalsSettings(Settings):
     batch: int = Field(4, ge=1, le=64, description="scenes a step")
     lr: float = Field(0.002, gt=0, description="Adam's; a fifth of it in the last 30 % of the steps")
     sampled: int = Field(64, ge=2, description="anchors a scene that the loss counts, at most half of them objects")
-    foreground: Share = Field(0.5, description="an anchor is an object from this IoU on; 0.7 in the paper")
-    background: Share = Field(0.3, description="and background below this one")
+    foreground: Fraction = Field(0.5, description="an anchor is an object from this IoU on; 0.7 in the paper")
+    background: Fraction = Field(0.3, description="and background below this one")
     kept_before: int = Field(300, ge=1, le=3000, description="proposals that go into suppression, best first")
     kept_after: int = Field(50, ge=1, description="proposals that are handed on")
     smallest: float = Field(4, ge=0, description="sides in pixels below which a proposal is dropped")
-    threshold: Share = Field(0.7, description="suppression removes what overlaps a better box by more than this IoU")
+    threshold: Fraction = Field(0.7, description="suppression removes what overlaps a better box by more than this IoU")
     test_scenes: int = Field(20, ge=1, description="fresh scenes to count how many objects the proposals cover")
     backend: Literal["auto", "torch", "underhood"] = Field(
         "auto", description="what trains the network: PyTorch where it is installed, else this package's engine"

@@ -27,7 +27,7 @@ TITLE = "One training on two back ends"
 QUESTION = "Do the engine and PyTorch train to the same accuracy, and how long does each take?"
 Pairs = list[tuple[dict[str, Any], dict[str, Any]]]
 VAGUE = 100  # an interval of a ratio whose ends are more than that many times apart tells nobody anything
-TOLD = ["test_error", "test_loss", "seconds"]
+REPORTED = ["test_error", "test_loss", "seconds"]
 
 
 def report(results: Results) -> Document:
@@ -40,7 +40,7 @@ def report(results: Results) -> Document:
             Section(
                 "Side by side",
                 [
-                    results_table("After the last epoch", results, TOLD, "Back end"),
+                    results_table("After the last epoch", results, REPORTED, "Back end"),
                     *(_pairs(pairs) for pairs in [_paired(results)] if pairs),
                 ],
             ),

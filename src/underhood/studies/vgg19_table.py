@@ -76,7 +76,7 @@ def shift(found: dict[str, Any]) -> str:
         found["totals"]["weights"],
     )
     return (
-        f"The first two convolutions write {first / 1e6:.1f} million numbers each, "
+        f"The first two convolutions write {first / 1e6:.1f} million elements each, "
         f"{100 * (first + second) / activations:.0f} % of all activations; the first fully connected layer holds "
         f"{full / 1e6:.1f} million weights, {100 * full / weights:.0f} % of all. Memory goes where the map is large, "
         "parameters go where everything is connected."
@@ -157,7 +157,7 @@ def figures(found: dict[str, Any]) -> list[Figure]:
         x="position",
         y="activations",
         y_format=".3~s",
-        y_title="numbers for one image",
+        y_title="elements for one image",
         caption="Down the network the maps shrink faster than the channels grow.",
         name="activations",
     )

@@ -64,7 +64,7 @@ class Learner(ABC):
         return parts
 
     def prepare(self, step: int, factor: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
-        """Told before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
+        """Called before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
         `measured` will be asked after it.
         """
 

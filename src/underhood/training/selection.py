@@ -32,14 +32,14 @@ def watched(found: list[Found], watch: Watched) -> list[float]:
 
 def best(values: list[float]) -> int | None:
     """Which evaluation was the best; None when there was none."""
-    place = None
+    index = None
     for i, value in enumerate(values):
-        if not isnan(value) and (place is None or value < values[place]):
-            place = i
-    return place
+        if not isnan(value) and (index is None or value < values[index]):
+            index = i
+    return index
 
 
 def enough(values: list[float], patience: int) -> bool:
     """Whether the last `patience` evaluations were no better than the best before them; 0 waits for ever."""
-    place = best(values)
-    return patience > 0 and len(values) - 1 - (-1 if place is None else place) >= patience
+    index = best(values)
+    return patience > 0 and len(values) - 1 - (-1 if index is None else index) >= patience

@@ -167,12 +167,12 @@ def tune(
     parts: Parts,
     *,
     rule: Rule = RULE,
-    tell: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> Tuning:
-    """Try the candidates and choose; `tell` hears what is tried. BadInput where the plain one's loss is no number."""
+    """Try the candidates and choose; `report` hears what is tried. BadInput where the plain one's loss is no number."""
     if not can_be_tuned(settings):
         raise BadInput(NOTHING_TO_CHOOSE)
-    work = _Work(settings, seed, parts, rule, tell)
+    work = _Work(settings, seed, parts, rule, report)
     tried: list[Candidate] = []
     best = 0
     for keys in ROUNDS:
@@ -196,7 +196,7 @@ def _open(settings: TrainingSettings, key: str) -> tuple[Any, ...]:
 
 
 def _best(tried: list[Candidate], steps: int) -> int:
-    """The shortest trial's place, or that of the plainest one that isn't surely longer."""
+    """The shortest trial's index, or that of the plainest one that isn't surely longer."""
     can = [i for i, each in enumerate(tried) if not each.out]
     least = min((tried[i] for i in can), key=lambda each: each.trial(steps))
     return next(i for i in can if not tried[i].surely_longer(least, steps))
@@ -212,13 +212,13 @@ class _Work:
     """What all candidates share: weights, batches, and the plain one's step and loss."""
 
     def __init__(
-        self, settings: TrainingSettings, seed: int, parts: Parts, rule: Rule, tell: Callable[[str], None]
+        self, settings: TrainingSettings, seed: int, parts: Parts, rule: Rule, report: Callable[[str], None]
     ) -> None:
-        self.settings, self.seed, self.parts, self.rule, self.tell = settings, seed, parts, rule, tell
+        self.settings, self.seed, self.parts, self.rule, self.report = settings, seed, parts, rule, report
         count, size = len(parts.train), settings.batch_size
-        train, places = parts.train.in_epoch(seed, 0), np.arange(count)
+        train, rows = parts.train.in_epoch(seed, 0), np.arange(count)
         whole = max(1, count // size)  # batches of the full size
-        self.batches = [train.batch(places[i * size :][:size]) for i in range(min(BATCHES, whole))]
+        self.batches = [train.batch(rows[i * size :][:size]) for i in range(min(BATCHES, whole))]
         per_epoch = -(-count // size)
         self.steps = settings.epochs * per_epoch
         self.factor = settings.schedule.over(per_epoch, settings.epochs, [])
@@ -253,7 +253,7 @@ class _Work:
     def _try(self, options: Options) -> tuple[Learner | None, Candidate]:
         """A few steps: how long they take, and where they bring the loss."""
         candidate = Candidate(options)
-        self.tell(f"tuning: {candidate.name}")
+        self.report(f"tuning: {candidate.name}")
         try:
             subject = self._subject(options)
             times, losses = self._steps(subject)

@@ -4,7 +4,7 @@
         draw(of)  → (n, 1): flipped or not                 of = (seed, epoch, instance): row i for image i
         apply(view, drawn) → view                           drawn: (B, 1), the rows of the batch's images
 
-What is drawn for image i depends on the seed, the epoch and i alone: not on the batch it comes in, its place
+What is drawn for image i depends on the seed, the epoch and i alone: not on the batch it comes in, its position
 there, or how large batches are. Each page of a chain has a stream of its own, so that naming another page moves
 no other's draws; each of M instances has its own, so that the first is what M = 1 would have shown.
 """

@@ -1,4 +1,4 @@
-"""Cutout: a square of zeros over a random place, so that no single part of an object is enough.
+"""Cutout: a square of zeros over a random position, so that no single part of an object is enough.
 
     z[i, j] = 0   where r₁ ≤ i < r₂ and c₁ ≤ j < c₂,   x elsewhere
 

@@ -30,7 +30,7 @@ class Normalise:
     std: Sequence[float] | None = None
 
     name: ClassVar[str] = "normalise"
-    summary: ClassVar[str] = "the place in the order where pixels become mean 0, deviation 1"
+    summary: ClassVar[str] = "the position in the order where pixels become mean 0, deviation 1"
     source: ClassVar[str] = "LeCun et al. 1998, Efficient BackProp"
 
     def __post_init__(self) -> None:

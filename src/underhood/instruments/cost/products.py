@@ -100,10 +100,10 @@ def times(*factors: int) -> str:
 def _convolution(operation: Operation) -> Product:
     x, weight, *_ = operation.args
     is_transposed = operation.args[6]
-    batch, places = x.shape[0], (x.shape if is_transposed else operation.outputs[0].shape)[2:]
+    batch, positions = x.shape[0], (x.shape if is_transposed else operation.outputs[0].shape)[2:]
     first, second, *kernel = weight.shape  # (O, C/g, …), and (C, O/g, …) when transposed
-    macs = batch * prod(kernel) * first * second * prod(places)
-    text = f"({'·'.join(map(str, (*kernel, second)))})·{first}·({'·'.join(map(str, places))})"
+    macs = batch * prod(kernel) * first * second * prod(positions)
+    text = f"({'·'.join(map(str, (*kernel, second)))})·{first}·({'·'.join(map(str, positions))})"
     return Product(macs, _batched(batch, text))
 
 

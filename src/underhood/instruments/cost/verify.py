@@ -28,7 +28,7 @@ class Box:
     """One unit of a layer: the pixels that it sees along each axis, as worked out and as the gradient says.
 
     Where the field reaches beyond the image's border (`beyond`, before and after), the padding of a layer on the way
-    may take the place of the outermost pixels: there the gradient's box may end earlier.
+    may stand for the outermost pixels: there the gradient's box may end earlier.
     """
 
     layer: str
@@ -150,10 +150,10 @@ def _box(row: Layer, image: Any, output: Any, extent: tuple[int, ...]) -> Box:
     unit = tuple(
         _telling(along, int(output.shape[dim]), size) for (dim, along), size in zip(alongs, extent, strict=True)
     )
-    place: list[Any] = [slice(None)] * output.dim()
+    index: list[Any] = [slice(None)] * output.dim()
     for (dim, _), position in zip(alongs, unit, strict=True):
-        place[dim] = position
-    (gradient,) = torch.autograd.grad(output[tuple(place)].sum(), image, retain_graph=True)
+        index[dim] = position
+    (gradient,) = torch.autograd.grad(output[tuple(index)].sum(), image, retain_graph=True)
     touched = gradient.abs().sum(dim=(0, 1)) > 0
     found = tuple(_bounds(touched, axis) for axis in range(len(extent)))
     expected, beyond = [], []
@@ -172,10 +172,10 @@ def _telling(along: Along, units: int, pixels: int) -> int:
 
 def _bounds(touched: Any, axis: int) -> tuple[int, int] | None:
     others = [d for d in range(touched.dim()) if d != axis]
-    places = (
+    positions = (
         touched.any(dim=others[0]) if len(others) == 1 else touched.amax(dim=others) if others else touched
     ).nonzero()
-    return (int(places.min()), int(places.max())) if len(places) else None
+    return (int(positions.min()), int(positions.max())) if len(positions) else None
 
 
 def boxes_table(name: str, found: list[Box]) -> Table:

@@ -70,11 +70,11 @@ class Heap:
             if self.threshold < size <= LARGEST:
                 self.threshold, self.trim = size, 2 * size
             return
-        place = bisect_left(self.holes, (start, 0))
-        if place < len(self.holes) and self.holes[place][0] == start + size:
-            size += self.holes.pop(place)[1]
-        if place and sum(self.holes[place - 1]) == start:
-            before = self.holes.pop(place - 1)
+        index = bisect_left(self.holes, (start, 0))
+        if index < len(self.holes) and self.holes[index][0] == start + size:
+            size += self.holes.pop(index)[1]
+        if index and sum(self.holes[index - 1]) == start:
+            before = self.holes.pop(index - 1)
             start, size = before[0], size + before[1]
         if start + size == self.end and size >= self.trim:
             self.end = start

@@ -15,7 +15,7 @@ from typing import Any
 
 from underhood.instruments.pytorch import load_torch
 
-LINE = 16  # numbers in a line of the cache
+LINE = 16  # elements in a line of the cache
 BUFFERS = 36_000_000  # bytes, whatever the size of the layer
 
 
@@ -29,9 +29,9 @@ def backward_bytes(steps: int, batch: int, inputs: int, units: int) -> int:
     return 4 * steps * batch * (3 * _row(max(inputs, units)) + _row(4 * units) + units) + BUFFERS
 
 
-def _row(numbers: int) -> int:
+def _row(elements: int) -> int:
     """Whole lines, and one more where rows would all fall upon the same lines of the cache."""
-    padded = -(-numbers // LINE) * LINE
+    padded = -(-elements // LINE) * LINE
     return padded + LINE if padded % 256 == 0 else padded
 
 

@@ -62,7 +62,7 @@ def capture(module: Module, inputs: tuple[Any, ...], backward: bool) -> list[Eng
     calls: list[EngineCall] = []
     made: list[tuple[str, bool, set[int]]] = []  # of every module: path, whether it is a layer, its nodes
     times: dict[str, int] = {}
-    places: dict[str, int] = {}  # the call's number on the tape: its order among operations
+    order: dict[str, int] = {}  # the call's number on the tape: its order among operations
     stack: list[str] = []
     handles: list[Any] = []
 
@@ -81,7 +81,7 @@ def capture(module: Module, inputs: tuple[Any, ...], backward: bool) -> list[Eng
             made.append((path, is_layer, {node.number for node in nodes}))
             if is_layer:
                 name = _numbered(times, path or type(member).__name__)
-                places[name] = max((node.number for node in nodes), default=-1)
+                order[name] = max((node.number for node in nodes), default=-1)
                 learnt = list(member.parameters())
                 shape = tuple(out.shape) if isinstance(out, Tensor) else ()
                 calls.append(EngineCall(name, type(member).__name__, member, _held(given), learnt, backward, shape))
@@ -103,17 +103,17 @@ def capture(module: Module, inputs: tuple[Any, ...], backward: bool) -> list[Eng
         _, owner, inside = min(owners, default=(0, "", False))
         if not inside:
             name = _numbered(times, f"{owner}.{node.operation.name}" if owner else node.operation.name)
-            places[name] = node.number
+            order[name] = node.number
             calls.append(_operation(name, node, backward))
-    return _in_order(calls, places)
+    return _in_order(calls, order)
 
 
-def _in_order(calls: list[EngineCall], places: dict[str, int]) -> list[EngineCall]:
-    """Layers as they ran, the operations between them by their place on the tape."""
+def _in_order(calls: list[EngineCall], order: dict[str, int]) -> list[EngineCall]:
+    """Layers as they ran, the operations between them by their position on the tape."""
     last = -1
     keys = {}
     for call in calls:
-        last = max(last, places[call.name]) if call.kind != "function" else places[call.name]
+        last = max(last, order[call.name]) if call.kind != "function" else order[call.name]
         keys[call.name] = last
     return sorted(calls, key=lambda call: keys[call.name])
 

@@ -6,7 +6,7 @@ from underhood.errors import nearest
 from underhood.instruments.profile.roofline import Roofline
 from underhood.instruments.stopwatch import Clock, Rule, Timing, gpu_clock, processor_clock, wall_clock
 
-TELLING = 1e-4  # seconds: a shorter call tells little of FLOP/s
+SHORTEST = 1e-4  # seconds: a shorter call tells little of FLOP/s
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Run:
     @property
     def fastest(self) -> float:
         """The most FLOP/s that a layer's forward reached; layers too short to tell are left out."""
-        timed = [row for row in self.leaves if row.macs and row.forward and row.forward.median >= TELLING]
+        timed = [row for row in self.leaves if row.macs and row.forward and row.forward.median >= SHORTEST]
         return max((2 * (row.macs or 0) / row.forward.median for row in timed if row.forward), default=0.0)
 
     def __getitem__(self, name: str) -> LayerTime:

@@ -152,7 +152,7 @@ def _timings(run: Run) -> list[Timing | None]:
 
 
 def about_sum(run: Run) -> str:
-    """The layers' sum as a share of the whole, and where the rest may be when they are far apart."""
+    """The layers' sum as a fraction of the whole, and where the rest may be when they are far apart."""
     ratio = run.sum / run.seconds
     said = f"{NAMES[run.backend]}: the layers' sum is {ratio:.0%} of the whole network's {run.seconds * MICRO:,.0f} µs."
     if abs(ratio - 1) <= APART:

@@ -8,7 +8,7 @@ from underhood.lab.worker import Task
 
 
 class Executor(Protocol):
-    """Runs tasks and tells of them. It owns no state of the run: losing it loses no result."""
+    """Runs tasks and reports on them. It owns no state of the run: losing it loses no result."""
 
     def submit(self, task: Task) -> None:
         """Start a task; the caller submits no more at once than the executor was made for."""

@@ -85,7 +85,7 @@ class _Worker:
         self.retire()
         inbox.put((self, None))
 
-    def tell(self, word: dict[str, Any]) -> None:
+    def send(self, word: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError, ValueError):  # it is dead, and its end will be heard of
             self.ours.write(f"{line_of(word)}\n".encode())
             self.ours.flush()
@@ -121,7 +121,7 @@ class LocalPool:
     def submit(self, task: Task) -> None:
         worker = self._worker(task.threads)
         worker.task = task
-        worker.tell({"do": "run"} | task.to_json())
+        worker.send({"do": "run"} | task.to_json())
 
     def _worker(self, threads: int) -> _Worker:
         idle = [worker for worker in self._workers if worker.task is None]
@@ -165,7 +165,7 @@ class LocalPool:
                 if kill:
                     worker.kill()
                 else:
-                    worker.tell({"do": "stop", "trial": trial})
+                    worker.send({"do": "stop", "trial": trial})
 
     def close(self) -> None:
         deadline = time.monotonic() + 5

@@ -102,14 +102,14 @@ class Finding:
     def outlook(self) -> str:
         """How many seeds would decide, in words; one seed knows no spread and says nothing of it."""
         if len(self.measured.values) < 2:
-            return "how many seeds would decide cannot be told from one"
+            return "how many seeds would decide cannot be said from one"
         needed = self.seeds_needed
         far = f"about {needed} seeds would decide" if needed else f"more than {MOST_SEEDS} seeds would be needed"
         return f"if mean and spread stay as they are, {far}"
 
 
 def together(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of one claim, each told among how many estimates it stands."""
+    """The findings of one claim, each with the number of estimates it stands among."""
     estimates = sum(not finding.exact and finding.wants != "equal" for finding in findings)
     return [replace(finding, among=max(1, estimates)) for finding in findings]
 

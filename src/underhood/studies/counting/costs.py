@@ -14,7 +14,7 @@ from underhood.tables import Column, Table
 
 
 class CountSettings(Settings):
-    """What every study that counts can be told."""
+    """The settings of every study that counts."""
 
     verify: bool = Field(
         False, description="check the total in a FlopCounterMode pass of its own, and receptive fields by gradients"

@@ -75,8 +75,8 @@ def on_curve(
                 "data": {"values": [low]},
                 "mark": {"type": "point", "shape": "cross", "size": 90, "filled": True},
                 "encoding": {
-                    "x": {**x.place(), "field": "x"},
-                    "y": {**y.place(), "field": "f"},
+                    "x": {**x.position(), "field": "x"},
+                    "y": {**y.position(), "field": "f"},
                     "color": {"value": INK},
                 },
             }
@@ -111,8 +111,8 @@ def _times(marks: list[dict[str, Any]], sides: dict[str, int], x: Axis, y: Axis)
         "data": {"values": data},
         "mark": {"type": "text", "dy": {"expr": "datum.dy"}, "baseline": "middle"},
         "encoding": {
-            "x": {**x.place(), "field": "x"},
-            "y": {**y.place(), "field": "y"},
+            "x": {**x.position(), "field": "x"},
+            "y": {**y.position(), "field": "y"},
             "text": {"field": "t", "type": "nominal"},
             "color": {"value": INK},
         },

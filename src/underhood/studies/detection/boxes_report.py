@@ -1,4 +1,4 @@
-"""What the study region-proposals tells of single boxes: from deltas to boxes, and suppression step by step."""
+"""What the study region-proposals reports of single boxes: from deltas to boxes, and suppression step by step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def ranks(arrays: dict[str, Array]) -> dict[int, str]:
-    """A proposal's name wherever it is told of: its rank by objectness, 1 the best."""
+    """A proposal's name wherever it is named: its rank by objectness, 1 the best."""
     return {int(row): str(rank) for rank, row in enumerate(arrays["best"], 1)}
 
 

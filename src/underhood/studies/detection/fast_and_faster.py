@@ -74,6 +74,6 @@ def fast_and_faster(found: dict[str, Any]) -> list[Any]:
         ),
         "So the answer to *why is it faster* is one part, not all: the proposals. The convolutions cost the same, and "
         "with fewer and better proposals the last part gets cheaper too. Here the network below is so small that its "
-        "map costs next to nothing, which leaves the proposals a larger share than VGG-16 would; the milliseconds "
-        "tell more than the shares.",
+        "map costs next to nothing, which leaves the proposals a larger fraction than VGG-16 would; the milliseconds "
+        "say more than the fractions.",
     ]  # fmt: skip

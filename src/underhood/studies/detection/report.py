@@ -1,4 +1,4 @@
-"""What the study region-proposals tells: Fast beside Faster R-CNN, and the network at work on one picture."""
+"""What the study region-proposals reports: Fast beside Faster R-CNN, and the network at work on one picture."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -110,7 +110,7 @@ class Labels:
 def labels(
     anchors: Array, truths: Array, shape: tuple[int, int], fraction: tuple[float, float], count: int, rng: Any
 ) -> Labels:
-    """Objects: IoU with some truth at or above the first share, or the truth's best anchor. Background: all IoU
+    """Objects: IoU with some truth at or above the first bound, or the truth's best anchor. Background: all IoU
     below the second. The rest, and what crosses the border, teaches nothing. At most half of `count` are objects.
     """
     usable = inside(anchors, *shape)

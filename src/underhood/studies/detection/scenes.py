@@ -16,7 +16,7 @@ TRIES = 50  # to find a position that is free
 def scene(
     rng: np.random.Generator, height: int, width: int, count: int, smallest: float = 0.16, largest: float = 0.5
 ) -> tuple[Pixels, Boxes]:
-    """One scene; objects' sides lie between two shares of the picture's shorter side. Objects hardly overlap."""
+    """One scene; objects' sides lie between two fractions of the picture's shorter side. Objects hardly overlap."""
     picture = _background(rng, height, width)
     boxes: list[tuple[float, float, float, float]] = []
     short = min(height, width)

@@ -92,7 +92,7 @@ def percent(fraction: float, digits: int = 2) -> str:
 
 
 def estimate(summary: Any, digits: int = 2) -> str:
-    """A share over seeds as `1.71 ± 0.05 %`."""
+    """A fraction over seeds as `1.71 ± 0.05 %`."""
     if summary.low is None:
         return percent(summary.mean, digits)
     return f"{100 * summary.mean:.{digits}f} ± {50 * (summary.high - summary.low):.{digits}f} %"

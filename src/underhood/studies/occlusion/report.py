@@ -1,4 +1,4 @@
-"""What the study cutout tells: the pictures before and after, what squares hide, and what single pixels would."""
+"""What the study cutout reports: the pictures before and after, what squares hide, and what single pixels would."""
 
 from typing import Any
 

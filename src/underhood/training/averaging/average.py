@@ -1,10 +1,10 @@
-"""What averaging is: copies of a network's numbers that follow them, and are evaluated and saved in their place.
+"""What averaging is: copies of a network's weights that follow them, and are evaluated and saved in their place.
 
     s: the copy of one entry of the state_dict   w: the entry itself
 
 Every entry with floating-point numbers is followed by the same rule: weights, biases, and the running statistics of
 a BatchNorm, so that statistics and weights belong together. Counters are not; they stay the network's own. While
-the network trains it holds its own numbers; before an evaluation they change places with the copies, and change
+the network trains it holds its own weights; before an evaluation they change places with the copies, and change
 back before the next step.
 """
 
@@ -34,7 +34,7 @@ class Average:
     def __init__(self, rule: Averaging, net: Any, back: Any) -> None:
         self.rule, self.net, self.back = rule, net, back
         self.updates = 0
-        self.aside: Tensors = {}  # the network's own numbers, while the copies stand in their place
+        self.aside: Tensors = {}  # the network's own weights, while the copies stand in their place
         self.copies = {name: _copy(w) for name, w in self._own()}
 
     def _own(self) -> Iterator[tuple[str, Any]]:
@@ -56,7 +56,7 @@ class Average:
                     w.copy_(self.copies[name])
 
     def hide(self) -> None:
-        """Give the network its own numbers back."""
+        """Give the network its own weights back."""
         if self.aside:
             with self.back.no_grad():
                 for name, w in self._own():
@@ -77,7 +77,7 @@ class Average:
 
 
 def _copy(w: Any) -> Any:
-    """A tensor of the same numbers; bfloat16 has too few digits to add a thousandth of anything."""
+    """A tensor of the same elements; bfloat16 has too few digits to add a thousandth of anything."""
     return w.detach().clone().float() if "bfloat16" in str(w.dtype) else w.detach().clone()
 
 

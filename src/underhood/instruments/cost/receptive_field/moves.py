@@ -1,4 +1,4 @@
-"""Operations that move data or treat each place alone: elementwise functions, views, slices, concatenation."""
+"""Operations that move data or treat each position alone: elementwise functions, views, slices, concatenation."""
 
 from collections.abc import Iterator
 from dataclasses import replace
