@@ -1,5 +1,7 @@
 """Batches in training: augmented by image and epoch, the same on either back end, resumed bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,6 @@ from underhood.data.augmentation import Chain, Crop, Flip
 from underhood.data.split import split
 from underhood.errors import BadInput
 from underhood.settings import load, non_default
-from underhood.training.learner import NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read
 from underhood.training.settings import DataSettings, TrainingSettings
@@ -105,25 +106,19 @@ def test_a_part_kept_on_a_device_gives_the_same_batches():
 
 
 @pytest.mark.parametrize("augmentation", [[], ALL])
-def test_a_trial_with_its_images_on_a_device_is_the_same_trial(augmentation):
-    pytest.importorskip("torch")
-
-    class There(NetworkLearner):
-        def home(self, parts):
-            return parts.on(self.back.exactly)
-
+def test_a_trial_with_its_images_on_a_device_is_the_same_trial(augmentation, monkeypatch):
+    torch = pytest.importorskip("torch")
     chosen = TrainingSettings(**TRIAL, data=DIGITS | {"augmentation": augmentation}, backend="torch")
-    there, here = list(train(chosen, 0, Context(), There)), run(chosen)
+    here = run(chosen)
+
+    def everything(parts, settings):
+        on_device = {name: getattr(parts, name).on(torch.from_numpy) for name in ("train", "validation", "test")}
+        return replace(parts, **on_device)
+
+    monkeypatch.setattr("underhood.training.loop.resident", everything)
+    there = run(chosen)
     assert measured(there) == measured(here)
     assert there[-1].values["test_error"] == here[-1].values["test_error"]
-
-
-def test_too_many_images_stay_where_they_are(monkeypatch):
-    parts = read(data(), None, 0, "float32")
-    monkeypatch.setattr("underhood.training.pipeline.ROOM", 64 * (200 + len(parts.validation) + 100))
-    assert parts.on(np.asarray).train.resident is not None
-    monkeypatch.setattr("underhood.training.pipeline.ROOM", 64 * (200 + len(parts.validation) + 100) - 1)
-    assert parts.on(np.asarray) is parts
 
 
 def test_the_set_is_not_copied():

@@ -6,9 +6,11 @@ import torch
 
 from underhood.training import resident as page
 from underhood.training.learner import NetworkLearner
+from underhood.training.loop import train
 from underhood.training.pipeline import read
 from underhood.training.resident import resident
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context
 
 SETTINGS = TrainingSettings(
     network={"name": "mlp", "hidden": [8]},
@@ -55,6 +57,23 @@ def test_a_set_that_is_too_large_stays(parts, monkeypatch):
     there = resident(parts, GPU)
     assert there.train.resident is None
     assert there.test.resident is not None
+    monkeypatch.setattr(page, "MOST", len(parts.test) * 64 - 1)
+    assert resident(parts, GPU).test.resident is None
+
+
+def test_a_trial_brings_each_part_to_its_device_once(monkeypatch):
+    brought = []
+
+    class Counted(Elsewhere):
+        def exactly(self, array):
+            brought.append(array.shape)
+            return super().exactly(array)
+
+    monkeypatch.setattr(page, "backend_of", lambda settings: Counted())
+    monkeypatch.setattr("underhood.training.loop.resident", lambda parts, settings: resident(parts, GPU))
+    small = SETTINGS.model_copy(update={"data": SETTINGS.data.model_copy(update={"train": 40}), "epochs": 1})
+    list(train(small, 0, Context()))
+    assert len([shape for shape in brought if len(shape) == 4 and shape[1:] == (1, 8, 8)]) == 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

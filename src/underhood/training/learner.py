@@ -59,10 +59,6 @@ class Learner(ABC):
         """What writes each of the files that the trained network is kept as, by their names."""
         return {self.file: self.save}
 
-    def home(self, parts: Parts) -> Parts:
-        """The images where batches are best made of them."""
-        return parts
-
     def prepare(self, step: int, factor: float, measuring: bool) -> None:  # noqa: B027 (not all have a use for it)
         """Called before a step: its number, counted from 0, what the learning rate is multiplied by, and whether
         `measured` will be asked after it.
@@ -117,9 +113,6 @@ class NetworkLearner(Learner):
         self.number, self.measuring = 0, False
         self.draws: bool | None = None  # the first step shows it
         self.numbers: dict[str, float] = {}
-
-    def home(self, parts: Parts) -> Parts:
-        return parts if self.settings.device == "cpu" else parts.on(self.back.exactly)
 
     def prepare(self, step: int, factor: float, measuring: bool) -> None:
         self.number, self.measuring = step, measuring

@@ -113,7 +113,7 @@ def train(
     """
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
-    run = _Trial(settings, seed, context, subject.home(parts), subject, Progress())
+    run = _Trial(settings, seed, context, parts, subject, Progress())
     if context.resume is not None:
         run.restore(context.resume)
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result

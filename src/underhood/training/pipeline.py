@@ -25,7 +25,6 @@ from underhood.training.settings import DataSettings
 
 Array = np.ndarray
 EVALUATION_BATCH = 1000  # images at once where no gradient is wanted; it changes no number worth reading
-ROOM = 2 << 30  # bytes of pixels that may be kept on a device: CIFAR-10's are a fourteenth of that
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Resident:
     pixels: Any  # (rows of the part, C, H, W)
     scale: Any
     shift: Any
-    place: Callable[[Array], Any]
+    put: Callable[[Array], Any]
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,10 @@ class Part:
             return self
         return replace(self, drawn=self.chain.drawn(seed, epoch, len(self.images), *self.images.images.shape[2:]))
 
-    def on(self, place: Callable[[Array], Any]) -> "Part":
-        """The part kept whole where `place` puts an array, so that its batches are made there and nothing travels."""
-        pixels, scale, shift = map(place, (self.images.take(self.rows), self.scale, self.shift))
-        return replace(self, resident=Resident(pixels, scale, shift, place))
+    def on(self, put: Callable[[Array], Any]) -> "Part":
+        """The part kept whole on the device that `put` brings an array to: its batches are made there."""
+        pixels, scale, shift = map(put, (self.images.take(self.rows), self.scale, self.shift))
+        return replace(self, resident=Resident(pixels, scale, shift, put))
 
     def batch(self, which: Array) -> tuple[Any, Array]:
         """Images (M·B, C, H, W) and labels (M·B,) of the given positions within this part; M = 1 unless repeated."""
@@ -77,7 +76,7 @@ class Part:
         if self.resident is None:
             return pixels_of(self.images.take(rows), view, self.scale, self.shift), labels
         there = self.resident
-        return pixels_of(there.pixels[there.place(which)], view, there.scale, there.shift), labels
+        return pixels_of(there.pixels[there.put(which)], view, there.scale, there.shift), labels
 
     def in_order(self) -> Iterator[tuple[Any, Array]]:
         """The whole part in large batches, for evaluation: as it is, never augmented."""
@@ -96,14 +95,6 @@ class Parts:
     classes: tuple[str, ...]
     fingerprint: str
     preprocessing: Preprocessing
-
-    def on(self, place: Callable[[Array], Any]) -> "Parts":
-        """The same with its images kept where `place` puts an array, unless they are too many."""
-        parts = (self.train, self.validation, self.test)
-        if sum(len(part) * part.images.images[:1].nbytes for part in parts) > ROOM:
-            return self
-        train, validation, test = (part.on(place) for part in parts)
-        return replace(self, train=train, validation=validation, test=test)
 
 
 def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Parts:

@@ -17,10 +17,10 @@ def resident(parts: Parts, settings: BackendSettings) -> Parts:
     """The parts on the settings' device, those of at most MOST bytes; on a processor they are where they are."""
     if settings.device == "cpu":
         return parts
-    place = backend_of(settings).exactly
+    put = backend_of(settings).exactly
 
     def kept(part: Part) -> Part:
         each = part.images.images[:1].nbytes
-        return part.on(place) if 0 < len(part) * each <= MOST else part
+        return part.on(put) if 0 < len(part) * each <= MOST else part
 
     return replace(parts, train=kept(parts.train), validation=kept(parts.validation), test=kept(parts.test))

@@ -93,7 +93,3 @@ def images_of(name: str) -> str:
 def spelled(value: float, of: str = "points", digits: int = 1) -> str:
     """A difference of fractions as one says it: `3.1 points`."""
     return f"{100 * value:.{digits}f} {of}".replace("-", "−")
-
-
-def percent(value: float, digits: int = 0) -> str:
-    return f"{100 * value:.{digits}f} %"

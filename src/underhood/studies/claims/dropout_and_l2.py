@@ -25,11 +25,11 @@ from underhood.studies.claims.claim import (
     computed,
     images_of,
     over_seeds,
-    percent,
     spelled,
 )
 from underhood.studies.claims.experiment import Experiment
 from underhood.studies.claims.verdicts import Finding, Word
+from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table, number
 from underhood.trials import Event, Metric, Result
 
@@ -114,9 +114,8 @@ def caveat(group: Group) -> str:
     fitted = over_seeds(group, "neither", "fitted").mean
     if fitted <= FITTED:
         return ""
-    return (
-        f"without either the network still gets {percent(fitted)} of its training images wrong, so it needs neither yet"
-    )
+    wrong = percent(fitted, 0)
+    return f"without either the network still gets {wrong} of its training images wrong, so it needs neither yet"
 
 
 def shown(group: Group) -> list[Block]:

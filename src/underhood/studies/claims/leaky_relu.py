@@ -21,9 +21,10 @@ import numpy as np
 from underhood.figures import lines
 from underhood.lab import Group, Summary
 from underhood.report.document import Block
-from underhood.studies.claims.claim import Claim, Count, Ladder, images_of, percent
+from underhood.studies.claims.claim import Claim, Count, Ladder, images_of
 from underhood.studies.claims.experiment import Experiment, Training
 from underhood.studies.claims.verdicts import Finding, Word, every, some
+from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
 
@@ -144,7 +145,7 @@ def because(group: Group, word: Word) -> str:
     units, count = _dead_at_common(group), len(group.counted[0].result["ladder"])
     said = ""
     if units:
-        means = [f"{percent(float(np.mean([each[name] for each in units])))} with {TITLES[name]}" for name in SLOPES]
+        means = [f"{percent(float(np.mean([each[name] for each in units])), 0)} with {TITLES[name]}" for name in SLOPES]
         said = f"At the largest rate that left all weights finite, dead units are {', '.join(means)}. "
     fails = [f"{_failures(group, name).mean:.2g} with {TITLES[name]}" for name in SLOPES]
     return f"{said}Of {count} rates training failed, in the mean, at {', '.join(fails)}."

@@ -30,9 +30,10 @@ from underhood.figures.pictures import Picture, pictures, shaded
 from underhood.lab import Group
 from underhood.networks.blocks import blocks
 from underhood.report.document import Block, Equation
-from underhood.studies.claims.claim import Claim, Count, computed, images_of, over_seeds, percent
+from underhood.studies.claims.claim import Claim, Count, computed, images_of, over_seeds
 from underhood.studies.claims.experiment import Experiment, Training
 from underhood.studies.claims.verdicts import Finding, Word
+from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
 
@@ -184,7 +185,7 @@ def because(group: Group, word: Word) -> str:
     curvature = {how: over_seeds(group, how, "estimated", "curvature").mean for how in TITLES}
     said = (
         f"The mean curvature is {curvature['with']:,.2g} with shortcuts and {curvature['without']:,.2g} without; "
-        f"{percent(bent['with'])} and {percent(bent['without'])} of the plane are not convex."
+        f"{percent(bent['with'], 0)} and {percent(bent['without'], 0)} of the plane are not convex."
     )
     if word == "refuted" and curvature["with"] < curvature["without"]:
         said += " Without shortcuts a change in an early layer is passed through all later ones and multiplied by each."
@@ -194,7 +195,7 @@ def because(group: Group, word: Word) -> str:
 def caveat(group: Group) -> str:
     """What qualifies it: a network that has not learnt, or the other statistics, which may say otherwise."""
     if not learnt(group):
-        errors = " and ".join(f"{percent(over_seeds(group, how, 'error').mean)} {TITLES[how]}" for how in TITLES)
+        errors = " and ".join(f"{percent(over_seeds(group, how, 'error').mean, 0)} {TITLES[how]}" for how in TITLES)
         return f"the networks have hardly learnt: training errors are {errors}"
     rougher = {
         statistics: over_seeds(group, "with", statistics, "curvature").mean

@@ -20,10 +20,11 @@ import numpy as np
 from underhood.figures import lines, points
 from underhood.lab import Group
 from underhood.report.document import Block, Equation
-from underhood.studies.claims.claim import Claim, Count, Fraction, Ladder, computed, images_of, over_seeds, percent
+from underhood.studies.claims.claim import Claim, Count, Fraction, Ladder, computed, images_of, over_seeds
 from underhood.studies.claims.experiment import Experiment
 from underhood.studies.claims.small_cnn import small_cnn
 from underhood.studies.claims.verdicts import Finding, Word
+from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table
 from underhood.trials import Event, Metric, Result
 
@@ -85,7 +86,7 @@ def sparsest(found: dict[str, Any], rule: str, by: str) -> dict[str, Any]:
 
 def findings(group: Group) -> list[Finding]:
     """The claim needs more small weights under L2 than under L1."""
-    allowed = percent(group.counted[0].result["allowance"])
+    allowed = percent(group.counted[0].result["allowance"], 0)
     return [
         Finding(
             f"more weights with {said} under L2 than under L1, at most {allowed} more errors than without",
@@ -104,7 +105,7 @@ def because(group: Group, word: Word) -> str:
         return computed(group, lambda found: float(sparsest(found, rule, "small")["small"])).mean
 
     means = {rule: mean(rule) for rule in RULES}
-    allowed = percent(group.counted[0].result["allowance"])
+    allowed = percent(group.counted[0].result["allowance"], 0)
     said = (
         f"At no more than {allowed} additional errors, {percent(means['l1'], 1)} of the weights can be brought under "
         f"0.001 by L1 and {percent(means['l2'], 1)} by L2; without a penalty it is {percent(means['none'], 1)}."

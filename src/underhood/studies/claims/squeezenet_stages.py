@@ -16,10 +16,11 @@ from underhood.figures import bars, lines
 from underhood.lab import Group
 from underhood.networks.squeezenet import squeezenet
 from underhood.report.document import Block
-from underhood.studies.claims.claim import Claim, Count, over_seeds, percent
+from underhood.studies.claims.claim import Claim, Count, over_seeds
 from underhood.studies.claims.experiment import Experiment
 from underhood.studies.claims.verdicts import Finding, Word
 from underhood.studies.claims.work import by_cost, layers
+from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table
 from underhood.trials import Event, Result
 
