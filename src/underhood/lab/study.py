@@ -67,7 +67,8 @@ class Study:
 
     `compares` names the settings whose values one report sets side by side; settings that differ in anything else are
     reported one by one. None: `report` compares whatever differs. A study that is not `seeded` draws nothing at
-    random, so that more than one seed of it is refused.
+    random, so that more than one seed of it is refused. `report` is handed the settings of which a trial finished
+    without diverging; where `diverged`, those of which every trial that finished diverged, too.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Study:
     data: Callable[[Any], str | None] = _no_data
     compares: tuple[str, ...] | None = None
     seeded: bool = True
+    diverged: bool = False
 
     @property
     def file(self) -> Path | None:

@@ -25,8 +25,8 @@ LONGEST = 60  # letters of a label before a heading
 
 def document_of(study: Study, results: Results) -> Document:
     """What the study reports of the results, in a part for every value of what it does not compare."""
-    finished = Results(tuple(group for group in results.groups if group.counted))
-    if not finished.groups:
+    finished = Results(tuple(g for g in results.groups if g.counted or (study.diverged and _diverged(g))))
+    if not any(group.counted for group in finished.groups):
         return Document(study.title, study.question, DIVERGED if results.diverged else UNFINISHED)
     keys = [] if study.compares is None else apart(results, study.compares)
     parts = split(finished, keys)
@@ -34,6 +34,10 @@ def document_of(study: Study, results: Results) -> Document:
         return joined({label: study.report(part) for label, part in parts.items()})
     document: Document = study.report(finished)
     return document
+
+
+def _diverged(group: Group) -> bool:
+    return any(trial.diverged for trial in group.trials)
 
 
 def apart(results: Results, compared: Sequence[str]) -> list[str]:

@@ -1,0 +1,250 @@
+"""What the studies of one laboratory on CIFAR-10 share: its recipe, built up step by step, and its figures beside ours.
+
+    RECIPE → + DECAY → + AUGMENTATION → + BATCH_NORM → + SWISH
+
+Each step keeps the ones before it. The laboratory's "accuracy" is the best validation accuracy over the epochs, 1 less
+the lowest validation error, so that is what stands beside its figures; the test images are asked once, at the end.
+
+Source: homework "CEE 690/ECE 590", Duke University, 2021, labs 1 and 2.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from underhood.figures import Figure
+from underhood.lab import Group, Results, Scale, Study, Summary
+from underhood.lab.study import Grid
+from underhood.report.document import Block, Document, Section
+from underhood.studies.learning.results import against_epochs, estimate, percent
+from underhood.tables import Column, Table
+
+SOURCE = "CEE 690/ECE 590, Duke University 2021"
+RECIPE: dict[str, Any] = {
+    "network.name": "simple-nn",
+    "data.name": "cifar10",
+    "data.validation": 5000,
+    "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
+    "batch_size": 128,
+    "epochs": 30,
+}
+DECAY: dict[str, Any] = {"name": "decay", "factor": 0.9, "period": 5}
+AUGMENTATION: list[dict[str, Any]] = [{"name": "crop", "padding": 4}, {"name": "flip"}]
+DECAYED = RECIPE | {"schedule": DECAY}
+AUGMENTED = DECAYED | {"data.augmentation": AUGMENTATION}
+NORMALISED = AUGMENTED | {"network.batch_norm": True}
+SWISH = NORMALISED | {"network.activation": "Swish"}
+SMOKE: dict[str, Any] = {"epochs": 2, "data.train": 256, "data.validation": 64, "data.test": 100, "batch_size": 32}
+
+ASSUMED = (
+    "Assumed, because the sheet does not say: SGD with momentum 0.9, batches of 128, 45,000 training and 5,000 "
+    "validation images, an L2 penalty of 1e-4 by the optimiser's weight decay unless it is what varies. From the "
+    "sheet: the network, the rate of 0.01 and 30 epochs unless said otherwise."
+)
+LIKE_WITH_LIKE = (
+    "The sheet gives the best validation accuracy over the epochs, of one seed; ours is that over the seeds. It is "
+    "chosen by the images that it is measured on, so it flatters a little; the test accuracy, of the last weights, "
+    "does not."
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure of the sheet: a best validation accuracy and the epochs that it took."""
+
+    accuracy: float
+    epochs: int = 30
+
+
+Theirs = Callable[[Group], Sheet | None]  # the sheet's figure for a group's settings, where it has one
+
+
+def scales(quick: Scale, full: Scale, smoke_axes: Sequence[Grid] | None = None) -> dict[str, Scale]:
+    """The three scales of a study of the laboratory; the smallest is the same for all but its axes."""
+    return {
+        "smoke": Scale("256 images, 2 epochs", seeds=1, set=SMOKE, axes=smoke_axes, time="10 s"),
+        "quick": quick,
+        "full": full,
+    }
+
+
+def best(group: Group) -> Summary | None:
+    """The best validation accuracy over the seeds that count."""
+    return group.summary("best_validation_accuracy")
+
+
+def difference(group: Group, reference: Group) -> Summary | None:
+    """How many points more the group reads right at its best epoch, seed by seed."""
+    theirs = {trial.seed: trial.result.get("best_validation_accuracy") for trial in reference.counted}
+    ours = {trial.seed: trial.result.get("best_validation_accuracy") for trial in group.counted}
+    pairs = [(ours[seed], theirs.get(seed)) for seed in ours]
+    found = [100 * (a - b) for a, b in pairs if a is not None and b is not None]
+    return Summary.of(found) if found else None
+
+
+def report(
+    study: Study,
+    results: Results,
+    sheet: Theirs,
+    answer: str,
+    sections: Sequence[Section] = (),
+    assumed: Sequence[Block] = (),
+) -> Document:
+    """A step's report: the answer, ours beside the sheet's, `sections` of its own, the curves, what is assumed."""
+    return Document(
+        title=study.title,
+        question=study.question,
+        answer=answer,
+        sections=[
+            Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE]),
+            *sections,
+            Section("While it learns", [*curves(results)]),
+            Section("Assumed", [ASSUMED, *assumed]),
+        ],
+        headline={f"best validation accuracy, {g.label} (%)": in_percent(best(g)) for g in results.groups},
+    )
+
+
+def called(results: Results, name: Callable[[Group], str]) -> Results:
+    """The results with the groups' own names, where these tell them apart."""
+    names = [name(group) for group in results.groups]
+    if len(set(names)) < len(names):
+        return results
+    return Results(tuple(replace(group, label=label) for group, label in zip(results.groups, names, strict=True)))
+
+
+def in_percent(found: Summary | None) -> Summary | None:
+    """The same summary of hundredths."""
+    return None if found is None else Summary.of([100 * value for value in found.values])
+
+
+# ---- in words
+
+
+def stepwise(results: Results, sheet: Theirs, before: Callable[[Group], bool]) -> str:
+    """Every group's accuracy beside the sheet's, then what each brings over the group that stands `before` it."""
+    said = [f"{_capital(g.label)}: {beside_the_sheet(g, sheet(g))}." for g in results.groups]
+    references = [group for group in results.groups if before(group)]
+    if len(references) == 1:
+        said += [compared(group.label, group, references[0]) for group in results.groups if not before(group)]
+    elif len(results.groups) > 1:
+        said.append("What the step is compared with was not run, or in several ways, so no difference is taken.")
+    return " ".join(said)
+
+
+def along(results: Results, sheet: Theirs, what: str) -> str:
+    """The answer over an axis: where the accuracy is highest, what cannot be told from it, what is surely lower."""
+    found = {group.label: summary.mean for group in results.groups if (summary := best(group)) is not None}
+    said = [f"{_capital(g.label)}: {lost(g)}." for g in results.groups if best(g) is None]
+    if not found:
+        return " ".join(said)
+    highest = max(found, key=lambda label: found[label])
+    top = results[highest]
+    said.insert(0, f"Highest with **{highest}**: {beside_the_sheet(top, sheet(top))}.")
+    words: dict[str, list[str]] = {"surely lower": [], "not told from it": [], "with one pair of seeds, lower by": []}
+    for group in results.groups:
+        if group.label == highest or (apart := difference(group, top)) is None:
+            continue
+        if apart.low is None or apart.high is None:
+            words["with one pair of seeds, lower by"].append(f"{-apart.mean:.2f} points ({group.label})")
+        elif apart.high < 0:
+            words["surely lower"].append(f"{group.label} ({apart.mean:+.2f} [{apart.low:+.2f}, {apart.high:+.2f}])")
+        else:
+            words["not told from it"].append(group.label)
+    said += [f"{_capital(word)}: {'; '.join(names)}." for word, names in words.items() if names]
+    if len(found) == 1:
+        said.append(f"No other {what} has a number, so none can be called better.")
+    return " ".join(said)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def beside_the_sheet(group: Group, sheet: Sheet | None) -> str:
+    """`**67.1 ± 0.5 %** (the sheet: 67.42 %, inside that interval)`; of no number, why there is none."""
+    found, epochs = best(group), group.settings["epochs"]
+    if found is None:
+        return lost(group)
+    said = f"**{estimate(found)}**"
+    if sheet is None:
+        return said
+    theirs = percent(sheet.accuracy)
+    if epochs != sheet.epochs:
+        return f"{said} after {epochs} epochs (the sheet's {theirs} took {sheet.epochs}, so the two are not compared)"
+    return f"{said} (the sheet: {theirs}, {_apart(found, sheet.accuracy)})"
+
+
+def _apart(found: Summary, sheet: float) -> str:
+    points = f"ours is {100 * (found.mean - sheet):+.2f} points from it"
+    if found.low is None or found.high is None:
+        return f"{points}, of one seed"
+    return "inside that interval" if found.low <= sheet <= found.high else f"outside that interval: {points}"
+
+
+def lost(group: Group) -> str:
+    """Why a group has no number: where its trials diverged, and what was measured before."""
+    diverged = [trial for trial in group.trials if trial.diverged]
+    if not diverged:
+        return "no trial finished"
+    steps = [int(trial.result["steps"]) for trial in diverged]
+    at = f"at step {min(steps)}" if len(set(steps)) == 1 else f"at steps {min(steps)} to {max(steps)}"
+    seen = [1 - error for trial in diverged for error in trial.metric("validation_error").values()]
+    before = f"its best evaluation before was {percent(max(seen))}" if seen else "before its first evaluation"
+    many = "" if len(diverged) == 1 else f" with all of {len(diverged)} seeds"
+    return f"**diverged**{many} {at}, {before}"
+
+
+def compared(what: str, group: Group, reference: Group) -> str:
+    """What a step brings, in points, and whether that is more than the seeds' luck."""
+    found = difference(group, reference)
+    if found is None:
+        return f"No seed finished both with {what} and without it, so there is no difference to take."
+    said = f"{_capital(what)} brings {found.mean:+.2f} points"
+    if found.low is None or found.high is None:
+        return f"{said}; one seed cannot say whether that is luck."
+    verdict = "it **helps**" if found.low > 0 else "it **harms**" if found.high < 0 else "**that may be luck**"
+    return f"{said} [{found.low:+.2f}, {found.high:+.2f}] over {found.n} pairs of seeds: {verdict}."
+
+
+# ---- tables and figures
+
+
+def table(results: Results, sheet: Theirs) -> Table:
+    """A row a setting: the best validation accuracy beside the sheet's, its epoch, and the test accuracy."""
+    known = [(group, sheet(group)) for group in results.groups]
+    rows = [
+        ({"setting": group.label} if results.varying else {})
+        | {
+            "epochs": group.settings["epochs"],
+            "best": best(group),
+            "sheet": None if theirs is None else theirs.accuracy,
+            "theirs": None if theirs is None else theirs.epochs,
+            "epoch": group.summary("best_epoch"),
+            "test": group.summary("test_accuracy"),
+            "train": group.summary("train_error"),
+            "diverged": f"{sum(t.diverged for t in group.trials)} of {len(group.trials)}",
+        }
+        for group, theirs in known
+    ]
+    columns = [
+        *([Column("setting", "Setting", align="left")] if results.varying else []),
+        Column("epochs", "Epochs", format=",d"),
+        Column("best", "Best validation accuracy", format=".2%"),
+        Column("sheet", "The sheet's", format=".2%"),
+        Column("theirs", "in epochs", format=",d"),
+        Column("epoch", "Reached at epoch", format=".1f"),
+        Column("test", "Test accuracy", format=".2%", help="once, with the last weights"),
+        Column("train", "Training error", format=".2%", help="of the last epoch's batches"),
+        Column("diverged", "Diverged"),
+    ]
+    return Table("Ours beside the sheet's", columns, rows, name="beside")
+
+
+def curves(results: Results) -> Iterator[Figure]:
+    """Loss and errors of training and validation against epochs."""
+    seen = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came, augmented if asked."
+    loss = {"epoch_loss": "training", "validation_loss": "validation"}
+    error = {"train_error": "training", "validation_error": "validation"}
+    yield against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=seen)
+    yield against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=seen)
