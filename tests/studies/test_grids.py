@@ -27,6 +27,7 @@ from underhood.training.settings import TrainingSettings
 LONG = {
     "quickstart", "mnist-mlp", "simple-nn-sanity", "layer-profile", "region-proposals", "concept-claims",
     "two-back-ends", "speed-net",
+    "simple-nn", "lr-decay", "augmentation", "batch-norm", "swish", "learning-rate", "l2-strength", "l1-vs-l2",
 }  # fmt: skip
 # Settings that every training has: their tests are those of training, and one of them stands for all here.
 SHARED = {*settings_fields(TrainingSettings), *settings_fields(BackendSettings)} - {"batch_size"}

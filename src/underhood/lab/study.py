@@ -182,7 +182,9 @@ def _holds(grid: Grid, key: str, value: Any) -> bool:
     that the grid lacks rules nothing out.
     """
     axis = next((axis for axis in (key, f"{key}.name", key.removesuffix(".name")) if axis in grid), None)
-    return axis is None or value in grid[axis]
+    if axis is None:
+        return True
+    return value in grid[axis] or value in [each.get("name") for each in grid[axis] if isinstance(each, Mapping)]
 
 
 def _axes(grid: Given) -> tuple[dict[str, list[Any]], str, list[str]]:

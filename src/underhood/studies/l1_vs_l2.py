@@ -169,9 +169,13 @@ def _histograms(results: Results) -> Iterator[Figure]:
         )
 
 
+def _optimizer(weight_decay: float) -> dict[str, Any]:
+    return {**laboratory.SGD, "weight_decay": weight_decay}
+
+
 PENALTIES: list[dict[str, list[Any]]] = [
-    {"penalty.l1": [0.001], "penalty.of": ["all"], "optimizer.weight_decay": [0.0]},
-    {"penalty.l1": [0.0], "penalty.of": ["all"], "optimizer.weight_decay": [0.001, 0.0]},
+    {"penalty.l1": [0.001], "optimizer": [_optimizer(0.0)]},
+    {"penalty.l1": [0.0], "optimizer": [_optimizer(0.001), _optimizer(0.0)]},
 ]
 ENTRY = Study(
     name="l1-vs-l2",
@@ -181,7 +185,7 @@ ENTRY = Study(
     source=laboratory.SOURCE,
     settings=TrainingSettings,
     trial=train,
-    base={key: value for key, value in laboratory.SWISH.items() if key != "schedule"},
+    base=laboratory.SWISH | {"optimizer": laboratory.SGD, "penalty.of": "all"},
     axes=PENALTIES,
     scales=laboratory.scales(
         quick=Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="4 min on two cores"),
@@ -189,5 +193,5 @@ ENTRY = Study(
     ),
     report=report,
     data=lambda settings: settings.data.name,
-    compares=("penalty", "optimizer.weight_decay"),
+    compares=("penalty", "optimizer"),
 )

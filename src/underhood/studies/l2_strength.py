@@ -10,6 +10,8 @@ With augmentation, BatchNorm and Swish, at a rate of 0.01 without decay, as the 
 Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 2 (c), part 2.
 """
 
+from typing import Any
+
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document
 from underhood.studies.learning import laboratory
@@ -41,6 +43,10 @@ def sheet(group: Group) -> laboratory.Sheet | None:
     return None if found is None else laboratory.Sheet(found)
 
 
+def _axes(*strengths: float) -> dict[str, list[dict[str, Any]]]:
+    return {"optimizer": [{**laboratory.SGD, "weight_decay": each} for each in strengths]}
+
+
 ENTRY = Study(
     name="l2-strength",
     title="SimpleNN at five strengths of L2",
@@ -49,19 +55,19 @@ ENTRY = Study(
     source=laboratory.SOURCE,
     settings=TrainingSettings,
     trial=train,
-    base={key: value for key, value in laboratory.SWISH.items() if key != "schedule"},
-    axes={"optimizer.weight_decay": list(SHEET)},
+    base=laboratory.SWISH | {"optimizer": laboratory.SGD},
+    axes=_axes(*SHEET),
     scales=laboratory.scales(
         quick=Scale(
             "0.01, 0.001 and 0, 8 epochs, 2 seeds",
             seeds=2,
             set={"epochs": 8},
-            axes={"optimizer.weight_decay": [0.01, 0.001, 0.0]},
+            axes=_axes(0.01, 0.001, 0.0),
             time="4 min on two cores",
         ),
         full=Scale("30 epochs, 3 seeds", seeds=3, time="25 min on two cores"),
     ),
     report=report,
     data=lambda settings: settings.data.name,
-    compares=("optimizer.weight_decay",),
+    compares=("optimizer",),
 )

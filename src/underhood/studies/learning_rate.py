@@ -113,7 +113,7 @@ ENTRY = Study(
     source=laboratory.SOURCE,
     settings=TrainingSettings,
     trial=train,
-    base={key: value for key, value in laboratory.SWISH.items() if key != "schedule"},
+    base=laboratory.SWISH,
     axes=GRIDS,
     scales=laboratory.scales(
         smoke_axes=[{"optimizer.lr": [1.0, 0.01]}],

@@ -50,8 +50,8 @@ ENTRY = Study(
     source=laboratory.SOURCE,
     settings=TrainingSettings,
     trial=train,
-    base=laboratory.NORMALISED | {"epochs": 35},
-    axes={"network.activation": ["ReLU", "Swish"]},
+    base={key: value for key, value in laboratory.NORMALISED.items() if "network" not in key} | {"epochs": 35},
+    axes={"network": [{"name": "simple-nn", "batch_norm": True, "activation": phi} for phi in SHEET]},
     scales=laboratory.scales(
         quick=Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="3 min on two cores"),
         full=Scale("35 epochs, 3 seeds", seeds=3, time="20 min on two cores"),
