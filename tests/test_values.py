@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underhood.values import read_value, read_values, write_value
+from underhood.errors import BadInput
+from underhood.values import read_value, read_values, seconds_of, write_value
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,16 @@ def test_words_are_short():
     assert write_value(["NOT", "AND"]) == "[NOT,AND]"
     assert write_value({"name": "crop", "padding": 4}) == "{name=crop,padding=4}"
     assert [write_value(v) for v in (None, True, 1e-5, "1", "", "a b")] == ["none", "true", "1e-05", '"1"', '""', "a b"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("30s", 30), ("2m", 120), ("1.5h", 5400), (" .5 s", 0.5), (7, 7), (0.1, 0.1)]
+)
+def test_durations(duration, seconds):
+    assert seconds_of(duration, "--every") == seconds
+
+
+@pytest.mark.parametrize("duration", ["30", "2 min", "-1s", "", "s", "1d", "1e3s"])
+def test_durations_without_a_unit_are_refused(duration):
+    with pytest.raises(BadInput, match=f'--every "{duration}": write it as 30s, 2m or 1h'):
+        seconds_of(duration, "--every")

@@ -15,6 +15,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from underhood.errors import BadInput
+
 NEEDS_QUOTES = re.compile(r'[\[\]{},="\'#\n]|^\s|\s$|^$')
 
 
@@ -60,6 +62,16 @@ def toml_or_none(text: str) -> dict[str, Any] | None:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return None
+
+
+def seconds_of(duration: float | str, place: str) -> float:
+    """Seconds, of a number of them or of words such as "30s", "2m", "1.5h"; BadInput names the `place`."""
+    if isinstance(duration, int | float):
+        return float(duration)
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(s|m|h)\s*", duration)
+    if found is None:
+        raise BadInput(f'{place} "{duration}": write it as 30s, 2m or 1h')
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Checkpoints: what was saved comes back, and what is damaged is never gone on from."""
 
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -12,7 +14,7 @@ from safetensors.numpy import save_file
 
 from underhood.errors import BadInput
 from underhood.lab import checkpoints
-from underhood.lab.checkpoints import DamagedError, latest, read, save
+from underhood.lab.checkpoints import DamagedError, NoRoomError, latest, read, save
 from underhood.trials import Checkpoint
 
 POINT = Checkpoint({"w": np.arange(6.0).reshape(2, 3)}, {"step": 3, "rng": {"state": [2**63, 1]}, "nan": float("nan")})
@@ -151,3 +153,37 @@ def test_a_newer_schema_is_refused(tmp_path):
     save_file({"w": np.zeros(1)}, tmp_path / "checkpoint-00000001.safetensors", {"underhood": json.dumps(header)})
     with pytest.raises(BadInput, match="newer underhood"):
         latest(tmp_path, 0)
+
+
+# ---- no room
+
+
+def full(monkeypatch, free):
+    usage = type(checkpoints.shutil.disk_usage("."))
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda path: usage(10**12, 10**12 - free, free))
+
+
+def test_without_room_nothing_is_written_and_what_was_saved_stays(tmp_path, monkeypatch):
+    save(tmp_path, POINT, 1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    full(monkeypatch, 48 + checkpoints.SPARE - 1)  # POINT has six numbers of eight bytes
+    with pytest.raises(NoRoomError, match=r"17 MB free; a checkpoint takes 0\.0 MB, and 17 MB stay free"):
+        save(tmp_path, POINT, 2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    full(monkeypatch, 48 + checkpoints.SPARE)
+    assert save(tmp_path, POINT, 2).name == "checkpoint-00000002.safetensors"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_while_it_is_written_is_no_room_either(tmp_path, monkeypatch, number):
+    save(tmp_path, POINT, 1)
+
+    def write(handle):
+        raise OSError(number, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", write)
+        with pytest.raises(NoRoomError, match="No space left"):
+            save(tmp_path, POINT, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000001.safetensors"]
+    assert latest(tmp_path, 9)[0].metrics_bytes == 1

@@ -260,3 +260,43 @@ def test_pinning_loads_nothing():
     loaded = {name for name in ("torch", "numba") if name in sys.modules}
     pin_threads(1)
     assert {name for name in ("torch", "numba") if name in sys.modules} == loaded
+
+
+# ---- no room for a checkpoint
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """The disk is full for checkpoints from the third on."""
+    saved, save = [], worker.checkpoints.save
+
+    def refuse(*arguments):
+        if len(saved) == 2:
+            raise worker.checkpoints.NoRoomError("/there: 3 MB free; a checkpoint takes 8.0 MB")
+        saved.append(1)
+        return save(*arguments)
+
+    monkeypatch.setattr(worker.checkpoints, "save", refuse)
+
+
+@pytest.mark.usefixtures("full")
+def test_without_room_a_trial_goes_on_and_says_so_once(task):
+    heard, _ = run(task(checkpoint_every=0.0))
+    notes = [event.text for event in heard if isinstance(event, TrialNote) and "no room" in event.text]
+    assert notes == [
+        "no room for a checkpoint: /there: 3 MB free; a checkpoint takes 8.0 MB; "
+        "interrupted now, it would go on from its last checkpoint"
+    ]
+    assert heard[-1].state == "finished"
+
+
+@pytest.mark.usefixtures("full")
+def test_without_room_a_trial_can_stop_and_goes_on_later(task, monkeypatch):
+    heard, folder = run(task(checkpoint_every=0.0, when_full="stop"))
+    assert heard[-1].state == "failed"
+    assert "Make room; the same command goes on from its last checkpoint" in heard[-1].reason
+    assert folder.status()["exit_code"] == 3
+    monkeypatch.undo()
+    heard, folder = run(task(when_full="stop"))
+    assert heard[0].step == 1
+    assert heard[-1].state == "finished"

@@ -15,8 +15,10 @@ from underhood.cli.check import check
 from underhood.cli.cost import cost
 from underhood.cli.data import data
 from underhood.cli.doctor import doctor
+from underhood.cli.evaluate import evaluate
 from underhood.cli.memory import memory
 from underhood.cli.mistakes import explain
+from underhood.cli.predict import predict
 from underhood.cli.profile import profile
 from underhood.cli.report import report
 from underhood.cli.run import run
@@ -44,7 +46,7 @@ HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
-    STUDIES: (run, studies, show, report),
+    STUDIES: (run, studies, show, report, predict, evaluate),
     INSTRUMENTS: (cost, check, profile, memory, trace),
     HOUSE: (data, doctor),
 }

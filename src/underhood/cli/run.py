@@ -51,6 +51,13 @@ def run(
     name: Annotated[str | None, _option("--name", "The run's name; by default STUDY-SCALE.", HOW)] = None,
     runs: Annotated[Path | None, _option("--runs", "Folder of the runs; by default ./runs.", HOW)] = None,
     data: Annotated[Path | None, _option("--data", "Folder of the data sets, instead of UNDERHOOD_DATA.", HOW)] = None,
+    checkpoint_every: Annotated[
+        str, _option("--checkpoint-every", "How often a trial writes a checkpoint: 30s, 2m; by default 1m.", HOW)
+    ] = "1m",
+    when_full: Annotated[
+        Literal["go-on", "stop"],
+        _option("--when-full", "No room for a checkpoint: go on without (the default), or stop.", HOW),
+    ] = "go-on",
     retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW)] = 0,
     keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
     rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
@@ -100,6 +107,8 @@ def run(
             parallel=parallel,
             name=name,
             runs=runs,
+            checkpoint_every=checkpoint_every,
+            when_full=when_full,
             retry=retry,
             changed="keep" if keep else "rerun" if rerun else "ask",
             ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,

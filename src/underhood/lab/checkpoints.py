@@ -7,9 +7,13 @@
 `metrics_bytes` is how long metrics.jsonl was when the checkpoint was taken: going on from it cuts the file
 back to there, so that no step stands in it twice. `digest` is of all that is saved: safetensors checks a file's
 shape, not its content. The last two are kept; when the last one is damaged the one before takes its place.
+
+Where the disk has no room for another one, NoRoomError says so before a byte is written, and those there are stay.
 """
 
+import errno
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +24,15 @@ from underhood.lab.files import SCHEMA, NewerStoreError, check_schema, number_ba
 from underhood.trials import Checkpoint
 
 KEPT = 2
+SPARE = 16 << 20  # bytes that are left for what else a trial writes
 
 
 class DamagedError(ValueError):
     """A checkpoint that can't be gone on from; the message says why."""
+
+
+class NoRoomError(Exception):
+    """There is no room for a checkpoint; the message says how much there is."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,10 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def save(folder: Path, checkpoint: Checkpoint, metrics_bytes: int) -> Path:
-    """Write the next checkpoint, then drop all but the last two."""
+    """Write the next checkpoint, then drop all but the last two; NoRoomError leaves them as they are."""
     from safetensors.numpy import save as to_bytes
 
+    _check_room(folder, sum(np.asarray(array).nbytes for array in checkpoint.tensors.values()))
     files = checkpoint_files(folder)
     number = _number(files[-1]) + 1 if files else 1
     # safetensors writes memory as it lies: rows first, and no byte order but the machine's little end
@@ -51,10 +61,24 @@ def save(folder: Path, checkpoint: Checkpoint, metrics_bytes: int) -> Path:
     header = {"schema": SCHEMA, "state": plain(checkpoint.state), "metrics_bytes": metrics_bytes}
     header["digest"] = digest(header, tensors)
     path = folder / f"checkpoint-{number:08d}.safetensors"
-    replace(path, to_bytes(tensors, metadata={"underhood": json.dumps(header)}))
+    try:
+        replace(path, to_bytes(tensors, metadata={"underhood": json.dumps(header)}))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoomError(f"{folder}: {error.strerror}") from error
+        raise
     for old in files[: len(files) + 1 - KEPT]:
         old.unlink()
     return path
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise NoRoomError(
+            f"{folder}: {free / 1e6:,.0f} MB free; a checkpoint takes {needed / 1e6:,.1f} MB, "
+            f"and {SPARE / 1e6:,.0f} MB stay free"
+        )
 
 
 def read(path: Path) -> Saved:

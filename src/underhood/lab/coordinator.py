@@ -13,9 +13,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from underhood.errors import BadInput
+from underhood.errors import BadInput, nearest
 from underhood.lab import tuning
 from underhood.lab.code import fingerprints
 from underhood.lab.executors import Executor
@@ -40,7 +40,7 @@ from underhood.lab.signals import Stop, stop_signals
 from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Given, Study, plan
 from underhood.lab.trial import TrialSpec
-from underhood.lab.worker import Task, now
+from underhood.lab.worker import Task, WhenFull, now
 from underhood.training.tune import Tuning
 from underhood.values import write_value
 
@@ -52,7 +52,8 @@ class How:
     `parallel` trials at once, None for as many as the cores bear; `runs` and `name` say where the run is kept; `data`
     is the folder of the data sets; a failed trial is tried again up to `retry` times. `changed` says what to do with
     results of older code: "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there
-    is nobody to ask.
+    is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where the disk has no room for one
+    it goes on without, or stops as failed, with its last one, as `when_full` says.
     """
 
     parallel: int | None = 1
@@ -61,6 +62,7 @@ class How:
     data: Path | None = None
     listener: Listener = nobody
     checkpoint_every: float = 60.0
+    when_full: WhenFull = "go-on"
     retry: int = 0
     changed: Literal["ask", "keep", "rerun"] = "ask"
     ask: Callable[[str], bool] | None = None
@@ -69,6 +71,10 @@ class How:
     def __post_init__(self) -> None:
         if self.parallel is not None and self.parallel < 1:
             raise BadInput(f"--parallel {self.parallel}: at least one trial must run at once")
+        if not self.checkpoint_every >= 0:
+            raise BadInput(f"--checkpoint-every {self.checkpoint_every:g}: seconds, 0 or more")
+        if self.when_full not in (known := list(get_args(WhenFull))):
+            raise BadInput(f'--when-full: unknown "{self.when_full}"; {nearest(self.when_full, known)}')
         if self.retry < 0:
             raise BadInput(f"--retry {self.retry}: cannot be less than 0")
 
@@ -234,6 +240,7 @@ class _Coordinator:
             threads=spec.threads,
             data=self.how.data,
             checkpoint_every=self.how.checkpoint_every,
+            when_full=self.how.when_full,
             fresh=fresh,
         )
 

@@ -16,9 +16,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from underhood.errors import BadInput, UnderhoodError
+from underhood.errors import BadInput, MissingPiece, UnderhoodError
 from underhood.lab import checkpoints
 from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
@@ -28,6 +28,7 @@ from underhood.lab.trial import TrialSpec
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
+WhenFull = Literal["go-on", "stop"]  # what a trial does when there is no room for a checkpoint
 PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, dead coordinator still holds
 
 
@@ -41,6 +42,7 @@ class Task:
     threads: int = 1
     data: Path | None = None
     checkpoint_every: float = 60.0
+    when_full: WhenFull = "go-on"
     fresh: bool = False
     attempt: int = 1
 
@@ -125,6 +127,7 @@ class _Recorder:
         self.began = self.saved_at = time.monotonic()
         self.reported_at = 0.0
         self.codes: list[str] = []
+        self.full = False  # whether it has been said that the disk is
         self.metrics = folder.metrics_file.open("ab")
 
     def close(self) -> None:
@@ -172,14 +175,28 @@ class _Recorder:
                 self.folder.log(text)
                 self.emit(TrialNote(self.task.trial, text))
             case Checkpoint():
-                self.metrics.flush()
-                os.fsync(self.metrics.fileno())
-                checkpoints.save(self.folder.path, event, os.path.getsize(self.folder.metrics_file))
-                self.saved_at = time.monotonic()
+                self._checkpoint(event)
             case Artefact():
                 self._artefact(event)
             case _:
                 raise TypeError(f"a trial yields events, not {type(event).__name__}")
+
+    def _checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write it. Where there is no room, the trial goes on without or stops; what was saved before stays."""
+        self.metrics.flush()
+        os.fsync(self.metrics.fileno())
+        try:
+            checkpoints.save(self.folder.path, checkpoint, os.path.getsize(self.folder.metrics_file))
+            self.full = False
+        except checkpoints.NoRoomError as error:
+            there = "its last checkpoint" if checkpoints.checkpoint_files(self.folder.path) else "the start"
+            if self.task.when_full == "stop":
+                raise MissingPiece(f"{error}. Make room; the same command goes on from {there}") from error
+            if not self.full:
+                self.record(Note(f"no room for a checkpoint: {error}; interrupted now, it would go on from {there}"))
+            self.full = True
+        finally:
+            self.saved_at = time.monotonic()
 
     def _metric(self, metric: Metric) -> None:
         if "step" in metric.values:

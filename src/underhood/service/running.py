@@ -8,8 +8,10 @@ from underhood.lab.coordinator import How, run_study
 from underhood.lab.results import Run
 from underhood.lab.run_events import Listener, nobody
 from underhood.lab.study import Given, Study
+from underhood.lab.worker import WhenFull
 from underhood.service.reporting import can_be_reported, document_of, write_report
 from underhood.studies import find
+from underhood.values import seconds_of
 
 
 def run(
@@ -25,6 +27,8 @@ def run(
     name: str | None = None,
     runs: Path | None = None,
     data: Path | None = None,
+    checkpoint_every: float | str = 60.0,
+    when_full: WhenFull = "go-on",
     retry: int = 0,
     changed: Literal["ask", "keep", "rerun"] = "keep",
     ask: Callable[[str], bool] | None = None,
@@ -40,8 +44,9 @@ def run(
     as mappings or as the words of the command line ("optimizer.lr=0.1", "optimizer.name=sgd,adam"); `settings` is
     a TOML file. `tune` tries before the start what PyTorch computes the trials quickest with here, and sets that.
     `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes of results
-    that other code gave: "ask" puts the question to `ask`. The run is kept as `name`, by default `<study>-<scale>`;
-    the same call again continues it.
+    that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every`
+    seconds ("30s", "2m"); where there is no room for one it goes on without, or stops: `when_full`. The run is kept as
+    `name`, by default `<study>-<scale>`; the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
     """
@@ -52,6 +57,8 @@ def run(
         name=name,
         data=data,
         listener=listener,
+        checkpoint_every=seconds_of(checkpoint_every, "--checkpoint-every"),
+        when_full=when_full,
         retry=retry,
         changed=changed,
         ask=ask,

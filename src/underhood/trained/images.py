@@ -87,12 +87,16 @@ def _is_array(given: Sequence[Any]) -> bool:
 
 def _of_folder(path: Path) -> list[Path]:
     """The images that lie in a folder, by name."""
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in FILES and not file.name.startswith("."))
+    files = sorted(file for file in path.iterdir() if _is_image(file))
     if not files:
-        below = sum(1 for file in path.rglob("*") if file.suffix.lower() in FILES)
+        below = sum(_is_image(file) for file in path.rglob("*"))
         hint = f"; {below:,} lie in its sub-folders, which are to be named themselves" if below else ""
         raise BadInput(f"{path}: a folder without images ({', '.join(sorted(FILES))}){hint}")
     return files
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in FILES and not file.name.startswith(".")
 
 
 # ---- arrays
@@ -208,9 +212,7 @@ def _in_channels(picture: "Image", channels: int, path: Path) -> "tuple[Image, s
     if getattr(picture, "n_frames", 1) > 1:
         raise BadInput(f"{path}: holds {picture.n_frames} pictures; one is expected")  # type: ignore[attr-defined]
     if picture.mode.partition(";")[0] in DEEP or _png_depth(path) > 8:
-        raise BadInput(
-            f"{path}: has more than 8 bits a pixel and channel; save it with 8 ({_magick(path, '-depth 8')})"
-        )
+        raise BadInput(f"{path}: has more than 8 bits a channel; save it with 8 ({_magick(path, '-depth 8')})")
     if picture.mode not in (*GREY, *COLOUR) and picture.mode.upper() not in ("RGBA", "LA", "PA"):
         raise BadInput(
             f"{path}: its colours are {picture.mode}; RGB or grey is expected ({_magick(path, '-colorspace sRGB')})"
@@ -252,9 +254,10 @@ def _resized(picture: "Image", width: int, height: int) -> "tuple[Image, str]":
     wide, high = picture.size
     if (wide, high) == (width, height):
         return picture, ""
-    cut_wide, cut_high = min(wide, high * width / height), min(high, wide * height / width)
-    left, top = (wide - cut_wide) / 2, (high - cut_high) / 2
-    made = picture.resize((width, height), Image.Resampling.BICUBIC, (left, top, left + cut_wide, top + cut_high))
+    cut_wide, cut_high = min(wide, round(high * width / height) or 1), min(high, round(wide * height / width) or 1)
+    left, top = (wide - cut_wide) // 2, (high - cut_high) // 2
+    cut = picture.crop((left, top, left + cut_wide, top + cut_high))  # first, or what is cut off would shine in
+    made = cut.resize((width, height), Image.Resampling.BICUBIC)
     note = f"resized from {wide}×{high}"
     if cut_wide < wide or cut_high < high:
         common = gcd(width, height)
