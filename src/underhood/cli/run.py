@@ -59,6 +59,10 @@ def run(
         _option("--when-full", "No room for a checkpoint: go on without (the default), or stop.", HOW),
     ] = "go-on",
     retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW)] = 0,
+    memory_limit: Annotated[
+        str | None,
+        _option("--memory-limit", "Hold each trial's process to so much memory, as 1GB; refuse what can't work.", HOW),
+    ] = None,
     keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
     rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
     export: Annotated[
@@ -110,6 +114,7 @@ def run(
             checkpoint_every=checkpoint_every,
             when_full=when_full,
             retry=retry,
+            memory_limit=memory_limit,
             changed="keep" if keep else "rerun" if rerun else "ask",
             ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,
             listener=progress,

@@ -41,6 +41,7 @@ from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Given, Study, plan
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, WhenFull, now
+from underhood.sizes import parse_size, size_text
 from underhood.training.tune import Tuning
 from underhood.values import write_value
 
@@ -50,7 +51,8 @@ class How:
     """How a study runs: nothing here changes a number.
 
     `parallel` trials at once, None for as many as the cores bear; `runs` and `name` say where the run is kept; `data`
-    is the folder of the data sets; a failed trial is tried again up to `retry` times. `changed` says what to do with
+    is the folder of the data sets; a failed trial is tried again up to `retry` times; each trial's process is held to
+    `memory_limit` bytes, and to its settings' `memory_limit` where that is less. `changed` says what to do with
     results of older code: "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there
     is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where the disk has no room for one
     it goes on without, or stops as failed, with its last one, as `when_full` says.
@@ -64,6 +66,7 @@ class How:
     checkpoint_every: float = 60.0
     when_full: WhenFull = "go-on"
     retry: int = 0
+    memory_limit: int | None = None
     changed: Literal["ask", "keep", "rerun"] = "ask"
     ask: Callable[[str], bool] | None = None
     executor: Callable[[int], Executor] = LocalPool
@@ -129,9 +132,17 @@ def _command(
     words += [word for each in _as_words(grid, _as_axis) for word in ("--grid", each)]
     words += ["--tune"] * tune
     options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
+    options |= {"memory-limit": None if how.memory_limit is None else size_text(how.memory_limit)}
     for option, value in options.items():
         words += [] if value is None else [f"--{option}", str(value)]
     return shlex.join(words)
+
+
+def memory_limit(spec: TrialSpec, asked: int | None) -> int | None:
+    """The bytes that a trial's process is held to: the less of what is `asked` of all and what its settings say."""
+    own = getattr(spec.settings, "memory_limit", None)
+    limits = [limit for limit in (asked, None if own is None else parse_size(own)) if limit is not None]
+    return min(limits, default=None)
 
 
 def _as_words(given: Given, write: Callable[[Any], str]) -> list[str]:
@@ -242,6 +253,7 @@ class _Coordinator:
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,
             fresh=fresh,
+            memory_limit=memory_limit(spec, self.how.memory_limit),
         )
 
     # ---- during
@@ -335,6 +347,7 @@ class _Coordinator:
                 "parallel": self.parallel,
                 "seeds": sorted({spec.seed for spec in self.specs}),
                 "warnings": self.warnings,
+                "memory_limit": self.how.memory_limit,
                 "machine": machine(),
                 "versions": versions(),
                 "plan": [spec.id for spec in self.specs],

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from underhood.errors import BadInput, MissingPiece, UnderhoodError
 from underhood.lab import checkpoints
+from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
@@ -34,7 +35,10 @@ PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, de
 
 @dataclass(frozen=True)
 class Task:
-    """A trial and how to run it here. Nothing but the spec may change a number."""
+    """A trial and how to run it here. Nothing but the spec may change a number.
+
+    Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`.
+    """
 
     spec: dict[str, Any]
     folder: Path
@@ -45,6 +49,8 @@ class Task:
     when_full: WhenFull = "go-on"
     fresh: bool = False
     attempt: int = 1
+    memory_limit: int | None = None
+    predicted_peak: int | None = None
 
     @property
     def trial(self) -> str:
@@ -67,10 +73,13 @@ def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[
         if task.fresh:
             folder.clear()
         before = folder.status()["seconds"]
-        facts = {"attempt": task.attempt, "pid": os.getpid()}
+        facts: dict[str, Any] = {"attempt": task.attempt, "pid": os.getpid()}
         folder.write_state("running", seconds=before, **facts)
         with _output_to(folder.log_file):
-            state, reason, code, values = _outcome(task, folder, emit, stopping, before)
+            outcome, memory = _outcome(task, folder, emit, stopping, before)
+        state, reason, code, values = outcome
+        if memory:
+            facts |= {"memory": memory}
         seconds = before + time.monotonic() - began
         folder.write_state(state, reason=reason, seconds=seconds, exit_code=code, **facts)
         tail = folder.log_tail() if state == "failed" else ""
@@ -86,23 +95,36 @@ def _outcome(
     emit: Callable[[LabEvent], None],
     stopping: Callable[[], bool],
     before: float,
-) -> Outcome:
-    """What becomes of the trial; an error of any kind is a failed trial, reported in its log."""
+) -> tuple[Outcome, dict[str, Any]]:
+    """What becomes of the trial, and of its memory; an error of any kind is a failed trial, reported in its log."""
+    ceiling = Ceiling(task.memory_limit, task.predicted_peak)
     try:
-        with closing(_Recorder(task, folder, emit)) as recorder:
+        with held(ceiling), closing(_Recorder(task, folder, emit, ceiling)) as recorder:
+            if ceiling.limit is not None:  # should the process be ended from outside, its folder says what held it
+                folder.write_state("running", seconds=before, attempt=task.attempt, memory=ceiling.facts)
             result = _run(task, recorder, stopping)
             if result is not None:
+                result = Result(result.values | ceiling.values)
                 recorder.finish(result, before)
     except Exception as error:
         folder.log(traceback.format_exc())
-        expected = isinstance(error, UnderhoodError)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        return "failed", reason, getattr(error, "exit_code", 1), {}
+        if (reason := ceiling.reason(error)) is not None:
+            reason = f"{reason}. {what_is_left(folder)}"
+        else:
+            reason = str(error) if isinstance(error, UnderhoodError) else f"{type(error).__name__}: {error}"
+        return ("failed", reason, getattr(error, "exit_code", 1), {}), ceiling.facts
     if result is not None:
-        return "finished", "", 0, result.values
+        return ("finished", "", 0, result.values), ceiling.facts
     if stopping():
-        return "interrupted", "", 0, {}
-    return "failed", "the trial ended without a Result", 1, {}
+        return ("interrupted", "", 0, {}), ceiling.facts
+    return ("failed", "the trial ended without a Result", 1, {}), ceiling.facts
+
+
+def what_is_left(folder: TrialFolder) -> str:
+    """What a trial that its memory limit ended can go on from."""
+    if checkpoints.checkpoint_files(folder.path):
+        return "Its checkpoint is kept: with a higher --memory-limit it goes on from there"
+    return "It had no checkpoint yet"
 
 
 def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Result | None:
@@ -122,10 +144,11 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
 class _Recorder:
     """Writes a trial's events into its folder."""
 
-    def __init__(self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None]) -> None:
-        self.task, self.folder, self.emit = task, folder, emit
+    def __init__(self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None], ceiling: Ceiling) -> None:
+        self.task, self.folder, self.emit, self.ceiling = task, folder, emit, ceiling
         self.began = self.saved_at = time.monotonic()
         self.reported_at = 0.0
+        self.asked = 0
         self.codes: list[str] = []
         self.full = False  # whether it has been said that the disk is
         self.metrics = folder.metrics_file.open("ab")
@@ -134,6 +157,10 @@ class _Recorder:
         self.metrics.close()
 
     def checkpoint_due(self) -> bool:
+        """Every so often; under a memory limit, which may end the trial at any step, after the first step too."""
+        self.asked += 1
+        if self.ceiling.limit is not None and self.asked == 2:
+            return True
         return time.monotonic() - self.saved_at >= self.task.checkpoint_every
 
     def begin(self) -> Checkpoint | None:
@@ -222,6 +249,8 @@ class _Recorder:
         """Write the result, with what it was computed on; `before` are the seconds of earlier attempts."""
         seconds = before + time.monotonic() - self.began
         facts = {"codes": self.codes, "machine": machine(), "versions": versions()}
+        if self.ceiling.limit is not None:
+            facts["memory"] = self.ceiling.facts
         self.folder.write_result({"values": result.values, "seconds": seconds, "finished": now()} | facts)
 
 

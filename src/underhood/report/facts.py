@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,13 +11,15 @@ from underhood.lab import tuning
 from underhood.lab.results import Run, StoredTrial
 from underhood.lab.store import RunFolder
 from underhood.settings import flattened
+from underhood.sizes import megabytes, size_text
 
 
 @dataclass(frozen=True)
 class Facts:
     """Settings by dotted key: `settings` are the same in all trials, `varied` are not; `chosen` aren't defaults.
 
-    `seconds` is the computing time of all trials together; `tuned` says what --tune chose; `warnings` are what a
+    `seconds` is the computing time of all trials together; `tuned` says what --tune chose, `memory` which ceilings the
+    trials were held to, and how; `warnings` are what a
     reader must know before believing a number.
     """
 
@@ -34,6 +36,7 @@ class Facts:
     began: str = ""
     seconds: float = 0.0
     tuned: tuple[str, ...] = ()
+    memory: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +60,7 @@ class Facts:
             began=str(run.facts["began"]),
             seconds=sum(trial.seconds for trial in run.trials),
             tuned=tuple(choice.text for choice in tuning.kept(RunFolder(run.path)).values()),
+            memory=_memory([result["memory"] for result in results if "memory" in result]),
             warnings=tuple(_warnings(run, complete)),
         )
 
@@ -70,6 +74,7 @@ class Facts:
             *(("Machine", describe(machine)) for machine in self.machines),
             ("Versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             *(("Tuned", said) for said in self.tuned),
+            *(("Memory limit", said) for said in self.memory),
             ("Begun", _moment(self.began)),
             ("Computing time", duration(self.seconds) if self.seconds else ""),
         ]
@@ -123,6 +128,19 @@ def _warnings(run: Run, complete: bool) -> Iterator[str]:
     if unfinished := results.unfinished:
         yield f"Not finished: {_of(unfinished, run)}; the numbers are those of the others."
     yield from run.warnings
+
+
+def _memory(held: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Each ceiling with what held it, and the highest peaks of its trials."""
+    said = []
+    for limit, by in sorted({(each["limit"], each["by"]) for each in held}):
+        these = [each for each in held if (each["limit"], each["by"]) == (limit, by)]
+        text = f"{size_text(limit)}, held by {by}; highest resident peak {megabytes(max(e['peak'] for e in these))}"
+        predicted = [each["predicted"] for each in these if each["predicted"] is not None]
+        text += f", {megabytes(max(predicted))} predicted" if predicted else ", none predicted"
+        swapped = max(each["swapped"] for each in these)
+        said.append(text + (f"; {megabytes(swapped)} were swapped" if swapped else ""))
+    return tuple(said)
 
 
 def _of(trials: tuple[StoredTrial, ...], run: Run) -> str:

@@ -10,6 +10,7 @@ from underhood.lab.run_events import Listener, nobody
 from underhood.lab.study import Given, Study
 from underhood.lab.worker import WhenFull
 from underhood.service.reporting import can_be_reported, document_of, write_report
+from underhood.sizes import parse_size
 from underhood.studies import find
 from underhood.values import seconds_of
 
@@ -30,6 +31,7 @@ def run(
     checkpoint_every: float | str = 60.0,
     when_full: WhenFull = "go-on",
     retry: int = 0,
+    memory_limit: int | str | None = None,
     changed: Literal["ask", "keep", "rerun"] = "keep",
     ask: Callable[[str], bool] | None = None,
     listener: Listener = nobody,
@@ -45,8 +47,9 @@ def run(
     a TOML file. `tune` tries before the start what PyTorch computes the trials quickest with here, and sets that.
     `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes of results
     that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every`
-    seconds ("30s", "2m"); where there is no room for one it goes on without, or stops: `when_full`. The run is kept as
-    `name`, by default `<study>-<scale>`; the same call again continues it.
+    seconds ("30s", "2m"); where there is no room for one it goes on without, or stops: `when_full`. Each trial's
+    process is held to `memory_limit` ("1GB", or bytes). The run is kept as `name`, by default `<study>-<scale>`; the
+    same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
     """
@@ -60,6 +63,7 @@ def run(
         checkpoint_every=seconds_of(checkpoint_every, "--checkpoint-every"),
         when_full=when_full,
         retry=retry,
+        memory_limit=None if memory_limit is None else parse_size(memory_limit),
         changed=changed,
         ask=ask,
     )

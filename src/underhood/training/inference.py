@@ -72,10 +72,10 @@ def examine(back: Backend, logits: Any, t: Array) -> tuple[float, int, Array]:
     return loss.item(), int((found.argmax(1) != t).sum()), found
 
 
-def evaluate(subject: Examined, part: Part, tally: Tally | None = None) -> tuple[float, float]:
+def evaluate(subject: Examined, part: Part, tally: Tally | None = None, at_once: int = 1000) -> tuple[float, float]:
     """Mean cross-entropy and fraction of wrong answers; the answers themselves are counted in `tally`."""
     loss, errors = 0.0, 0
-    for x, t in part.in_order():
+    for x, t in part.in_order(at_once):
         batch_loss, batch_errors, logits = subject.examine(x, t)
         loss += batch_loss * len(t)
         errors += batch_errors

@@ -214,18 +214,18 @@ def _end_of_epoch(run: _Trial) -> dict[str, float]:
 
 def _evaluated(run: _Trial) -> dict[str, float]:
     """What the evaluation at the end of an epoch finds; the best weights so far are kept, if they are asked for."""
-    parts, settings = run.parts, run.settings
-    values = {}
+    parts, settings, size = run.parts, run.settings, run.settings.evaluation_batch
+    values: dict[str, float] = {}
     if settings.train_curve:
-        values["fitted_loss"], values["fitted_error"] = evaluate(run.subject, parts.train)
+        values["fitted_loss"], values["fitted_error"] = evaluate(run.subject, parts.train, at_once=size)
     if len(parts.validation):
-        loss, error = evaluate(run.subject, parts.validation)
+        loss, error = evaluate(run.subject, parts.validation, at_once=size)
         values["validation_loss"], values["validation_error"] = loss, error
         run.progress.found.append([run.progress.epoch, loss, error])
         if settings.weights == "best" and best(run.watched) == len(run.progress.found) - 1:
             run.best = run.subject.weights()
     if settings.test_curve:
-        values["test_loss"], values["test_error"] = evaluate(run.subject, parts.test)
+        values["test_loss"], values["test_error"] = evaluate(run.subject, parts.test, at_once=size)
     return values
 
 
@@ -241,7 +241,9 @@ def _end(run: _Trial) -> Iterator[Event]:
         if run.best:
             run.subject.put(run.best)
         tally, test = Tally(), run.parts.test
-        values["test_loss"], values["test_error"] = evaluate(run.subject, test, tally)
+        values["test_loss"], values["test_error"] = evaluate(
+            run.subject, test, tally, at_once=run.settings.evaluation_batch
+        )
         values["test_accuracy"] = 1 - values["test_error"]
         yield from (Artefact(name, write) for name, write in run.subject.files().items())
         if tally.truth:

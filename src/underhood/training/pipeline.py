@@ -24,7 +24,7 @@ from underhood.training.preprocessing import Preprocessing
 from underhood.training.settings import DataSettings
 
 Array = np.ndarray
-EVALUATION_BATCH = 1000  # images at once where no gradient is wanted; it changes no number worth reading
+EVALUATION_BATCH = 1000  # images at once where no gradient is wanted and nobody says how many
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Part:
         there = self.resident
         return pixels_of(there.pixels[there.put(which)], view, there.scale, there.shift), labels
 
-    def in_order(self) -> Iterator[tuple[Any, Array]]:
+    def in_order(self, size: int = EVALUATION_BATCH) -> Iterator[tuple[Any, Array]]:
         """The whole part in large batches, for evaluation: as it is, never augmented."""
         plain = replace(self, drawn=None)
-        for start in range(0, len(self), EVALUATION_BATCH):
-            yield plain.batch(np.arange(start, min(start + EVALUATION_BATCH, len(self))))
+        for start in range(0, len(self), size):
+            yield plain.batch(np.arange(start, min(start + size, len(self))))
 
 
 @dataclass(frozen=True)

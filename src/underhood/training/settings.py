@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from underhood.errors import nearest
+from underhood.errors import BadInput, nearest
 from underhood.settings import SettingError, Settings
+from underhood.sizes import parse_size, size_text
 from underhood.training.averaging import AVERAGES, Averaging
 from underhood.training.backends.settings import BackendSettings
 from underhood.training.schedules import SCHEDULES, Moment
@@ -278,7 +279,9 @@ class TrainingSettings(BackendSettings):
     """What is trained, on what, how long and how exactly.
 
     `initialisation` names the rule for the initial weights (training/initial.py). `label_smoothing` is the fraction of
-    certainty that is spread over all classes. A step's batch of `batch_size` is taken in `accumulate` passes.
+    certainty that is spread over all classes. A step's batch of `batch_size` is taken in `accumulate` passes, and
+    evaluation sees `evaluation_batch` images at once. `memory_limit` ("1GB") is a ceiling that the trial's process is
+    held to; it changes no number, but a study that compares ceilings has to tell its trials apart.
     `test_flips` means what the network says of an image and of its mirror image, "logits" or "probabilities", wherever
     it is evaluated.
 
@@ -301,6 +304,8 @@ class TrainingSettings(BackendSettings):
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1)
     accumulate: int = Field(default=1, ge=1)
+    evaluation_batch: int = Field(default=1000, ge=1)
+    memory_limit: str | None = None
     test_flips: Literal["none", "logits", "probabilities"] = "none"
     evaluate_every: int = Field(default=1, ge=1)
     watch: Watched = "validation_error"
@@ -310,6 +315,17 @@ class TrainingSettings(BackendSettings):
     test_curve: bool = False
     log_every: int = Field(default=0, ge=0)
     histograms: HistogramSettings = Field(default_factory=HistogramSettings)
+
+    @field_validator("memory_limit", mode="before")
+    @classmethod
+    def _a_size(cls, given: Any) -> Any:
+        """One spelling of each size, so that 1GB and 1000MB are one trial."""
+        if given is None or given == "none":
+            return None
+        try:
+            return size_text(parse_size(given))
+        except (BadInput, TypeError) as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -12,7 +12,6 @@ from underhood.instruments.devices import device_named, device_names
 from underhood.instruments.memory import memory
 from underhood.instruments.memory.measures import chains, largest_batch, recompute, segments
 from underhood.instruments.memory.optimizers import optimizer, optimizers
-from underhood.instruments.memory.sizes import parse_size
 from underhood.networks import NETWORKS
 from underhood.tables import Table
 
@@ -230,20 +229,6 @@ def test_an_optimiser_in_words_is_torch_s():
     assert isinstance(rule, torch.optim.SGD)
     assert (rule.defaults["lr"], rule.defaults["momentum"]) == (0.5, 0.25)
     assert {"sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"} <= set(optimizers())
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("512MB", 512_000_000), ("1GiB", 2**30), ("1.5 gb", 1_500_000_000), ("7", 7), (42, 42), ("2kib", 2048)],
-)
-def test_sizes_in_words(text, count):
-    assert parse_size(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "MB", "12 apples", "-3MB"])
-def test_what_is_no_size(text):
-    with pytest.raises(BadInput, match="no size"):
-        parse_size(text)
 
 
 def test_a_gpu_that_is_not_there_is_said(monkeypatch):

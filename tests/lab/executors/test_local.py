@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -92,6 +93,14 @@ def test_a_worker_serves_trial_after_trial_of_one_thread_count(task, pool):
     assert (first["OMP_NUM_THREADS"], first["NUMBA_NUM_THREADS"], first["OPENBLAS_NUM_THREADS"]) == ("1",) * 3
     assert (other["OMP_NUM_THREADS"], other["NUMBA_NUM_THREADS"], other["OPENBLAS_NUM_THREADS"]) == ("2",) * 3
     assert first["pid"] != os.getpid()
+
+
+def test_a_trial_with_a_memory_limit_has_a_process_to_itself(task, pool):
+    limited = [replace(task(seed=seed), memory_limit=10**9) for seed in (1, 2)]
+    first, second, third = ((pool.submit(made), ended(pool).values)[1] for made in (task(), *limited))
+    assert len({first["pid"], second["pid"], third["pid"]}) == 3
+    assert 0 < second["peak_memory"] < 10**9
+    assert "peak_memory" not in first
 
 
 def test_settings_that_are_not_finite_reach_the_trial(task, pool):

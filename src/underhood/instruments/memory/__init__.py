@@ -7,7 +7,7 @@ workspace.py     what CPU kernels take for themselves      heap.py           wha
 measures.py      what saves memory, and what fits a ceiling
 peak.py          the measured peak                         child.py          the process that it is measured in
 result.py        what was found                            tables.py         how it looks
-optimizers.py    optimisers in words                       sizes.py          bytes in words
+optimizers.py    optimisers in words
 """
 
 from underhood.instruments.memory.predict import Memory, memory

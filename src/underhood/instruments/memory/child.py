@@ -6,9 +6,7 @@ runtime itself takes: Python, torch and the kernels of a tiny network.
 """
 
 import json
-import re
 import sys
-from pathlib import Path
 from typing import Any
 
 from underhood.instruments.inputs import Inputs, Spec, make
@@ -16,20 +14,7 @@ from underhood.instruments.memory.ledger import loss_of
 from underhood.instruments.memory.optimizers import optimizer
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import Target, resolve
-
-STATUS = Path("/proc/self/status")
-
-
-def peak() -> int:
-    """The largest resident set of this process so far, in bytes."""
-    if STATUS.exists():  # ru_maxrss would remember the parent that this process was forked from
-        found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
-        if found:
-            return int(found[1]) * 1024
-    import resource
-
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
+from underhood.resident import peak
 
 
 def train(module: Any, args: Any, kwargs: Any, rule: Any, steps: int) -> None:

@@ -22,11 +22,11 @@ from underhood.instruments.memory.on_engine import engine_ledger
 from underhood.instruments.memory.optimizers import optimizer as optimizer_of
 from underhood.instruments.memory.peak import measured_peak, runtime_bytes
 from underhood.instruments.memory.result import LayerMemory, MemoryResult, Step
-from underhood.instruments.memory.sizes import parse_size
 from underhood.instruments.memory.step import on_meta, step_ledger
 from underhood.instruments.page import Presented, page
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import Target, resolve
+from underhood.sizes import parse_size
 from underhood.tables import Table
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from underhood.instruments.memory.ledger import KINDS
 from underhood.instruments.memory.result import MemoryResult, Step
-from underhood.instruments.memory.sizes import megabytes
+from underhood.sizes import megabytes
 from underhood.tables import Column, Table
 
 if TYPE_CHECKING:

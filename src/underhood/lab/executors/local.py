@@ -5,7 +5,8 @@
 
 A worker is a new interpreter, never a fork (a child forked after OpenMP started dies), and starts with the
 environment of its thread count, which libraries read once, when they load. So a worker serves one thread count;
-it takes trial after trial, and is replaced when it dies or another count is asked for. When the coordinator
+it takes trial after trial, and is replaced when it dies or another count is asked for. A trial with a memory limit
+has a process to itself, for the memory of earlier ones is not all given back. When the coordinator
 dies, its end of the pipe closes, and the workers stop with a checkpoint. They are in a session of their own, so
 a Ctrl-C at the terminal reaches the coordinator alone.
 """
@@ -23,10 +24,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from underhood.lab import run_events
+from underhood.lab.ceiling import killed_for_memory
 from underhood.lab.files import line_of, number_back
 from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.store import TrialFolder
-from underhood.lab.worker import Task
+from underhood.lab.worker import Task, what_is_left
 
 # Set for every worker: run_study refuses to start a study there.
 IN_WORKER = "UNDERHOOD_WORKER"
@@ -63,6 +65,7 @@ class _Worker:
     def __init__(self, threads: int, inbox: "Inbox") -> None:
         self.threads = threads
         self.task: Task | None = None
+        self.used = False
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-u", "-m", "underhood.lab.executors.local_worker"],
             stdin=subprocess.PIPE,
@@ -119,21 +122,22 @@ class LocalPool:
         self._inbox: Inbox = queue.SimpleQueue()
 
     def submit(self, task: Task) -> None:
-        worker = self._worker(task.threads)
-        worker.task = task
+        worker = self._worker(task)
+        worker.task, worker.used = task, True
         worker.send({"do": "run"} | task.to_json())
 
-    def _worker(self, threads: int) -> _Worker:
+    def _worker(self, task: Task) -> _Worker:
         idle = [worker for worker in self._workers if worker.task is None]
         for worker in idle:
-            if worker.threads == threads and worker.process.poll() is None:
+            fits = worker.threads == task.threads and not (worker.used and task.memory_limit)
+            if fits and worker.process.poll() is None:
                 return worker
         if len(self._workers) >= self.size:
             if not idle:
                 raise RuntimeError(f"all {self.size} workers are busy")
             self._workers.remove(idle[0])
             idle[0].retire()
-        self._workers.append(_Worker(threads, self._inbox))
+        self._workers.append(_Worker(task.threads, self._inbox))
         return self._workers[-1]
 
     def events(self, timeout: float) -> Iterator[LabEvent]:
@@ -153,11 +157,11 @@ class LocalPool:
             self._workers.remove(worker)
         if worker.task is None:
             return None
-        reason = f"its process {_how_it_ended(worker.process.returncode)}"
-        folder = TrialFolder(worker.task.folder)
-        return TrialEnded(
-            worker.task.trial, "failed", folder.status()["seconds"], reason=reason, log_tail=folder.log_tail()
-        )
+        folder, code = TrialFolder(worker.task.folder), worker.process.returncode
+        status = folder.status()
+        reason = killed_for_memory(status.get("memory", {}), code)
+        reason = f"{reason}. {what_is_left(folder)}" if reason else f"its process {_how_it_ended(code)}"
+        return TrialEnded(worker.task.trial, "failed", status["seconds"], reason=reason, log_tail=folder.log_tail())
 
     def cancel(self, trial: str, *, kill: bool = False) -> None:
         for worker in self._workers:

@@ -17,5 +17,11 @@ def parse_size(text: int | str) -> int:
     return int(float(found[1]) * UNITS[found[2].upper()])
 
 
+def size_text(count: int) -> str:
+    """The shortest text that means so many bytes, as `parse_size` reads it."""
+    texts = [f"{count / unit:.15g}{name.replace('IB', 'iB')}" for name, unit in UNITS.items() if name]
+    return min((text for text in texts if "e" not in text and parse_size(text) == count), key=len)
+
+
 def megabytes(count: float) -> str:
     return f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,114 @@
+"""One trial under one ceiling: what holds it, what it took, and which errors are the ceiling's."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from underhood.errors import UnderhoodError
+from underhood.lab.ceiling import cgroups
+from underhood.lab.ceiling.data_segment import limited
+from underhood.lab.ceiling.watchdog import EXIT_CODE, Watchdog
+from underhood.resident import forget_peak, peak, swapped
+from underhood.sizes import megabytes
+
+# What libraries say when memory is refused them; those that raise MemoryError need no words.
+REFUSALS = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc")
+
+
+class MemoryLimitReached(UnderhoodError):
+    """The watchdog's word to the trial that holds more than it may."""
+
+
+@dataclass
+class Ceiling:
+    """A limit in bytes, what holds it in words, and the peak that was measured. Without a limit nothing is held."""
+
+    limit: int | None
+    predicted: int | None = None
+    by: str = ""
+    group: str = ""
+    peak: int = 0
+    swapped: int = 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the trial's record; bytes."""
+        return {} if self.limit is None else asdict(self)
+
+    @property
+    def values(self) -> dict[str, int]:
+        """For the trial's result: the measured peak of its process, and the predicted one where there is one."""
+        if self.limit is None:
+            return {}
+        self.measure()
+        return {"peak_memory": self.peak} | ({} if self.predicted is None else {"predicted_peak": self.predicted})
+
+    def measure(self) -> None:
+        """Look what the process took so far."""
+        self.peak, self.swapped = peak(), max(self.swapped, swapped())
+
+    def reason(self, error: BaseException) -> str | None:
+        """What to say of an error that the ceiling made; None of any other."""
+        if self.limit is None or not _is_refusal(error):
+            return None
+        said = next(iter(str(error).strip().splitlines()), "") or "the watchdog saw more resident memory than that"
+        foreseen = "" if self.predicted is None else f", {megabytes(self.predicted)} were predicted"
+        return (
+            f"its memory limit of {megabytes(self.limit)} was reached ({said}); the peak was "
+            f"{megabytes(self.peak)}{foreseen}. Held by {self.by}"
+        )
+
+
+@contextmanager
+def held(ceiling: Ceiling) -> Iterator[None]:
+    """Within, this process is kept under the ceiling. The trial has to run in the thread that enters."""
+    limit = ceiling.limit
+    if limit is None:
+        yield
+        return
+    forget_peak()
+    with ExitStack() as stack:
+        group = cgroups.enter(limit)
+        if group is not None:
+            stack.callback(group.leave)
+            ceiling.group = str(group.path)
+        refuses = stack.enter_context(limited(limit))
+        watchdog = Watchdog(limit, MemoryLimitReached)
+        stack.callback(watchdog.stop)
+        watchdog.start()
+        held_by = [group.said if group else "", "a data-segment limit" if refuses else ""]
+        held_by.append("a watchdog on resident memory" + ("" if group else ", swap counted in it"))
+        ceiling.by = "; ".join(filter(None, held_by))
+        try:
+            yield
+        finally:
+            ceiling.measure()
+
+
+def killed_for_memory(facts: dict[str, Any], exit_code: int) -> str | None:
+    """What to say of a process that died under a ceiling with these `facts`, if the ceiling is why.
+
+    The group that the dead process left behind is removed.
+    """
+    if not facts:
+        return None
+    group = Path(facts["group"]) if facts["group"] else None
+    by_kernel = group is not None and exit_code == -signal.SIGKILL and cgroups.killed(group)
+    if group is not None and group.is_dir():
+        cgroups.remove(group)
+    if not by_kernel and exit_code != EXIT_CODE:
+        return None
+    who = "the kernel" if by_kernel else "the watchdog"
+    return (
+        f"its memory limit of {megabytes(facts['limit'])} was reached, and {who} ended its process. Held by "
+        f"{facts['by']}"
+    )
+
+
+def _is_refusal(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, MemoryLimitReached)):
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(word in str(error).lower() for word in REFUSALS)
