@@ -13,7 +13,7 @@ import numpy as np
 from underhood.networks import NETWORKS
 from underhood.training.answers import Tally
 from underhood.training.backends import Backend
-from underhood.training.pipeline import Part, Parts
+from underhood.training.pipeline import EVALUATION_BATCH, Part, Parts
 from underhood.training.settings import TrainingSettings
 
 Array = np.ndarray
@@ -72,7 +72,9 @@ def examine(back: Backend, logits: Any, t: Array) -> tuple[float, int, Array]:
     return loss.item(), int((found.argmax(1) != t).sum()), found
 
 
-def evaluate(subject: Examined, part: Part, tally: Tally | None = None, at_once: int = 1000) -> tuple[float, float]:
+def evaluate(
+    subject: Examined, part: Part, tally: Tally | None = None, at_once: int = EVALUATION_BATCH
+) -> tuple[float, float]:
     """Mean cross-entropy and fraction of wrong answers; the answers themselves are counted in `tally`."""
     loss, errors = 0.0, 0
     for x, t in part.in_order(at_once):
