@@ -1,11 +1,12 @@
 """What the reports of training studies share: curves against epochs, and a table of results."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from underhood.figures import Figure, lines
-from underhood.lab import Group, Results
+from underhood.lab import Group, Results, Summary
 from underhood.tables import Column, Table
 
 # What a training trial's result may hold, as a reader wants it.
@@ -26,6 +27,31 @@ def named(results: Results, key: str, titles: Mapping[str, str]) -> Results:
     if "" in names or len(set(names)) < len(names):
         return results
     return Results(tuple(replace(group, label=name) for group, name in zip(results.groups, names, strict=True)))
+
+
+def renamed(results: Results, called: Callable[[Group], str]) -> Results:
+    """The same results with the groups called as one says, but for those whose names would not tell them apart."""
+    names = [called(group) for group in results.groups]
+    often = Counter(names)
+    labels = [name if often[name] == 1 else group.label for name, group in zip(names, results.groups, strict=True)]
+    return Results(tuple(replace(group, label=label) for group, label in zip(results.groups, labels, strict=True)))
+
+
+def accuracy(group: Group, error: str = "test_error") -> Summary | None:
+    """1 less an error of the results, over the seeds; None when no trial that counts has it."""
+    found = [1 - trial.result[error] for trial in group.counted if trial.result.get(error) is not None]
+    return Summary.of(found) if found else None
+
+
+def scaled(summary: Summary | None, factor: float) -> Summary | None:
+    """The summary of `factor` times each value."""
+    return None if summary is None else Summary.of([factor * value for value in summary.values])
+
+
+def diverged(group: Group) -> str:
+    """How many seeds are in no mean, as a sentence after a blank; nothing where none is."""
+    lost = sum(trial.diverged for trial in group.trials)
+    return f" {lost} of {len(group.trials)} seeds diverged and are in no mean." if lost else ""
 
 
 def results_table(title: str, results: Results, names: Sequence[str], label: str = "Setting") -> Table:

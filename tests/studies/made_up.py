@@ -1,0 +1,34 @@
+"""Results that nobody measured, to hold the words of a report against."""
+
+from types import SimpleNamespace
+
+from underhood.lab import Group, Results
+from underhood.lab.labels import labels, varying
+from underhood.lab.study import Study, settings_of
+
+
+def trial(settings, seed, result, metrics=()):
+    """A finished trial, or one that diverged where its result says so; `metrics` are its lines."""
+    lines = list(metrics)
+    return SimpleNamespace(
+        seed=seed,
+        settings=settings,
+        state="finished",
+        diverged=bool(result.get("diverged")),
+        result={"epochs": settings["epochs"], "steps": 100} | result,
+        metrics=lines,
+        metric=lambda name: {line["step"]: line[name] for line in lines if name in line},
+    )
+
+
+def results(study: Study, *found: list[dict], scale="full", metrics=(), sets=()) -> Results:
+    """The study's groups at a scale, in their order, each with a trial for every result in its list."""
+    settings = [each.model_dump(mode="json") for each in settings_of(study, study.scale(scale), sets)]
+    assert len(settings) == len(found)
+    values = varying(settings)
+    return Results(
+        tuple(
+            Group(label, value, each, tuple(trial(each, seed, r, metrics) for seed, r in enumerate(of)))
+            for label, value, each, of in zip(labels(values), values, settings, found, strict=True)
+        )
+    )
