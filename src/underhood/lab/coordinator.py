@@ -163,7 +163,7 @@ def _fitting(specs: Sequence[TrialSpec]) -> int:
 def _check_owner(folder: RunFolder, study: Study) -> None:
     """Refuse a folder of another study; reading it refuses a newer schema."""
     stored = folder.read()
-    if stored is not None and stored["study"] != study.name:
+    if stored is not None and stored["study"] not in (study.name, *study.formerly):
         raise BadInput(f'{folder.path}: holds a run of "{stored["study"]}", not of "{study.name}"; use --name')
 
 

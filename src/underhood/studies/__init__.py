@@ -47,8 +47,11 @@ PAGES: tuple[str, ...] = (
     "region_proposals",
     "concept_claims",
     "two_back_ends",
-    "speed_net",
+    "cifar10_cnn",
+    "resnet20",
 )
+# What studies were once called (their `formerly`): runs stored under these names are theirs.
+RENAMED = {"speed-net": "cifar10-cnn"}
 
 
 def names() -> list[str]:
@@ -64,6 +67,7 @@ def find(word: str) -> "Study":
     path, _, name = word.partition(".py:")
     if name or word.endswith(".py"):
         return in_file(Path(path if not name else f"{path}.py"), name)
+    word = RENAMED.get(word, word)
     if word not in names():
         raise BadInput(f'unknown study "{word}"; {nearest(word, names())}{_file_hint(word)}')
     study: Study = import_module(f"{__name__}.{word.replace('-', '_')}").ENTRY
