@@ -1,5 +1,6 @@
 import base64
 import gzip
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -205,3 +206,15 @@ def test_a_folded_section_shows_its_first_block_alone(facts):
     assert "Because." in after.split("</details>")[0]
     assert "And so on." in after.split("</details>")[0]
     assert "<details" not in html[html.index('id="section-2"') : html.index('class="how"')]
+
+
+def test_only_the_page_s_own_scripts_may_run(html):
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html).group(1).replace("&#39;", "'")
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert "unsafe-inline" not in rules["script-src"]
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    vega = gzip.decompress(base64.b64decode(_vega())) + b"\nwindow.dispatchEvent(new Event('vega-ready'));"
+    for text in (script.encode(), vega):
+        digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+        assert f"'sha256-{digest}'" in rules["script-src"]

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import pytest
 
 from underhood.errors import BadInput
-from underhood.report.mathematics import to_line, to_mathml, to_text, to_typst
+from underhood.report.mathematics import TAGS, to_line, to_mathml, to_text, to_typst
 
 M = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -108,3 +108,20 @@ def test_a_long_formula_in_a_line_may_break_before_its_relations():
     assert len(parts) == 3
     assert all(part.startswith("<math") and part.endswith("</math>") for part in parts)
     assert parts[1].count("=</mo>") == parts[2].count("=</mo>") == 1
+
+
+@pytest.mark.parametrize(
+    "said", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</mtext></math><b>", "a < b & c > d", "&lt;"]
+)
+def test_a_text_stays_a_text(said):
+    latex = rf"x + \text{{{said}}}"
+    element = ElementTree.fromstring(to_mathml(latex))
+    texts = [each.text.replace("\xa0", " ") for each in element.iter() if each.tag.endswith("mtext")]
+    assert texts == [said]
+    assert {each.tag.rpartition("}")[2] for each in element.iter()} <= TAGS
+    assert to_text(latex) == f"x + {said}"
+
+
+@pytest.mark.parametrize("latex", [r"\href{javascript:alert(1)}{x}", r"\style{background:url(x)}{x}", r"\class{a}{x}"])
+def test_a_command_that_is_no_mathematics_loses_what_is_none(latex):
+    assert to_mathml(latex).count("=") == 2  # display and xmlns

@@ -33,6 +33,21 @@ SPELLINGS = {
 ENDING = (*CLOSING, "!", "′", "…")  # what may end a term
 RELATIONS = ("=", "<", ">", "≤", "≥", "≈", "→")
 UNBROKEN = 24  # letters of a formula that stays on its line
+# What a formula is made of; a command that makes anything else, such as a link or a style, loses it.
+TAGS = {
+    "math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "mover",
+    "munder", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom", "menclose", "mmultiscripts",
+    "mprescripts", "none",
+}  # fmt: skip
+ATTRIBUTES = {
+    "display", "displaystyle", "scriptlevel", "mathvariant", "stretchy", "fence", "separator", "form", "accent",
+    "largeop", "movablelimits", "symmetric", "minsize", "maxsize", "lspace", "rspace", "width", "height", "depth",
+    "voffset", "linethickness", "columnalign", "columnspacing", "columnlines", "rowspacing", "rowlines", "notation",
+    "linebreak",
+}  # fmt: skip
+TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox)\s*\{")
+MASKED = {ord("&"): "\ue001", ord("<"): "\ue002", ord(">"): "\ue003"}  # of the private use area
+UNMASKED = {ord(mask): chr(sign) for sign, mask in MASKED.items()}
 SIGNS = ("−", "-", "+", "±", "∓")
 
 
@@ -87,8 +102,13 @@ def _tree(latex: str, display: Display) -> Element:
     known = latex
     for unknown, spelling in SPELLINGS.items():
         known = known.replace(unknown, spelling)
-    source = convert(known, display=display).replace(f' xmlns="{MATHML}"', "")
-    root = ElementTree.fromstring(re.sub(r"&(?!#)", "&amp;", source))
+    source = convert(_masked(known), display=display).replace(f' xmlns="{MATHML}"', "")
+    try:
+        root = ElementTree.fromstring(re.sub(r"&(?!#)", "&amp;", source))
+    except ElementTree.ParseError:
+        raise BadInput(f"formula {latex!r}: cannot be read") from None
+    for element in root.iter():
+        _clean(element, latex)
     for element in list(root.iter()):
         text = element.text or ""
         if text.startswith("\\") and len(text) > 1:
@@ -102,6 +122,38 @@ def _tree(latex: str, display: Display) -> Element:
     for element in list(root.iter()):
         _space(element)
     return root
+
+
+def _masked(latex: str) -> str:
+    """The formula with what means something to XML masked where it is text, which latex2mathml hands on as it is."""
+    found, end = [], 0
+    for start in TEXT.finditer(latex):
+        if start.start() < end:
+            continue
+        close = _closing(latex, start.end())
+        found += [latex[end : start.end()], latex[start.end() : close].translate(MASKED)]
+        end = close
+    return "".join([*found, latex[end:]])
+
+
+def _clean(element: Element, latex: str) -> None:
+    """Leave what is mathematics and no more, and take the mask off texts."""
+    if element.tag not in TAGS:
+        raise BadInput(f"formula {latex!r}: <{element.tag}> is no mathematics")
+    for attribute in element.attrib.keys() - ATTRIBUTES:
+        del element.attrib[attribute]
+    if element.text:
+        element.text = element.text.translate(UNMASKED)
+
+
+def _closing(latex: str, start: int) -> int:
+    """Where the brace that is open at `start` closes; the formula's end where it doesn't."""
+    depth = 1
+    for i in range(start, len(latex)):
+        depth += {"{": 1, "}": -1}.get(latex[i], 0)
+        if depth == 0:
+            return i
+    return len(latex)
 
 
 # Tidying
