@@ -49,6 +49,7 @@ PAGES: tuple[str, ...] = (
     "two_back_ends",
     "cifar10_cnn",
     "resnet20",
+    "cifar100_edge",
 )
 # What studies were once called (their `formerly`): runs stored under these names are theirs.
 RENAMED = {"speed-net": "cifar10-cnn"}
