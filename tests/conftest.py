@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("RUNS", "CACHE"):
             patch.setenv(f"UNDERHOOD_{name}", str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> None:
+    """One thread for what a test computes, unless it says otherwise.
+
+    The tests' arrays are small, and other tests run on the other cores: threads that wait for each other took half of
+    all processor time. Numba's pool, when it starts, gives PyTorch as many threads as it has itself, so both are set
+    again before each test.
+    """
+    if (numba := sys.modules.get("numba")) is not None:
+        numba.set_num_threads(1)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -42,15 +42,6 @@ def small(nn, classes=10):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Work so small is done before a second thread wakes up."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
-
-
-@pytest.fixture(autouse=True)
 def small_network(monkeypatch):
     from underhood.networks import NETWORKS
     from underhood.networks.registry import Network

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from underhood.errors import BadInput
 from underhood.instruments.stopwatch import Rule, Timing
@@ -46,15 +45,6 @@ class Paper:
 
     def step(self, x, t):
         return self.losses.get(self.name, 2.0), 0
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Work so small is done before a second thread wakes up."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
 
 
 @pytest.fixture
