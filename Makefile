@@ -20,6 +20,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 CORE := $(VENV)/core.stamp
 DEV := $(VENV)/dev.stamp
+ALL := $(VENV)/all.stamp
 BENCH := $(VENV)/bench.stamp
 
 .PHONY: demo test test-all lint bench docs clean
@@ -28,13 +29,14 @@ demo: $(CORE)
 	@echo "· underhood run quickstart"
 	@SECONDS=0; $(BIN)/underhood run quickstart; echo "· the run took $$SECONDS s"
 
+# By worksteal a worker has the tests of a file one after the other, and what they share is made once.
 test: $(DEV)
 	@echo "· pytest"
-	@$(BIN)/pytest --numprocesses auto
+	@$(BIN)/pytest --numprocesses auto --dist worksteal
 
-test-all: $(DEV)
+test-all: $(ALL)
 	@echo "· pytest --all"
-	@$(BIN)/pytest --numprocesses auto --all
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --all
 
 lint: $(DEV)
 	@echo "· ruff check";  $(BIN)/ruff check
@@ -63,6 +65,10 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "· installing underhood, PyTorch and the tools for developers into $(VENV) (once)"
 	@SECONDS=0; $(PIP) --editable '.[dev]'; touch $(CORE) $@; echo "  that took $$SECONDS s"
+
+$(ALL): $(DEV)
+	@echo "· installing the architectures that cost is tried on into $(VENV) (once)"
+	@SECONDS=0; $(PIP) --editable '.[architectures]'; touch $@; echo "  that took $$SECONDS s"
 
 # tinygrad compiles with clang. Where there is none, Zig's stands in for it: Zig brings a whole clang in a wheel.
 $(BENCH): $(DEV)
