@@ -13,7 +13,6 @@ a tree.
 import csv
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -22,6 +21,7 @@ from importlib.resources import files
 from typing import Any, Literal, Self
 
 from underhood.errors import BadInput
+from underhood.table_html import header_html, help_html, indented, row_html
 
 SCHEMA = "underhood.table/1"
 MISSING = "–"
@@ -176,17 +176,17 @@ class Table:
             return "| " + " | ".join(safe) + " |"
 
         rule = [":---" if column.align == "left" else "---:" for column in self.columns]
-        body = [["&emsp;" * int(_depth(cell.text)[0]) + cell.plain.lstrip() for cell in row] for row in self.cells()]
+        body = [["&emsp;" * int(indented(cell.text)[0]) + cell.plain.lstrip() for cell in row] for row in self.cells()]
         lines = [line([column.header for column in self.columns]), line(rule), *map(line, body)]
         return "\n".join([f"**{self.title}**", "", *lines, *(f"\n*{note}*" for note in self.notes), ""])
 
     def to_html(self) -> str:
         """A `<figure>`; raw values stand in `data-sort` for whoever wants to sort."""
-        head = "".join(_header_html(column) for column in self.columns)
+        head = "".join(header_html(column) for column in self.columns)
         cells = self.cells()
         widest = self._widest_spreads(cells)
-        body = "\n".join(_row_html(self.columns, row, widest) for row in cells)
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes) + _help_html(self.columns)
+        body = "\n".join(row_html(self.columns, row, widest) for row in cells)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes) + help_html(self.columns)
         return (
             f'<figure class="uh-table"><div class="uh-scroll" role="region" tabindex="0" '
             f'aria-label="{escape(self.title)}"><table>\n'
@@ -357,57 +357,3 @@ def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return Estimate(**{key: _from_json(part) for key, part in value.items()})
     return float(value) if value in ("nan", "inf", "-inf") else value
-
-
-# HTML
-
-
-def _side(column: Column) -> str:
-    return "uh-text" if column.align == "left" else "uh-number"
-
-
-def _header_html(column: Column) -> str:
-    return f'<th scope="col" class="{_side(column)}">{escape(column.header)}</th>'
-
-
-def _help_html(columns: list[Column]) -> str:
-    """What the columns mean, folded away: a tooltip would not open for a finger or a keyboard."""
-    entries = "".join(
-        f"<dt>{escape(column.title)}</dt><dd>{escape(column.help)}</dd>" for column in columns if column.help
-    )
-    return f"<details><summary>What the columns mean</summary><dl>{entries}</dl></details>" if entries else ""
-
-
-def _row_html(columns: list[Column], cells: list[Cell], widest: list[str]) -> str:
-    first, *others = map(_cell_html, columns, cells, widest)
-    return f'<tr><th scope="row" {first}</th>' + "".join(f"<td {other}</td>" for other in others) + "</tr>"
-
-
-def _cell_html(column: Column, cell: Cell, widest: str) -> str:
-    """A cell from its attributes on, without the tag's name; `widest` is the longest interval of its column."""
-    depth, text = _depth(cell.text)
-    attributes = f'class="{_side(column)}"'
-    if cell.sort is None:
-        attributes += ' data-sort=""'
-    elif isinstance(cell.sort, int | float):
-        attributes += f' data-sort="{cell.sort!r}"'
-        text = text.replace("-", "−")
-    text = _minus(text)
-    if depth:
-        attributes += f' style="--uh-depth: {depth:g}"'
-    html = escape(text).replace("\n", "<br>")
-    if widest:
-        spread = escape(_minus(cell.spread))
-        html += f' <span class="uh-spread" data-widest="{escape(_minus(widest))}"><span>{spread}</span></span>'
-    return f"{attributes}>{html}"
-
-
-def _minus(text: str) -> str:
-    """Signs set as such: −3 and [−1, 2], not the hyphen of 3-4, of a word or of an option."""
-    return re.sub(r"(?<![\w=-])-(?=[\d.∞])", "−", text)
-
-
-def _depth(text: str) -> tuple[float, str]:
-    """How deep a text is indented, two spaces a level, and the text without them."""
-    stripped = text.lstrip(" ")
-    return (len(text) - len(stripped)) / 2, stripped
