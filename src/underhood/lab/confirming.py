@@ -40,8 +40,8 @@ class Confirmation:
 def confirm(trial: StoredTrial, data: Path | None = None) -> Confirmation:
     """Load what a trial left in a process of its own, with the trial's threads, and evaluate it again.
 
-    `data` is the folder of the data sets, else UNDERHOOD_DATA. BadInput when the trial left no network or no answers, or
-    the data are not what they were.
+    `data` is the folder of the data sets, else UNDERHOOD_DATA. BadInput when the trial left no network or no answers,
+    or the data are not what they were.
     """
     model, test = trial.artefact(MODEL), trial.artefact(FILE)
     words = [

@@ -39,6 +39,7 @@ class Trained:
         chosen, self.notes = _chosen(file.settings, backend)
         self.back: Backend = backend_of(chosen)
         self.network = _with_weights(file, self.back, source)
+        self.at_once = int(file.settings.get("evaluation_batch", EVALUATION_BATCH))  # as its trial did: to the last bit
         self.answered = self.back.step(partial(answer, self.network, self.back, file.settings["test_flips"]))
 
     @property
@@ -77,7 +78,7 @@ class Trained:
         that names every image which can't be read or doesn't fit.
         """
         read = images.read(given, self.preprocessing)
-        found = [self.logits(read[i : i + EVALUATION_BATCH]) for i in range(0, len(read), EVALUATION_BATCH)]
+        found = [self.logits(read[i : i + self.at_once]) for i in range(0, len(read), self.at_once)]
         logits = np.concatenate(found)
         names = tuple(each.name for each in read)
         said = np.exp(log_softmax(logits))
@@ -111,7 +112,7 @@ class Trained:
         """
         asked = questions(self.file, data, split, root)
         tally = Tally()
-        loss, _ = evaluate(self, asked.part, tally)
+        loss, _ = evaluate(self, asked.part, tally, self.at_once)
         answers = tally.answers(asked.part, self.classes, asked.white)
         return Evaluation(asked.data, split, loss, answers, asked.notes)
 
