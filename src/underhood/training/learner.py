@@ -217,7 +217,7 @@ class NetworkLearner(Learner):
         if self.made_by is not None:
             from safetensors.numpy import save_file
 
-            save_file({name: np.ascontiguousarray(values) for name, values in self.weights().items()}, path)
+            save_file({name: np.asarray(values, order="C") for name, values in self.weights().items()}, path)
             return
         arguments = arguments_of(self.settings, self.parts)
         file_of(self.settings, self.seed, self.parts, self.weights(), self.settings.network.name, arguments).write(path)

@@ -50,7 +50,7 @@ class NetworkFile:
     def write(self, path: Path) -> None:
         from safetensors.numpy import save_file
 
-        tensors = {name: np.ascontiguousarray(values) for name, values in self.weights.items()}
+        tensors = {name: np.asarray(values, order="C") for name, values in self.weights.items()}
         header = {
             "format": FORMAT,
             "network": {"name": self.network, "arguments": self.arguments},
