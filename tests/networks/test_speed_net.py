@@ -16,7 +16,7 @@ from underhood.training.initial import initialise
 
 
 def test_the_filters_are_orthogonal_and_their_lengths_are_one_over_the_deviations():
-    flat = patch_filters().reshape(12, -1)
+    flat = np.array(patch_filters()).reshape(12, -1)
     gram = flat @ flat.T
     lengths = np.sqrt(np.diag(gram))
     np.testing.assert_allclose(gram, np.diag(lengths**2), atol=2e-4 * lengths.max() ** 2)
@@ -25,7 +25,7 @@ def test_the_filters_are_orthogonal_and_their_lengths_are_one_over_the_deviation
 
 
 def test_the_first_filter_adds_up_light_and_the_next_colours():
-    filters = patch_filters()
+    filters = np.array(patch_filters())
     assert (filters[0] > 0).all()
     assert abs(filters[1].sum(0)).max() < abs(filters[1]).max() / 50  # red against blue, and hardly any green
     np.testing.assert_allclose(filters[3, :, 0], -filters[3, :, 1])  # the rows' difference
@@ -39,7 +39,7 @@ def test_it_is_not_learnt_and_no_seed_draws_it():
         assert "whiten.kernel" not in dict(net.named_parameters())
         initialise(net, 3, "he", backend(name))
         kernel = backend(name).array(net.state_dict()["whiten.kernel"])
-        np.testing.assert_array_equal(kernel, patch_filters().astype(np.float32))
+        np.testing.assert_array_equal(kernel, np.array(patch_filters(), np.float32))
 
 
 @pytest.mark.skipif(not os.environ.get("UNDERHOOD_DATA"), reason="UNDERHOOD_DATA names no folder")
@@ -50,7 +50,7 @@ def test_cifar10_comes_out_white():
         pytest.skip("CIFAR-10 is not there")
     mean, std = (np.array(values)[:, None, None] for values in (arrays.mean, arrays.std))
     images = (arrays.train.take(np.arange(0, 50_000, 25)) / 255 - mean) / std
-    kernel = torch.from_numpy(patch_filters())
+    kernel = torch.tensor(patch_filters(), dtype=torch.float64)
     z = torch.nn.functional.conv2d(torch.from_numpy(images), kernel).transpose(0, 1).flatten(1).numpy()
     shrunk = np.array(DEVIATIONS).T.ravel() / np.sqrt(np.array(DEVIATIONS).T.ravel() ** 2 + EPSILON)
     np.testing.assert_allclose(z.std(1), shrunk, rtol=0.05)

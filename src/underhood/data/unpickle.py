@@ -11,13 +11,12 @@ arrays of bytes; it has none that call. An array stands in a pickle as three ste
 Source: the instructions are those of Python's pickletools, which takes a pickle apart without running it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from pickletools import genops
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from underhood.errors import BadInput
 
@@ -57,7 +56,11 @@ class Dtype:
 
 @dataclass
 class Array:
-    values: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """Unsigned bytes, as they stand in the pickle: row by row, or column by column."""
+
+    shape: tuple[int, ...] = (0,)
+    data: bytes = b""
+    column_by_column: bool = False
 
 
 def unpickle(path: Path) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def unpickle(path: Path) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            content = _run(file)
+            content = program(file)
         if not isinstance(content, dict):
             raise ValueError(f"a {type(content).__name__} where a dict is expected")
         return {_text(key): _value(value) for key, value in content.items()}
@@ -92,11 +95,13 @@ def _text(key: object) -> str:
 
 
 def _value(value: Any) -> Any:
-    return value.values if isinstance(value, Array) else value
+    if not isinstance(value, Array):
+        return value
+    return np.frombuffer(value.data, np.uint8).reshape(value.shape, order="F" if value.column_by_column else "C")
 
 
-def _run(file: IO[bytes]) -> Any:
-    """Run the program: what is on the stack when it stops."""
+def program(file: IO[bytes]) -> Any:
+    """Run the program in a pickle: what is on the stack when it stops."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
@@ -174,8 +179,7 @@ def _fill(state: tuple[Any, ...], *, into: Array | Dtype) -> None:
         return
     if not isinstance(into, Array):
         raise RefusedError(f"to change a {type(into).__name__}")
-    _, shape, dtype, column_by_column, values = state
+    _, into.shape, dtype, into.column_by_column, values = state
     if dtype != Dtype("u1"):
         raise ValueError("an array of something else than unsigned bytes")
-    data = values.encode("latin1") if isinstance(values, str) else values
-    into.values = np.frombuffer(data, np.uint8).reshape(shape, order="F" if column_by_column else "C")
+    into.data = values.encode("latin1") if isinstance(values, str) else values

@@ -21,11 +21,15 @@ class Blocks(NamedTuple):
     Swish: Any
 
 
+def library(nn: Any) -> Any:
+    """What `nn` is of, with `tensor` and `cat`: torch, or this package."""
+    return import_module("torch" if nn.__name__.startswith("torch") else "underhood")
+
+
 @cache
 def blocks(nn: Any) -> Blocks:
     """Residual, Concat and Swish as subclasses of `nn.Module`."""
-    # cat is a function of torch itself, not of torch.nn.functional; the engine keeps all its functions together
-    cat = nn.functional.cat if hasattr(nn.functional, "cat") else import_module("torch").cat
+    cat = library(nn).cat
 
     class Residual(nn.Module):  # type: ignore[misc]
         """φ(body(x) + shortcut(x)).   shortcut and last (φ) are identities when left out."""

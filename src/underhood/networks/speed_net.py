@@ -23,12 +23,10 @@ CIFAR-10 in 3.29 seconds on a single GPU" (the order in a stage, 2×2 patches at
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from importlib import import_module
+from math import sqrt
 from typing import Any
 
-import numpy as np
-
-from underhood.networks.blocks import blocks
+from underhood.networks.blocks import blocks, library
 from underhood.networks.registry import Network
 
 COLOURS = ((0.5693, 0.5952, 0.5671), (0.7027, 0.0056, -0.7114), (0.4266, -0.8035, 0.4151))  # U: light first
@@ -37,7 +35,7 @@ DEVIATIONS = (  # σ of each mixture: sum, rows' difference, columns' difference
     (0.9130, 0.1293, 0.1193, 0.0405),
     (0.4326, 0.0691, 0.0654, 0.0243),
 )
-HAAR = np.array([[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]]) / 2  # h: (4, 2, 2)
+HAAR = (((1, 1), (1, 1)), ((1, 1), (-1, -1)), ((1, -1), (1, -1)), ((1, -1), (-1, 1)))  # 2h: (4, 2, 2)
 EPSILON = 5e-4
 
 
@@ -71,12 +69,11 @@ def conv3(nn: Any, inputs: int, outputs: int) -> Any:
 
 def whitening(nn: Any) -> Any:
     """The fixed convolution with `patch_filters`."""
-    tensor = import_module("torch" if nn.__name__.startswith("torch") else "underhood.engine").tensor
 
     class Whitening(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("kernel", tensor(patch_filters().astype(np.float32).tolist()))
+            self.register_buffer("kernel", library(nn).tensor(patch_filters()))
 
         def forward(self, x: Any) -> Any:
             return nn.functional.conv2d(x, self.kernel)
@@ -94,11 +91,13 @@ def scaled(nn: Any, factor: float) -> Any:
     return Scaled()
 
 
-def patch_filters() -> np.ndarray:
+def patch_filters() -> list[list[list[list[float]]]]:
     """(12, 3, 2, 2): Haar's four patterns, each in the three mixtures of colours, over their deviations."""
-    deviations = np.sqrt(np.array(DEVIATIONS) ** 2 + EPSILON)
-    filters: np.ndarray = np.einsum("uc,kij,uk->kucij", np.array(COLOURS), HAAR, 1 / deviations).reshape(12, 3, 2, 2)
-    return filters
+    return [
+        [[[u * h / 2 / sqrt(deviations[k] ** 2 + EPSILON) for h in row] for row in haar] for u in mixture]
+        for k, haar in enumerate(HAAR)
+        for mixture, deviations in zip(COLOURS, DEVIATIONS, strict=True)
+    ]
 
 
 ENTRY = Network(

@@ -13,12 +13,12 @@ Differs: there, zeros are black because normalising comes last; here they are th
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from underhood.data.augmentation.base import Draw, Drawn, one_of, whole
-from underhood.data.augmentation.view import Positions, View
+from underhood.data.augmentation.view import View
 from underhood.errors import BadInput
 
 
@@ -57,8 +57,7 @@ class Crop:
         return view.moved(rows, columns)
 
 
-def _mirrored(positions: Positions, length: int) -> Positions:
-    """−1 → 1, and beyond the last pixel L − 1: L → L − 2."""
+def _mirrored(positions: Any, length: int) -> Any:
+    """−1 → 1, and beyond the last pixel L − 1: L → L − 2. Of NumPy's arrays and of PyTorch's tensors."""
     last = length - 1
-    mirrored: Positions = last - np.abs(last - np.abs(positions))
-    return mirrored
+    return last - abs(last - abs(positions))
