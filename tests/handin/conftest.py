@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from sklearn.datasets import load_digits
 
 import underhood
+from tests.in_process import trials_in_process
 from underhood.lab.results import Run
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -46,9 +47,9 @@ def run(mnist, tmp_path_factory) -> Run:
     """A run of the template's MLP, small and quick."""
     settings = {"network": {"name": "template", "hidden": [24, 16], "activation": "Tanh"}, "optimizer.lr": 0.1}
     settings |= {"optimizer.momentum": 0.8, "data.train": 500, "data.test": None, "epochs": 4}
-    return underhood.run(
-        "mnist-mlp", "smoke", set=settings, seeds=2, parallel=1, runs=tmp_path_factory.mktemp("runs"), data=mnist
-    )
+    folder = tmp_path_factory.mktemp("runs")
+    with trials_in_process():
+        return underhood.run("mnist-mlp", "smoke", set=settings, seeds=2, runs=folder, data=mnist)
 
 
 def brought_by(*distributions: str) -> Iterator[Path]:
@@ -71,12 +72,12 @@ def brought_by(*distributions: str) -> Iterator[Path]:
 def bare(tmp_path_factory) -> Callable[..., str]:
     """Run Python code that sees these distributions alone, in a folder: what it prints."""
 
-    def call(code: str, *distributions: str, folder: Path, **variables: str) -> str:
+    def call(code: str, *distributions: str, folder: Path, strict: bool = True, **variables: str) -> str:
         libraries = tmp_path_factory.mktemp("-".join(distributions))
         for path in brought_by(*distributions):
             (libraries / path.name).symlink_to(path)
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-W", "error", "-c", START + code, str(libraries)],
+            [sys.executable, "-I", "-S", "-W", "error" if strict else "default", "-c", START + code, str(libraries)],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", **variables},
             capture_output=True,

@@ -48,6 +48,7 @@ def used(monkeypatch, source, **imported):
     defined = {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
     made = pages.Page("underhood.made", source, tree, defined, imported)
     monkeypatch.setattr(pages, "page", {"underhood.made": made}.get)
+    monkeypatch.setattr(pages, "is_module", {"underhood.made": True}.get)
     return sorted(use.full for use in pages.uses("underhood.made", tree.body[-1]))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import underhood
+from tests.in_process import trials_in_process
 from underhood.cli import main
 from underhood.errors import BadInput, MissingPiece
 from underhood.handin import hand_in
@@ -155,7 +156,8 @@ def test_a_stored_run_by_the_command(run, tmp_path, capsys):
 
 def test_run_and_export_in_one_command(mnist, runs, tmp_path, capsys):
     words = ["--set=network=template", "--set=network.hidden=[8]", "--scale=smoke", "--set=epochs=1"]
-    assert main(["run", "mnist-mlp", *words, f"--data={mnist}", f"--export={tmp_path / 'p1'}"]) == 0
+    with trials_in_process():
+        assert main(["run", "mnist-mlp", *words, f"--data={mnist}", f"--export={tmp_path / 'p1'}"]) == 0
     assert f"written: {tmp_path / 'p1' / 'p1_report.pdf'}" in capsys.readouterr().err
     assert (tmp_path / "p1" / "p1_report.pdf").read_bytes().startswith(b"%PDF")
     text = (tmp_path / "p1" / "p1.py").read_text()

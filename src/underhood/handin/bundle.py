@@ -11,7 +11,7 @@ need it, the script's own settings come first of all. Changed are
     names                    `page.name` and `_name` become names of the file, with their page's where two are alike
     constants                hold the values that are given
     replace                  what a page says for several libraries, as {"underhood.engine.lift.where": "np.where"};
-                             a decorator that becomes "" is gone
+                             a decorator that becomes "" is gone; a definition of the package is taken along
 
 A definition that needs anything else than `imports` is refused.
 """
@@ -21,11 +21,11 @@ import builtins
 import json
 import sys
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from underhood.handin.edits import Edits
-from underhood.handin.pages import Key, Use, page, uses
+from underhood.handin.pages import PACKAGE, Key, Use, definition, page, uses
 
 
 def bundle(
@@ -102,7 +102,13 @@ class _Bundle:
                 self._import(module, use.node.id, use.full)
 
     def _uses(self, module: str, statement: ast.stmt) -> list[Use]:
-        return list(uses(module, statement, frozenset(self.replace)))
+        """What a statement uses, with the definitions that stand in for others."""
+        found = uses(module, statement, frozenset(self.replace))
+        return [self._instead(use) if use.full in self.replace else use for use in found]
+
+    def _instead(self, use: Use) -> Use:
+        new = self.replace[use.full]
+        return replace(use, key=definition(new)) if new.startswith(f"{PACKAGE}.") else use
 
     def _import(self, module: str, name: str, full: str) -> None:
         self._allow(module, full)
@@ -129,11 +135,9 @@ class _Bundle:
         self.names = {key: name for name, key in own.items()}
         for module in reversed(self.order[:-1]):
             for name in sorted(self.wanted[module], key=lambda name: page(module).defined[name].lineno):
-                stem, plain = module.rpartition(".")[2], name.lstrip("_")
-                first = (
-                    f"{stem}_{plain}" if plain.startswith("vector") else plain
-                )  # a form says little without its page
-                words = (first, f"{stem}_{plain}", f"{stem}_{name}")
+                stem, plain = module.rpartition(".")[2], name.rpartition(".")[2].lstrip("_")
+                words = [plain, f"{stem}_{plain}", f"{stem}_{name}"]
+                words = words[1:] if plain.startswith("vector") else words  # a form says little without its page
                 chosen = next(word for word in words if word not in taken | self.local[module, name])
                 self.names[module, name] = chosen
                 taken.add(chosen)
@@ -143,8 +147,8 @@ class _Bundle:
     def _setting(self, statement: ast.stmt) -> str | None:
         """The constant that a statement of the script sets, where its value is given."""
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)]) if name in self.constants:
-                return name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                return name if name in self.constants else None
         return None
 
     def _imports(self) -> Iterator[str]:
@@ -152,7 +156,7 @@ class _Bundle:
         own = [each for each in self.imports.items() if each[1].split(".")[0] in sys.stdlib_module_names]
         others = [each for each in self.imports.items() if each not in own]
         for some in filter(None, (own, others)):
-            yield from sorted(map(_import_line, some))
+            yield from sorted(map(_import_line, some), key=lambda line: line.split()[1])
             if some is own and others:
                 yield ""
 
@@ -168,30 +172,40 @@ class _Bundle:
             statements.sort(key=lambda each: each.lineno)
         yield f"\n\n# -- {module.replace('.', '/')}.py --\n# {page(module).title}"
         for before, each in zip([None, *statements], statements, strict=False):
-            together = isinstance(before, ast.Assign) and isinstance(each, ast.Assign)
-            yield ("" if together else "\n\n") + self._edited(module, each)
+            yield _gap(before, each) + self._edited(module, each)
 
     def _edited(self, module: str, statement: ast.stmt) -> str:
         """The source of a statement, with what has to be changed in it."""
         edits = Edits(page(module).source, statement)
         setting = self._setting(statement) if module == self.script else None
-        if isinstance(statement, ast.Assign) and setting:
+        if setting and isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
             edits.put(statement.value, _literal(self.constants[setting]))
+            edits.remove_annotations()
             return edits.text()
         for use in self._uses(module, statement):
-            if use.full in self.replace:
+            if use.key:
+                edits.put(use.node, self.names[use.key])
+            elif use.full in self.replace:
                 new = self.replace[use.full]
                 edits.put(use.node, new) if new else edits.remove_line(use.node)
-            elif use.key:
-                edits.put(use.node, self.names[use.key])
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            edits.name(statement, self.names[module, statement.name])
+            (name,) = (name for name, each in page(module).defined.items() if each is statement)
+            edits.name(statement, self.names[module, name])
         edits.remove_annotations()
         return edits.text()
 
 
+def _gap(before: ast.stmt | None, each: ast.stmt) -> str:
+    """The empty lines between two statements: two, but among constants as many as there were."""
+    if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(each, ast.Assign | ast.AnnAssign):
+        return "" if each.lineno == (before.end_lineno or 0) + 1 else "\n"
+    return "\n\n"
+
+
 def _literal(value: Any) -> str:
     """A value as Python writes it, texts in the quotes that the pages have."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(each)}" for key, each in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

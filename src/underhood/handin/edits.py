@@ -2,8 +2,11 @@
 
 import ast
 import re
+import textwrap
 from functools import lru_cache
 from itertools import accumulate
+
+from underhood.handin.pages import is_record
 
 REMARKS = re.compile(r"\s*# (?:type: ignore(?:\[[^\]]*\])?|noqa\b[^\n#]*|fmt: \w+)")  # for tools, not for readers
 LOOSE = re.compile(
@@ -29,7 +32,8 @@ class Edits:
             at = last
         newline = self.bytes.find(b"\n", end)
         parts.append(self.bytes[at : newline if newline >= 0 else len(self.bytes)].decode())  # and the remark behind it
-        return LOOSE.sub(_on_one_line, REMARKS.sub("", "".join(parts))).rstrip()
+        text = textwrap.dedent(REMARKS.sub("", "".join(parts)))
+        return LOOSE.sub(_on_one_line, text).rstrip()
 
     def put(self, node: ast.expr, new: str) -> None:
         """Replace an expression."""
@@ -46,13 +50,12 @@ class Edits:
         self.pieces[self.lines[node.lineno - 1], self.lines[node.end_lineno or node.lineno]] = ""
 
     def remove_annotations(self) -> None:
-        """Take the annotations out, but for those of a class that is made from them (@dataclass, NamedTuple)."""
+        """Take the annotations out, but for those of a class that is made from them."""
         fields = {
             id(each)
             for node in ast.walk(self.statement)
-            if isinstance(node, ast.ClassDef) and (node.decorator_list or node.bases)
+            if isinstance(node, ast.ClassDef) and is_record(node)
             for each in node.body
-            if isinstance(each, ast.AnnAssign) and is_record(node)
         }
         for node in ast.walk(self.statement):
             match node:
@@ -109,11 +112,3 @@ def _lines(source: str) -> tuple[bytes, list[int]]:
 def _on_one_line(signature: re.Match[str]) -> str:
     line = "".join(signature.groups())
     return line if len(line) <= WIDTH else signature[0]
-
-
-def is_record(node: ast.ClassDef) -> bool:
-    """Whether a class is made from its annotations."""
-    words = {
-        word.id for each in [*node.decorator_list, *node.bases] for word in ast.walk(each) if isinstance(word, ast.Name)
-    }
-    return bool(words & {"dataclass", "NamedTuple"})

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from underhood import __version__
 from underhood.errors import BadInput, missing_extra
-from underhood.handin import mnist
+from underhood.handin import cifar, mnist
 from underhood.handin.problem import Problem, Values
 from underhood.lab.results import Run, StoredTrial
 from underhood.lab.study import Study
 from underhood.service.reporting import document_of, facts_of, study_of
+from underhood.settings import load
 
-PROBLEMS = {problem.study: problem for problem in (mnist.ENTRY,)}
+PROBLEMS = {problem.study: problem for problem in (mnist.ENTRY, cifar.ENTRY)}
 MARK = "\n\n# As they were written (SHA-256; of this file what stands above), for the next export into this folder:\n"
 
 
@@ -35,11 +36,12 @@ def check(study: Study, scale: str, settings: Sequence[Values], folder: Path) ->
         raise BadInput(f"--export: {study.name} is handed in nowhere; there is {there_is}")
     if len(settings) > 1:
         raise BadInput(f"--export: a hand-in is of one setting, and here are {len(settings)}; leave --grid out")
-    if said := problem.cannot(settings[0]):
+    if said := problem.cannot(settings[0], load(study.settings, base=study.base).model_dump(mode="json")):
         words = " ".join(filter(None, (f"underhood run {study.name} --scale {scale}", problem.words)))
         raise BadInput(f"--export: {said}. Type\n  {words} --export {folder}")
-    if find_spec("typst") is None:
-        raise missing_extra("typst", "The report of a hand-in")
+    for module in problem.needs:
+        if find_spec(module) is None:
+            raise missing_extra(module, "A hand-in")
     _free(folder, problem)
     return problem
 

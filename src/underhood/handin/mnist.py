@@ -1,6 +1,5 @@
 """Problem 1 of the sheet: the template's MLP on MNIST, which may import os, numpy and, for plots, matplotlib alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 
 from underhood.data import DATA_SETS
 from underhood.handin.problem import Problem, Values
-from underhood.studies.mnist_mlp import MnistMlpSettings
 
 
 def refuse(settings: Values) -> str | None:
@@ -52,10 +50,6 @@ def write_model(trained: Path, path: Path) -> None:
         np.savez(path, allow_pickle=False, **arrays)
 
 
-def defaults() -> Mapping[str, Any]:
-    return MnistMlpSettings().model_dump(mode="json")
-
-
 ENTRY = Problem(
     name="p1",
     study="mnist-mlp",
@@ -63,9 +57,7 @@ ENTRY = Problem(
     model="p1_model.npz",
     imports=frozenset({"os", "numpy", "matplotlib"}),
     replace={"underhood.engine.lift.where": "np.where", "underhood.engine.lift.shared": ""},
-    defaults=defaults,
     carried=("network", "optimizer", "epochs", "batch_size", "precision", "data.name", "data.train", "data.scaling"),
-    indifferent=("data.test", "threads", "test_curve", "train_curve", "evaluate_every", "log_every", "watch"),
     constants=constants,
     refuse=refuse,
     words="--set network=template",

@@ -1,6 +1,7 @@
 """What a page of the package defines, and what a statement of it uses.
 
-    page("underhood.engine.ops.linear").defined["vector"]      the statement that makes it
+    page("underhood.engine.ops.linear").defined["vector"]      the statement that makes it; "blocks.Residual" is a class
+                                                               that stands in the function `blocks`
     uses("underhood.networks.template", statement)             each name that it takes from the top of its page
 
 Read from the source (`ast`); nothing is called. A name that a function has for itself (an argument, a variable, a
@@ -10,10 +11,10 @@ comprehension's) is not the page's, and annotations use nothing.
 import ast
 import importlib
 import importlib.util
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 PACKAGE = "underhood"
@@ -57,8 +58,11 @@ class Use:
 
 @cache
 def page(name: str) -> Page:
-    """The page of a module."""
-    source = inspect.getsource(importlib.import_module(name))
+    """The page of a module, which is not imported."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"there is no module {name}")
+    source = Path(spec.origin).read_text(encoding="utf-8")
     tree = ast.parse(source)
     defined: dict[str, ast.stmt] = {}
     imported: dict[str, str] = {}
@@ -70,6 +74,8 @@ def page(name: str) -> Page:
                 imported |= {each.asname or each.name: f"{module}.{each.name}" for each in statement.names}
             case ast.FunctionDef() | ast.ClassDef():
                 defined[statement.name] = statement
+                within = [each for each in statement.body if isinstance(each, ast.ClassDef)]
+                defined |= {f"{statement.name}.{each.name}": each for each in within}
             case ast.Assign() | ast.AnnAssign():
                 defined |= dict.fromkeys(_stored(statement), statement)
     return Page(name, source, tree, defined, imported)
@@ -92,6 +98,9 @@ def is_module(full: str) -> bool:
 def definition(full: str) -> Key:
     """Where the dotted name of the package is defined, through whatever modules import it."""
     module, _, name = full.rpartition(".")
+    while not is_module(module) and "." in module:  # a class within a function
+        module, _, outer = module.rpartition(".")
+        name = f"{outer}.{name}"
     here = page(module)
     if name in here.defined:
         return module, name
@@ -128,6 +137,11 @@ class _Uses:
                     yield from self.of(node.value, local)
             case ast.AnnAssign():
                 pass
+            case ast.ClassDef() if is_record(node):
+                for each in ast.walk(node):
+                    if isinstance(each, ast.AnnAssign):
+                        yield from self.of(each.annotation, local)
+                yield from self._children(node, local)
             case _:
                 yield from self._children(node, local)
 
@@ -164,6 +178,12 @@ class _Uses:
                 before = self._full(function, local)
                 return before and f"{before}()"
         return None
+
+
+def is_record(node: ast.ClassDef) -> bool:
+    """Whether a class is made from its annotations (@dataclass, NamedTuple)."""
+    made_by = [word for each in [*node.decorator_list, *node.bases] for word in ast.walk(each)]
+    return any(isinstance(word, ast.Name) and word.id in ("dataclass", "NamedTuple") for word in made_by)
 
 
 def _own(node: ast.AST) -> Scope:
