@@ -15,6 +15,7 @@ import pytest
 
 from underhood.errors import BadInput
 from underhood.lab import How, load_file, open_run, plan, run_study
+from underhood.lab.results import list_runs
 from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.lab.store import RunFolder
 from underhood.settings import Mistakes
@@ -418,3 +419,47 @@ def test_steps_are_thinned_for_the_listener(run_tiny):
     run, heard = run_tiny("walk.name=plain", "steps=2000", seeds=1)
     assert len(run.trials[0].metrics) == 2000
     assert 1 <= sum(isinstance(event, TrialStep) for event in heard) < 200
+
+
+# ---- damaged files
+
+
+@pytest.mark.parametrize("name", ["trial.json", "result.json", "metrics.jsonl"])
+def test_a_damaged_trial_is_run_again_and_that_is_said(run_tiny, tmp_path, name):
+    run, _ = run_tiny("steps=2", seeds=1)
+    before = [trial.result for trial in run.trials]
+    file = run.trials[0].folder.path / name
+    file.write_bytes(file.read_bytes()[:-9])
+    reopened = open_run(run.path)
+    assert reopened.trials[0].state == "interrupted"
+    assert reopened.trials[0].result == {}
+    run, heard = run_tiny("steps=2", seeds=1)
+    assert started(heard) == [run.trials[0].id]
+    (said,) = warned(heard)
+    assert said.startswith(f"{file}: ")
+    assert said.endswith("; the trial is run again")
+    assert [trial.result for trial in run.trials] == before
+
+
+def test_a_result_that_is_gone_is_made_again(run_tiny):
+    run, _ = run_tiny("steps=2", seeds=1)
+    (run.trials[0].folder.path / "result.json").unlink()
+    assert open_run(run.path).trials[0].state == "interrupted"
+    run, heard = run_tiny("steps=2", seeds=1)
+    assert len(started(heard)) == 1
+    assert {trial.state for trial in run.trials} == {"finished"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"schema": "underhood.store/1"}'])
+def test_a_damaged_run_is_written_anew_and_hides_no_other(run_tiny, tmp_path, content):
+    run, _ = run_tiny("steps=2", seeds=1)
+    run_tiny("steps=2", seeds=1, name="other")
+    file = run.path / "run.json"
+    file.write_bytes(content)
+    assert [each.name for each in list_runs(tmp_path)] == ["other"]
+    with pytest.raises(BadInput, match=r"run\.json"):
+        open_run(run.path)
+    again, heard = run_tiny("steps=2", seeds=1)
+    assert started(heard) == []
+    assert any("was damaged; written anew" in text for text in warned(heard))
+    assert [trial.result for trial in again.trials] == [trial.result for trial in run.trials]

@@ -113,10 +113,46 @@ def test_a_result_is_the_last_word(trial):
     assert trial.has_work()
 
 
-def test_an_unknown_state_is_refused(trial):
-    (trial.path / "state.json").write_text(json.dumps({"schema": "underhood.store/1", "state": "resting"}))
-    with pytest.raises(BadInput, match='unknown state "resting"'):
-        trial.status()
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"schema": "underhood.store/1", "state": "resting"}),
+        json.dumps({"schema": "underhood.store/1", "state": "finished"}),  # and its result is gone
+    ],
+)
+def test_a_state_that_cannot_be_is_interrupted(trial, content):
+    (trial.path / "state.json").write_text(content)
+    assert trial.status()["state"] == "interrupted"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1, 2]", b'{"a": 1}', b"null", b'{"schema": "under'])
+def test_a_file_that_is_damaged_is_told_and_never_read(trial, content):
+    trial.write_state("running")
+    trial.write_identity({"settings": {}})
+    trial.write_result({"values": {}})
+    assert trial.damage() == ""
+    (trial.path / "state.json").write_bytes(content)
+    assert (trial.damage(), trial.status()["state"]) == ("", "finished")  # the result is the last word
+    for name in ("result.json", "trial.json"):
+        (trial.path / name).write_bytes(content)
+        assert trial.damage().startswith(str(trial.path / name))
+
+
+def test_metrics_that_are_not_what_they_were_are_damage(trial):
+    trial.metrics_file.write_bytes(b'{"step": 1}\n')
+    trial.write_result({"values": {}})
+    assert trial.damage() == ""
+    for content in (b'{"step": 2}\n', b'{"step": 1}\n{"step": 2}\n', b""):
+        trial.metrics_file.write_bytes(content)
+        assert "is not what it was when the trial finished" in trial.damage()
+    trial.metrics_file.unlink()
+    assert trial.damage()
+
+
+def test_a_newer_store_is_refused_not_healed(trial):
+    (trial.path / "result.json").write_text(json.dumps({"schema": "underhood.store/9"}))
+    with pytest.raises(BadInput, match="newer underhood"):
+        trial.damage()
 
 
 def test_the_logs_tail(trial):

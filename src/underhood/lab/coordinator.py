@@ -161,8 +161,8 @@ def _fitting(specs: Sequence[TrialSpec]) -> int:
 
 
 def _check_owner(folder: RunFolder, study: Study) -> None:
-    """Refuse a folder of another study; reading it refuses a newer schema."""
-    stored = folder.read()
+    """Refuse a folder of another study, or of a newer schema; a run.json that is damaged is written anew."""
+    stored = folder.read_if_whole()
     if stored is not None and stored["study"] not in (study.name, *study.formerly):
         raise BadInput(f'{folder.path}: holds a run of "{stored["study"]}", not of "{study.name}"; use --name')
 
@@ -192,6 +192,8 @@ class _Coordinator:
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
         self.warnings: list[str] = []
+        if (folder.path / "run.json").exists() and folder.read_if_whole() is None:
+            self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
         self.began = ""
 
     def run(self) -> Run:
@@ -216,10 +218,14 @@ class _Coordinator:
     # ---- before
 
     def _to_run_again(self) -> set[str]:
-        """The trials whose results are not to be kept: those of other settings, and of other code if asked."""
-        stale, changed = set(), set()
+        """The trials whose results are not to be kept: damaged, of other settings, or, if asked, of other code."""
+        stale, changed, damaged = set(), set(), set()
         for spec in self.specs:
             trial = self.folder.trial(spec.id)
+            if damage := trial.damage():
+                damaged.add(spec.id)
+                self.warnings.append(f"{damage}; the trial is run again")
+                continue
             identity = trial.identity()
             if identity is None or not trial.has_work():
                 continue
@@ -230,8 +236,8 @@ class _Coordinator:
         if stale:
             self.warnings.append(f"{_trials(stale)} had other defaults then; run again with today's")
         if changed and self._run_changed_again(changed):
-            return stale | changed
-        return stale
+            return damaged | stale | changed
+        return damaged | stale
 
     def _run_changed_again(self, changed: set[str]) -> bool:
         come = "comes" if len(changed) == 1 else "come"

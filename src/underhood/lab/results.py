@@ -47,8 +47,14 @@ class StoredTrial:
         return dict(self.spec["settings"])
 
     @cached_property
+    def damage(self) -> str:
+        """What is wrong with its files, in a line; "" where nothing is."""
+        return self.folder.damage()
+
+    @cached_property
     def _status(self) -> dict[str, Any]:
-        return self.folder.status()
+        damaged = {"state": "interrupted", "reason": self.damage} if self.damage else {}
+        return self.folder.status() | damaged
 
     @property
     def state(self) -> str:
@@ -72,7 +78,7 @@ class StoredTrial:
     @cached_property
     def stored_result(self) -> dict[str, Any] | None:
         """result.json: values, seconds, machine, versions, codes."""
-        return self.folder.result()
+        return None if self.damage else self.folder.result()
 
     @property
     def result(self) -> dict[str, Any]:
@@ -291,6 +297,6 @@ def open_run(run: str | Path, runs: Path | None = None) -> Run:
 
 
 def list_runs(runs: Path | None = None) -> list[Run]:
-    """All runs in the folder of runs, by name."""
+    """All runs in the folder of runs, by name; one whose run.json is damaged is none of them."""
     folders = [RunFolder(path.parent) for path in sorted(runs_folder(runs).glob("*/run.json"))]
-    return [Run(folder, facts) for folder in folders if (facts := folder.read()) is not None]
+    return [Run(folder, facts) for folder in folders if (facts := folder.read_if_whole()) is not None]

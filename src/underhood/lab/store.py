@@ -7,13 +7,15 @@
             trial.json      what the trial is: function, settings, seed, fingerprints of data and code
             state.json      where it stands: running, finished, failed (and why), interrupted
             metrics.jsonl   {"step": 12, "train_loss": 0.31}, a line a measurement, appended
-            result.json     its last word; a trial that has one is finished
+            result.json     its last word, with the metrics' length and digest; a trial that has one is finished
             checkpoint-*.safetensors, log.txt, artefacts/, lock
 
 The coordinator alone writes run.json; a trial's folder belongs to the worker that holds its lock. RUNS is
-`./runs`, or what UNDERHOOD_RUNS says. A trial that left the plan stays, and is there when it comes back.
+`./runs`, or what UNDERHOOD_RUNS says. A trial that left the plan stays, and is there when it comes back. One whose
+files are damaged counts as interrupted, and is run again by the next run.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,10 +26,24 @@ from typing import Any, get_args
 
 from underhood.errors import BadInput
 from underhood.lab import checkpoints
-from underhood.lab.files import is_locked, locked, read_json, read_lines, write_json
+from underhood.lab.files import NewerStoreError, is_locked, locked, read_json, read_lines, write_json
 from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
+RUN_HAS = (
+    "study",
+    "file",
+    "scale",
+    "command",
+    "state",
+    "exit_code",
+    "began",
+    "warnings",
+    "machine",
+    "versions",
+    "plan",
+    "trials",
+)
 
 
 def runs_folder(runs: Path | None = None) -> Path:
@@ -75,16 +91,33 @@ class TrialFolder:
         return _read(self.path / "result.json")
 
     def status(self) -> dict[str, Any]:
-        """state.json as it holds now: a trial whose worker is gone is not running, whatever was last written."""
-        found = _read(self.path / "state.json") or {}
+        """state.json as it holds now: a trial whose worker is gone is not running, whatever was last written.
+
+        A state that cannot be read is none; finished is a trial that has its result, and no other.
+        """
+        found = _unless_damaged(self.path / "state.json") or {}
         state = found.get("state", "waiting")
         if (self.path / "result.json").exists():
             state = "finished"
-        elif state == "running" and not self.is_locked():
+        elif state == "finished" or (state == "running" and not self.is_locked()):
             state = "interrupted"
         if state not in get_args(TrialState):
-            raise BadInput(f'{self.path / "state.json"}: unknown state "{state}"')
+            state = "interrupted"
         return {"reason": "", "seconds": 0.0, "attempt": 0, "exit_code": 1} | found | {"state": state}
+
+    def damage(self) -> str:
+        """What is wrong with the trial's files, in a line; "" where nothing is."""
+        try:
+            _read(self.path / "trial.json")
+            result = self.result()
+        except NewerStoreError:
+            raise
+        except BadInput as error:
+            return str(error)
+        kept = (result or {}).get("metrics")
+        if kept is not None and kept != _digest(self.metrics_file):
+            return f"{self.metrics_file}: is not what it was when the trial finished"
+        return ""
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of metrics.jsonl."""
@@ -107,7 +140,7 @@ class TrialFolder:
 
     def write_result(self, result: dict[str, Any]) -> None:
         """The trial's last word; its checkpoints have served."""
-        write_json(self.path / "result.json", result)
+        write_json(self.path / "result.json", {"metrics": _digest(self.metrics_file)} | result)
         for path in checkpoints.checkpoint_files(self.path):
             path.unlink()
 
@@ -119,7 +152,11 @@ class TrialFolder:
         return (self.path / "result.json").exists() or bool(checkpoints.checkpoint_files(self.path))
 
     def clear(self) -> None:
-        """Remove all that the trial left, for a fresh start; the result first, for half a trial is none."""
+        """Remove all that the trial left, for a fresh start.
+
+        The state first, then the result: whatever is left by an end in between is a whole trial or an unfinished one.
+        """
+        (self.path / "state.json").unlink(missing_ok=True)
         (self.path / "result.json").unlink(missing_ok=True)
         shutil.rmtree(self.artefacts, ignore_errors=True)
         for path in self.path.iterdir():
@@ -146,11 +183,40 @@ class RunFolder:
         return TrialFolder(self.path / "trials" / trial)
 
     def read(self) -> dict[str, Any] | None:
-        """run.json, None before the run was first begun."""
-        return _read(self.path / "run.json")
+        """run.json, None before the run was first begun; BadInput where it is damaged."""
+        facts = _read(self.path / "run.json")
+        if facts is not None and (lacking := [key for key in RUN_HAS if key not in facts]):
+            raise BadInput(
+                f"{self.path / 'run.json'}: lacks {', '.join(lacking)}; run the study again to write it anew"
+            )
+        return facts
+
+    def read_if_whole(self) -> dict[str, Any] | None:
+        """run.json, None where there is none that can be read."""
+        try:
+            return self.read()
+        except NewerStoreError:
+            raise
+        except BadInput:
+            return None
 
     def write(self, facts: dict[str, Any]) -> None:
         write_json(self.path / "run.json", facts)
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    """How long a file is, and the SHA-256 of what it holds; a file that is not there is empty."""
+    content = path.read_bytes() if path.exists() else b""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _unless_damaged(path: Path) -> dict[str, Any] | None:
+    try:
+        return _read(path)
+    except NewerStoreError:
+        raise
+    except BadInput:
+        return None
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -125,6 +125,8 @@ def _warnings(run: Run, complete: bool) -> Iterator[str]:
         yield f"Failed, and so without numbers: {_of(failed, run)}: {_named(failed, run)}."
     if diverged := results.diverged:
         yield f"Diverged, and so in no mean: {_of(diverged, run)}: {_named(diverged, run)}."
+    for damaged in [trial for trial in results.trials if trial.damage]:
+        yield f"Damaged, and so without numbers: {damaged.damage}. The study's command runs the trial again."
     if unfinished := results.unfinished:
         yield f"Not finished: {_of(unfinished, run)}; the numbers are those of the others."
     yield from run.warnings
