@@ -100,7 +100,7 @@ def report(results: Results) -> Document:
 LOSSES = (
     "Training losses are means over the last epoch, of images as they came; ours are cropped and mirrored at random, "
     "and with smoothed labels, where that is set, a loss is higher for that alone. The sheet names neither its "
-    "network nor its seeds. Test images were used once, with the weights at the end."
+    "network nor its seeds. Nothing was chosen by the test images."
 )
 CEILING = (
     "The peak is the largest resident set of the trial's process: weights, activations, images that were read, Python "

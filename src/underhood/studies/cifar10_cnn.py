@@ -86,9 +86,9 @@ def report(results: Results) -> Document:
 FINALLY = "After the last epoch"
 COLUMNS = ["test_error", "test_loss", "train_error", "parameters", "seconds"]
 BESIDE = (
-    "Points as the sheet gives them for the performance of the model. The test images were used once, with the "
-    "weights at the end, and nothing was chosen by them; the error of the training is higher than the test's where "
-    "images are augmented and labels smoothed."
+    "Points as the sheet gives them for the performance of the model. The accuracy is of the weights at the end; where "
+    "the test error is drawn, the test images were read after every epoch too, and nothing was chosen by them. The "
+    "training error is of images as they came, augmented."
 )
 
 

@@ -78,8 +78,8 @@ def report(results: Results) -> Document:
 
 BESIDE = (
     "The best validation accuracy is chosen by the images that it is measured on, so it flatters a little, the sheet's "
-    "as well as ours; which 5,000 images the sheet held out is not known. The test images were used once, with the "
-    "last weights. The sheet gives no test accuracy, no number of seeds and no interval."
+    "as well as ours; which images the sheet held out is not known. Nothing was chosen by the test images. The sheet "
+    "gives no test accuracy, no number of seeds and no interval."
 )
 
 
@@ -119,7 +119,11 @@ def _reached(group: Group) -> str:
     over = sum(value > GOAL for value in best.values)
     many = f"in {over} of {best.n} seeds" if best.n > 1 else "with the one seed that was run"
     verdict = f"**above {percent(GOAL, 0)}** {many}" if over else f"**not above {percent(GOAL, 0)}**, {many}"
-    tested = "" if test is None else f", and {estimate(test)} of the test images with the last weights"
+    tested = (
+        ""
+        if test is None
+        else f", and {estimate(test)} of the test images with the {group.settings['weights']} weights"
+    )
     sheet = 100 * (best.mean - SHEET_S)
     return (
         f"With {group.label}, over {epochs} epochs: **{estimate(best)}** of the validation images at the best epoch"

@@ -15,7 +15,7 @@ COLUMNS = {
     "train_error": Column("train_error", "Training error", format=".2%", help="of the last epoch's batches"),
     "best_validation_error": Column("best_validation_error", "Best validation error", format=".2%"),
     "test_loss": Column("test_loss", "Test loss", format=".4f"),
-    "test_error": Column("test_error", "Test error", format=".2%", help="once, with the last weights"),
+    "test_error": Column("test_error", "Test error", format=".2%", help="with the weights that were kept"),
     "parameters": Column("parameters", "Parameters", format=",.0f"),
     "seconds": Column("seconds", "Training time", unit="s", format=".1f"),
 }
