@@ -33,7 +33,15 @@ def made(tmp_path):
                 trial.write_result({"values": result})
         folder.write(
             {"study": "made", "scale": "smoke", "command": "underhood run made", "warnings": ["w"], "state": "finished"}
-            | {"exit_code": 0, "plan": list(specs), "trials": specs}
+            | {
+                "exit_code": 0,
+                "plan": list(specs),
+                "trials": specs,
+                "file": None,
+                "began": "",
+                "machine": {},
+                "versions": {},
+            }
         )
         return open_run(folder.path)
 
