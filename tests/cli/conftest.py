@@ -1,13 +1,14 @@
 """A study of a user's own, small enough to run in a second, and a way to call the commands."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.in_process import trials_in_process
 from underhood.cli import main
 
 STUDY = '''
@@ -62,6 +63,16 @@ study = Study(
     report=report,
 )
 '''
+
+
+@pytest.fixture(autouse=True)
+def _trials_in_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Trials run in this process, but for tests marked `processes`."""
+    if request.node.get_closest_marker("processes"):
+        yield
+        return
+    with trials_in_process():
+        yield
 
 
 @pytest.fixture

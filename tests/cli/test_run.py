@@ -13,6 +13,7 @@ import pytest
 import underhood as face
 
 
+@pytest.mark.processes
 def test_a_run_ends_with_the_table_the_answer_and_the_report(underhood, study, runs):
     said = underhood("run", study)
     assert said.status == 0
@@ -35,6 +36,7 @@ def test_the_same_command_again_runs_nothing(underhood, study, runs):
     assert [(path, path.stat().st_mtime_ns) for path in results] == before
 
 
+@pytest.mark.processes
 def test_more_seeds_and_values_run_only_what_is_new(underhood, study):
     underhood("run", study, "--scale", "smoke")
     said = underhood("run", study, "--scale", "smoke", "--seeds", "2", "--grid", "lr=0.1,0.4,0.2")
@@ -88,6 +90,7 @@ def test_a_bad_option_is_named(underhood, study, words, said):
     assert told.err.startswith(said)
 
 
+@pytest.mark.processes
 def test_a_failed_trial_is_told_and_the_others_are_reported(underhood, study, runs):
     said = underhood("run", study, "--set", "breaks=true", "--set", "lr=0.1")
     assert said.status == 1
