@@ -14,7 +14,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 # A whole run that passes fewer tests than this has lost some on the way. Raise it as tests are added.
-FLOOR = 10_500
+FLOOR = 11_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
