@@ -21,6 +21,7 @@ from underhood.lab.code import fingerprints
 from underhood.lab.executors import Executor
 from underhood.lab.executors.local import IN_WORKER, LocalPool
 from underhood.lab.files import line_of
+from underhood.lab.footprint import Predicted, held_trials
 from underhood.lab.labels import labels_of
 from underhood.lab.machine import machine, usable_cores, versions
 from underhood.lab.results import Run, open_run
@@ -194,6 +195,7 @@ class _Coordinator:
         self.warnings: list[str] = []
         if (folder.path / "run.json").exists() and folder.read_if_whole() is None:
             self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
+        self.peaks: dict[str, Predicted] = {}
         self.began = ""
 
     def run(self) -> Run:
@@ -201,6 +203,7 @@ class _Coordinator:
         finished = [
             spec.id for spec in self.specs if spec.id not in fresh and self._status(spec)["state"] == "finished"
         ]
+        self._predict([spec for spec in self.specs if spec.id not in finished])
         self.began = now()
         self._write("running")  # the plan stands before the first trial does
         settings = {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs}
@@ -211,6 +214,11 @@ class _Coordinator:
         with stop_signals() as stop:
             self._work([self._task(spec, spec.id in fresh) for spec in self.specs if spec.id not in finished], stop)
         return self._end(stop)
+
+    def _predict(self, specs: list[TrialSpec]) -> None:
+        """The peaks of those that have a limit; BadInput where a limit can't work."""
+        asked = self.how.memory_limit
+        self.peaks = held_trials(specs, lambda spec: memory_limit(spec, asked), self.how.data, self.warnings.append)
 
     def _status(self, spec: TrialSpec) -> dict[str, Any]:
         return self.folder.trial(spec.id).status()
@@ -259,8 +267,16 @@ class _Coordinator:
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,
             fresh=fresh,
-            memory_limit=memory_limit(spec, self.how.memory_limit),
+            **self._memory(spec),
         )
+
+    def _memory(self, spec: TrialSpec) -> dict[str, Any]:
+        """What holds the trial's process: its limit, its predicted peak, and how its heap is kept under it."""
+        limit, peak = memory_limit(spec, self.how.memory_limit), self.peaks.get(spec.id)
+        if limit is None or peak is None:
+            return {"memory_limit": limit}
+        mapped = peak.heap > limit
+        return {"memory_limit": limit, "predicted_peak": peak.least if mapped else peak.heap, "mapped": mapped}
 
     # ---- during
 

@@ -37,7 +37,8 @@ PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, de
 class Task:
     """A trial and how to run it here. Nothing but the spec may change a number.
 
-    Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`.
+    Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`; `mapped` gives
+    large blocks back to the system as soon as they are free.
     """
 
     spec: dict[str, Any]
@@ -51,6 +52,7 @@ class Task:
     attempt: int = 1
     memory_limit: int | None = None
     predicted_peak: int | None = None
+    mapped: bool = False
 
     @property
     def trial(self) -> str:
@@ -97,7 +99,7 @@ def _outcome(
     before: float,
 ) -> tuple[Outcome, dict[str, Any]]:
     """What becomes of the trial, and of its memory; an error of any kind is a failed trial, reported in its log."""
-    ceiling = Ceiling(task.memory_limit, task.predicted_peak)
+    ceiling = Ceiling(task.memory_limit, task.predicted_peak, task.mapped)
     try:
         with held(ceiling), closing(_Recorder(task, folder, emit, ceiling)) as recorder:
             if ceiling.limit is not None:  # should the process be ended from outside, its folder says what held it

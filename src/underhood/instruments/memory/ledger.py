@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from underhood.errors import BadInput
-from underhood.instruments.memory.heap import Heap
 from underhood.instruments.memory.recurrent import fused_lstms
+from underhood.instruments.memory.replay import heap_bytes
 from underhood.instruments.memory.workspace import workspace
 from underhood.instruments.pytorch import load_torch, tensors_in
 from underhood.instruments.record import PassError
 from underhood.instruments.shapes import by_rule
 
 KINDS = ("weights", "gradients", "state", "activations", "workspace")
-STEPS = 2
+STEPS = 3
 OWN_REFERENCES = 2  # to a storage that one tensor has, while Python looks at it
 
 
@@ -81,14 +81,14 @@ def keep_books(
     *,
     in_backward: bool = False,
     reordered: bool = True,
+    passes: int = 1,
 ) -> Ledger:
-    """Two steps of `module`, a replica on meta in the mode to be looked at, of which the second is told.
+    """Three steps of `module`, a replica on meta in the mode to be looked at, of which the last is reported.
 
     `optimizer(parameters)` makes the optimiser. `in_backward` updates every weight as soon as its gradient is
-    there and frees the gradient at once. `reordered` counts what a CPU's convolutions and heap take. Raises
-    PassError with the layer.
+    there and frees the gradient at once. `reordered` counts what a CPU's convolutions and heap take. A step
+    may have several `passes`, whose gradients add up. Raises PassError with the layer.
     """
-    torch = load_torch()
     books = _Books(module, (args, kwargs), reordered)
     learnt = [p for p in module.parameters() if p.requires_grad]
     rules = _rules(learnt, optimizer, in_backward, books)
@@ -96,24 +96,35 @@ def keep_books(
         books.watch(path, member)
     ledger = Ledger()
     with ExitStack() as stack:
-        stack.enter_context(torch.device("meta"))
-        if reordered:
-            stack.enter_context(fused_lstms())
-        stack.enter_context(books.mode())
+        stack.enter_context(books.on_meta())
         for _ in range(STEPS):
             ledger = books.open()
             books.phase = "forward"
             for rule in rules:
                 rule.zero_grad()
             try:
-                _step(module, args, kwargs, books)
+                for _ in range(passes):
+                    _step(module, args, kwargs, books)
             except Exception as error:
                 raise PassError(books.layer or type(module).__name__, error) from error
             books.phase, books.layer = "update", ""
             for rule in rules if not in_backward else ():
                 rule.step()
             books.settle(rules)
-    ledger.heap = books.heap.highest if reordered else 0
+    ledger.heap = heap_bytes(books.events) if reordered else 0
+    return ledger
+
+
+def keep_books_of_evaluation(module: Any, args: Any, kwargs: Any) -> Ledger:
+    """The answers of `module`, a replica on meta in evaluation mode, to two batches one after the other, on a CPU."""
+    books = _Books(module, (args, kwargs), True)
+    ledger = books.open()
+    with ExitStack() as stack:
+        stack.enter_context(books.on_meta())
+        stack.enter_context(load_torch().no_grad())
+        for _ in range(2):
+            module(*args, **kwargs)
+    ledger.heap = heap_bytes(books.events)
     return ledger
 
 
@@ -200,7 +211,8 @@ class _Books:
 
     def __init__(self, module: Any, given: Any, reordered: bool) -> None:
         torch = load_torch()
-        self.reordered, self.heap = reordered, Heap()
+        self.reordered = reordered
+        self.events: list[tuple[int, int]] = []  # blocks taken, and given back with 0
         self.kinds: dict[int, str] = {}
         self.sizes: dict[int, int] = {}
         self.sums = dict.fromkeys(KINDS, 0)
@@ -228,12 +240,12 @@ class _Books:
         self.kinds[key], self.sizes[key] = kind, storage.nbytes()
         self.sums[kind] += self.sizes[key]
         self.ledger.written += self.sizes[key]
-        self.heap.take(key, self.sizes[key])
+        self.events.append((key, self.sizes[key]))
         weakref.finalize(storage, self.strike, key).atexit = False
 
     def strike(self, key: int) -> None:
         """A storage that is freed."""
-        self.heap.give_back(key)
+        self.events.append((key, 0))
         self.sums[self.kinds.pop(key)] -= self.sizes.pop(key)
 
     def mark(self, tensor: Any, kind: str) -> None:
@@ -289,6 +301,16 @@ class _Books:
         with load_torch().autograd.graph.saved_tensors_hooks(pack, unpack):
             yield
 
+    @contextmanager
+    def on_meta(self) -> Iterator[None]:
+        """Within, all that is made is on meta and entered."""
+        with ExitStack() as stack:
+            stack.enter_context(load_torch().device("meta"))
+            if self.reordered:
+                stack.enter_context(fused_lstms())
+            stack.enter_context(self.mode())
+            yield
+
     def mode(self) -> Any:
         torch = load_torch()
         base: Any = torch.utils._python_dispatch.TorchDispatchMode
@@ -316,10 +338,9 @@ class _Books:
         """Blocks of the heap for the time of one operation."""
         keys = range(-len(blocks), 0)
         for key, size in zip(keys, blocks, strict=True):
-            self.heap.take(key, size)
+            self.events.append((key, size))
         yield
-        for key in keys:
-            self.heap.give_back(key)
+        self.events += [(key, 0) for key in keys]
 
     def note(self, operation: str, extra: int) -> None:
         """Write the moment down, with what the operation took for itself."""

@@ -31,7 +31,7 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     plan = Plan(step, rule)
     with threads(1):
         try:
-            lowered, lines = plan.laid_out(*given)
+            buffers, written = plan_bytes(plan, *given)
         except RuntimeError as error:
             raise BadInput(f"{target.name} on the engine: {error}") from error
         except Exception as error:
@@ -39,16 +39,23 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     weights = sum(tensor.array.nbytes for tensor in (*net.parameters(), *net.buffers()))
     kept = (value for state in rule.state.values() for value in state.values())
     state = sum(value.array.nbytes for value in kept if hasattr(value, "array"))
-    written = [prod(line.output.shape) * np.dtype(line.output.dtype).itemsize for line in lines]
-    buffers = _bytes(memory.array for memory in lowered.memory.memories)
     kinds = dict.fromkeys(KINDS, 0) | {
         "weights": weights,
         "gradients": 5 * weights,
         "state": state,
-        "activations": buffers + sum(written) + sum(x.array.nbytes for x in given),
-        "workspace": 2 * weights + 3 * state + 2 * max(written),
+        "activations": buffers + written + sum(x.array.nbytes for x in given),
+        "workspace": 2 * weights + 3 * state,
     }
     return Ledger([Moment("first replays", "", "the plan held against the step as it stands", kinds)])
+
+
+def plan_bytes(plan: Any, *given: Any) -> tuple[int, int]:
+    """The buffers of a plan for such inputs, and what the step as it stands writes beside them: the outputs of all its
+    operations, and twice the largest for their gradients. RuntimeError where the step can't be planned.
+    """
+    lowered, lines = plan.laid_out(*given)
+    written = [prod(line.output.shape) * np.dtype(line.output.dtype).itemsize for line in lines]
+    return _bytes(memory.array for memory in lowered.memory.memories), sum(written) + 2 * max(written)
 
 
 def prepared(target: Target, inputs: Inputs, optimizer: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:

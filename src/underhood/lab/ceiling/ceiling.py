@@ -10,6 +10,7 @@ from typing import Any
 from underhood.errors import UnderhoodError
 from underhood.lab.ceiling import cgroups
 from underhood.lab.ceiling.data_segment import limited
+from underhood.lab.ceiling.heap import map_apart
 from underhood.lab.ceiling.watchdog import EXIT_CODE, Watchdog
 from underhood.resident import forget_peak, peak, swapped
 from underhood.sizes import megabytes
@@ -24,10 +25,14 @@ class MemoryLimitReached(UnderhoodError):
 
 @dataclass
 class Ceiling:
-    """A limit in bytes, what holds it in words, and the peak that was measured. Without a limit nothing is held."""
+    """A limit in bytes, what holds it in words, and the peak that was measured. Without a limit nothing is held.
+
+    `mapped` has the C library give large blocks back at once, so that its heap keeps no holes (heap.py).
+    """
 
     limit: int | None
     predicted: int | None = None
+    mapped: bool = False
     by: str = ""
     group: str = ""
     peak: int = 0
@@ -75,12 +80,15 @@ def held(ceiling: Ceiling) -> Iterator[None]:
         if group is not None:
             stack.callback(group.leave)
             ceiling.group = str(group.path)
+        if self_mapped := ceiling.mapped and map_apart():
+            stack.callback(map_apart, False)
         refuses = stack.enter_context(limited(limit))
         watchdog = Watchdog(limit, MemoryLimitReached)
         stack.callback(watchdog.stop)
         watchdog.start()
         held_by = [group.said if group else "", "a data-segment limit" if refuses else ""]
         held_by.append("a watchdog on resident memory" + ("" if group else ", swap counted in it"))
+        held_by.append("large blocks given back at once" if self_mapped else "")
         ceiling.by = "; ".join(filter(None, held_by))
         try:
             yield

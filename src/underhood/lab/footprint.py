@@ -1,0 +1,101 @@
+"""What a trial's process will take, predicted before it starts: a limit that cannot work is refused with this.
+
+    predicted = the runtime, measured on a tiny trial, + the trial's own peak (training/footprint.py)
+
+Both are worked out in processes of their own (footprint_child.py), which leave the coordinator as light as it was;
+on the engine they also compile what is not in the cache, so that the compiler's memory is not the trial's.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from underhood.errors import BadInput
+from underhood.lab.executors.local import worker_environment
+from underhood.lab.files import line_of, number_back
+from underhood.lab.trial import TrialSpec
+from underhood.sizes import megabytes, size_text
+from underhood.training.settings import TrainingSettings
+
+CHILD = ["-P", "-m", "underhood.lab.footprint_child"]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Bytes of a trial's process. `heap` is with the holes that the C library's heap keeps, `least` without them:
+    what it takes where large blocks are mapped apart.
+    """
+
+    least: int
+    heap: int
+
+
+def predicted(spec: TrialSpec, data: Path | None) -> Predicted | None:
+    """The peak of a training; None of a trial that is no training. BadInput where it can't be predicted."""
+    settings = spec.settings
+    if not isinstance(settings, TrainingSettings):
+        return None
+    own = _child({"spec": spec.to_json(), "data": data and str(data)}, spec.threads)
+    runtime = runtime_bytes(settings.backend, spec.threads)
+    return Predicted(runtime + own["least"], runtime + own["heap"])
+
+
+@cache
+def runtime_bytes(backend: str, threads: int) -> int:
+    """The peak of the process of a tiny training: Python, the laboratory, the library and its kernels."""
+    task = {"backend": backend}
+    if backend == "underhood":
+        _child(task, threads)  # compiles what is not in the cache
+    return int(_child(task, threads)["peak"])
+
+
+def held_trials(
+    specs: list[TrialSpec], limit_of: Callable[[TrialSpec], int | None], data: Path | None, say: Callable[[str], None]
+) -> dict[str, Predicted]:
+    """The prediction of each trial that has a limit, by its id. BadInput where a limit cannot work.
+
+    Seeds take the same, so that one of each setting is asked. What can't be predicted is said, and held all the same.
+    """
+    found: dict[str, Predicted | None] = {}
+    refused = []
+    for spec in specs:
+        limit = limit_of(spec)
+        if limit is None:
+            continue
+        if spec.group not in found:
+            try:
+                found[spec.group] = predicted(spec, data)
+            except BadInput as error:
+                found[spec.group] = None
+                say(f"the memory of trial {spec.id} is held to {size_text(limit)}, but not predicted: {error}")
+        peak = found[spec.group]
+        if peak is not None and peak.least > limit:
+            refused.append(
+                f"trial {spec.id} is predicted to take {megabytes(peak.least)} at the least, its memory limit is "
+                f"{size_text(limit)}. accumulate takes a batch in several passes, evaluation_batch evaluates fewer at once"
+            )
+    if refused:
+        raise BadInput("\n".join(dict.fromkeys(refused)))
+    return {spec.id: peak for spec in specs if (peak := found.get(spec.group)) is not None}
+
+
+def _child(task: dict[str, Any], threads: int) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, *CHILD],
+        input=line_of(task).encode(),
+        capture_output=True,
+        env=worker_environment(threads),
+        check=False,
+    )
+    if done.returncode < 0 or not done.stdout:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise BadInput(f"the process that predicts it died: {last[0]}")
+    said: dict[str, Any] = number_back(json.loads(done.stdout))
+    if "error" in said:
+        raise BadInput(said["error"])
+    return said
