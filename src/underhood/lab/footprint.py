@@ -77,7 +77,7 @@ def held_trials(
         if peak is not None and peak.least > limit:
             refused.append(
                 f"trial {spec.id} is predicted to take {megabytes(peak.least)} at the least, its memory limit is "
-                f"{size_text(limit)}. accumulate takes a batch in several passes, evaluation_batch evaluates fewer at once"
+                f"{size_text(limit)}. Take a batch in several passes (accumulate), evaluate fewer (evaluation_batch)"
             )
     if refused:
         raise BadInput("\n".join(dict.fromkeys(refused)))
