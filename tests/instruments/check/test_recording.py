@@ -1,0 +1,25 @@
+"""Nests of arguments, changed leaf by leaf."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from underhood.instruments.check.recording import is_array, mapped
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+def test_leaves_are_changed_and_the_nest_around_them_stays():
+    a, b = np.ones(2), np.zeros(3)
+    found = mapped((a, [3, None, b], {"pair": Pair(b, "text")}), lambda x: x + 1, is_array)
+    assert isinstance(found, tuple)
+    np.testing.assert_array_equal(found[0], [2, 2])
+    assert found[1][:2] == [3, None]
+    np.testing.assert_array_equal(found[1][2], [1, 1, 1])
+    assert isinstance(found[2]["pair"], Pair)
+    np.testing.assert_array_equal(found[2]["pair"].left, [1, 1, 1])
+    assert found[2]["pair"].right == "text"
+    assert a.tolist() == [1, 1]
