@@ -46,6 +46,14 @@ def test_saved_activations_are_counted_once_and_by_layer():
     assert ledger.highest("activations") == pytest.approx(batch + ledger.saved["1"] + softmax, abs=8 * 8 + 16)
 
 
+def test_what_a_step_writes_is_every_output_and_every_gradient_once():
+    net, x = on_meta(mlp, 8, 100)
+    ledger = keep_books(net, (x,), {}, optimizer("sgd"))
+    hidden, classes = 4 * 8 * 200, 4 * 8 * 10
+    # forwards the two layers, the ReLU and the softmax, backwards as much again; then scalars and the labels
+    assert ledger.written == pytest.approx(WEIGHTS + 4 * hidden + 4 * classes, abs=8 * 8 + 16)
+
+
 def test_memory_grows_with_the_batch_in_activations_alone():
     found = []
     for batch in (16, 32):
