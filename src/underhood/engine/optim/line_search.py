@@ -27,7 +27,10 @@ class Point(NamedTuple):
 
 
 def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> float:
-    """Where the cubic through both points has its minimum, within the bounds; their middle if it has none."""
+    """Where the cubic through both points has its minimum, within the bounds; their middle if it has none.
+
+    Differs from PyTorch on a straight line, where its step becomes nan.
+    """
     low, high = bounds or (min(a.t, b.t), max(a.t, b.t))
     if a.t > b.t:
         a, b = b, a
@@ -36,7 +39,9 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None)
     if not square >= 0:
         return (low + high) / 2
     d2 = square**0.5
-    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
+    if not (bend := b.slope - a.slope + 2 * d2):
+        return (low + high) / 2
+    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / bend)
     return float(min(max(t, low), high))
 
 
