@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import instruments_networks as mine
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -324,6 +325,28 @@ def test_the_operation_that_lost_the_order_is_blamed_not_the_next_convolution():
     found = cost(Rolled, (1, 1, 8, 8))
     assert found.lost == ("roll",)
     assert [seen.size for seen in found["after"].seen] == [5, None]
+
+
+CUTS = [(4, 9), (9, 4), (36,), (2, 18), (3, 12), (12, 3), (3, 2, 6), (2, 3, 6), (6, 2, 3), (6, 6), (2, 9, 2)]
+
+
+@pytest.mark.parametrize("shape", CUTS)
+def test_a_reshaped_image_moves_along_the_axes_that_its_rows_and_columns_rest_on(shape):
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.after = nn.Conv2d(1, 2, 3, padding=1), nn.ReLU()
+
+        def forward(self, x):
+            return self.after(self.conv(x).reshape(1, 2, *shape))
+
+    found = cost(Cut, (1, 1, 6, 6))
+    assert field_of(found, "after") == 3
+    for seen, index in zip(found["after"].seen, np.indices((6, 6)), strict=True):
+        cut = index.reshape(shape)
+        rests = [d for d in range(cut.ndim) if np.diff(cut, axis=d).any()]
+        assert list(seen.dims) == [2 + d for d in rests]
+        assert (seen.along is not None) == (len(rests) == 1 and shape[rests[0]] == 6)
 
 
 def test_writing_through_a_view_is_not_guessed():

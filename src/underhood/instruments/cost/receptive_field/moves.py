@@ -152,7 +152,7 @@ def _refolded(seen: Seen, old: tuple[int, ...], new: tuple[int, ...]) -> Seen:
                 seen.high,
                 None if whole else replace(folded, inner=inner),
             )
-        if right < inner * folded.length and right * new[d] > inner:
+        if new[d] > 1 and right % (inner * folded.length) and inner % (right * new[d]):
             cut.append(d)
     return Seen(tuple(cut), None, seen.size, seen.low, seen.high)
 
