@@ -105,3 +105,12 @@ def test_an_error_has_pytorchs_type_and_says_the_shapes(expression, message):
         call(expression, PyTorch)
     with pytest.raises(expected.type, match=message):
         call(expression, Ours)
+
+
+@pytest.mark.parametrize(
+    ("p", "error", "said"),
+    [("nuc", NotImplementedError, "no singular value decomposition"), ("fron", RuntimeError, "a number or 'fro'")],
+)
+def test_a_norm_by_name_is_fro_and_what_is_missing_is_said(p, error, said):
+    with pytest.raises(error, match=said):
+        engine.tensor(np.ones((2, 3))).norm(p)
