@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from underhood import data
 from underhood.errors import BadInput
@@ -36,6 +37,17 @@ def test_it_gives_the_answers_of_the_evaluation(trained, option, here, there):
     np.testing.assert_array_equal(said.labels, kept.prediction)
     np.testing.assert_allclose(said.probabilities.max(1), kept.probability, rtol=2e-3)
     np.testing.assert_allclose(said.probabilities.sum(1), 1)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pictures_of_the_test_images_in_a_folder_get_the_classes_that_the_evaluation_gave(trained, backend, tmp_path):
+    folder, _ = trained("conv", backend)
+    net, kept = load(folder / "model.safetensors"), Answers.read(folder / "test.npz")
+    for k, image in enumerate(data.load(net.file.data["name"]).test.images[kept.rows]):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / f"{k:04d}.png")
+    said = net.predict(tmp_path)
+    np.testing.assert_array_equal(said.labels, kept.prediction)
+    np.testing.assert_array_equal(said.probabilities.max(1).astype(np.float32), kept.probability)
 
 
 def test_in_a_new_process_too(trained):

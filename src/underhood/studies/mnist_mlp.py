@@ -25,6 +25,7 @@ from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.networks import template
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError
+from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.results import against_epochs, estimate, results_table
 from underhood.tables import Column, Table
 from underhood.training.learner import Learner, NetworkLearner
@@ -204,6 +205,7 @@ def report(results: Results) -> Document:
                 "Results",
                 [results_table("After the last epoch", results, ["test_error", "test_loss", "parameters", "seconds"])],
             ),
+            misread(results),
             Section("The network and how it learns", [*map(_hyperparameters, results.groups), *_equations(results)]),
         ],
     )
