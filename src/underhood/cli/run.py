@@ -45,6 +45,9 @@ def run(
     tune: Annotated[
         bool, _option("--tune", "Time PyTorch's options on this machine first, and take the quickest.", WHAT)
     ] = False,
+    fit: Annotated[
+        str | None, _option("--fit", "Change the training by as little as fits into so much memory, as 1GB.", WHAT)
+    ] = None,
     parallel: Annotated[
         int | None, _option("--parallel", "Trials at once; by default as many as the cores bear.", HOW, "-j")
     ] = None,
@@ -96,6 +99,8 @@ def run(
     what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
     if export is not None:
         _check_export(study, scale, what, export)
+    if fit and dry_run:
+        raise BadInput("--fit and --dry-run: what the trials are is known after predicting alone; leave one out")
     if dry_run:
         _list(study, scale, what, json)
         return 0
@@ -108,6 +113,7 @@ def run(
             scale,
             **what,
             tune=tune,
+            fit=fit,
             parallel=parallel,
             name=name,
             runs=runs,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from underhood.errors import BadInput, nearest
-from underhood.lab import tuning
+from underhood.lab import fitting, tuning
 from underhood.lab.code import fingerprints
 from underhood.lab.executors import Executor
 from underhood.lab.executors.local import IN_WORKER, LocalPool
@@ -93,10 +93,12 @@ def run_study(
     file: Path | None = None,
     grid: Given = (),
     tune: bool = False,
+    fit: int | None = None,
 ) -> Run:
     """Run the study's trials that have no result yet, and open the run.
 
-    With `tune`, what they are computed with is chosen before by trying it out (tuning.py), once for the run.
+    With `tune`, what they are computed with is chosen before by trying it out (tuning.py), once for the run; with
+    `fit` bytes, what their training is changed by to fit (fitting.py).
     `Run.exit_code` is 0; 1 when trials failed; 2 or 3 when all of them did for bad input, or for want of something
     in the environment; 130 or 143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings,
     data or a store that are wrong.
@@ -106,10 +108,12 @@ def run_study(
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
-    command = _command(study, scale, sets, seeds, file, grid, tune, how)
+    command = _command(study, scale, sets, seeds, file, grid, tune, fit, how)
     _check_owner(folder, study)
     try:
         with folder.lock():
+            if fit is not None:
+                specs = fitting.fitted(specs, fit, folder, how.data, lambda text: how.listener(Warned(text)))
             if tune:
                 specs = _tuned(specs, folder, how)
             return _Coordinator(study, scale, specs, folder, command, how).run()
@@ -125,6 +129,7 @@ def _command(
     file: Path | None,
     grid: Given,
     tune: bool,
+    fit: int | None,
     how: How,
 ) -> str:
     """The command that repeats a run, or goes on with it."""
@@ -134,6 +139,7 @@ def _command(
     words += ["--tune"] * tune
     options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
     options |= {"memory-limit": None if how.memory_limit is None else size_text(how.memory_limit)}
+    options |= {"fit": None if fit is None else size_text(fit)}
     for option, value in options.items():
         words += [] if value is None else [f"--{option}", str(value)]
     return shlex.join(words)

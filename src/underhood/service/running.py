@@ -24,6 +24,7 @@ def run(
     settings: Path | None = None,
     seeds: int | None = None,
     tune: bool = False,
+    fit: int | str | None = None,
     parallel: int | None = None,
     name: str | None = None,
     runs: Path | None = None,
@@ -48,8 +49,8 @@ def run(
     `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes of results
     that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every`
     seconds ("30s", "2m"); where there is no room for one it goes on without, or stops: `when_full`. Each trial's
-    process is held to `memory_limit` ("1GB", or bytes). The run is kept as `name`, by default `<study>-<scale>`; the
-    same call again continues it.
+    process is held to `memory_limit` ("1GB", or bytes), and `fit` changes its training by as little as fits that much.
+    The run is kept as `name`, by default `<study>-<scale>`; the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
     """
@@ -67,7 +68,9 @@ def run(
         changed=changed,
         ask=ask,
     )
-    done = run_study(found, scale, set, seeds, how, file=settings, grid=grid, tune=tune)
+    done = run_study(
+        found, scale, set, seeds, how, file=settings, grid=grid, tune=tune, fit=None if fit is None else parse_size(fit)
+    )
     if can_be_reported(done):
         write_report(done, document=document_of(done, found), study=found)
     return done
