@@ -5,27 +5,26 @@ import ast
 import pytest
 
 from underhood.handin import pages
-from underhood.handin.bundle import bundle
+from underhood.handin.bundle import bundle, missing
 
 SCRIPT = "underhood.handin.p1"
 MAY = {"os", "numpy", "matplotlib"}
+REPLACED = {"underhood.engine.lift.shared": ""}
 
 
 def test_it_takes_what_is_used_and_no_more():
-    text = bundle(SCRIPT, imports=MAY | {"numba", "sys"}, replace={"underhood.engine.lift.shared": ""})
+    text = bundle(SCRIPT, imports=MAY | {"numba", "sys"}, replace=REPLACED)
     names = {each.name for each in ast.parse(text).body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
     assert {"MLP", "sigma", "linear_vector", "linear_vector_backward", "rows", "log_softmax_vector"} <= names
     assert {"where"} <= names  # which numpy's was not put in the place of
     assert not names & {"softplus", "definition", "fast", "samples", "template_mlp"}
-    assert "underhood" not in {
-        part.split(".")[0] for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for part in
-        [each.name for each in node.names]
-    }  # fmt: skip
+    imported = [each.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for each in node.names]
+    assert sorted(imported) == ["numpy", "os", "sys"]
 
 
 def test_constants_are_replaced_with_their_remarks_kept():
-    text = bundle(SCRIPT, imports=MAY | {"sys"}, constants={"SCALE": 0.5, "ACTIVATION": "ReLU"}, said="Said below.",
-                  replace={"underhood.engine.lift.shared": ""})  # fmt: skip
+    given = {"SCALE": 0.5, "ACTIVATION": "ReLU"}
+    text = bundle(SCRIPT, imports=MAY | {"sys"}, constants=given, said="Said below.", replace=REPLACED)
     assert "\nSCALE = 0.5  # x = pixel · SCALE − SHIFT\n" in text
     assert '\nACTIVATION = "ReLU"\n' in text
     assert ast.get_docstring(ast.parse(text)).endswith("\n\nSaid below.")
@@ -39,7 +38,15 @@ def test_what_may_not_be_imported_is_refused():
     ):
         bundle(SCRIPT, imports={"os", "matplotlib"})
     with pytest.raises(ValueError, match=r"underhood\.handin\.p1 needs matplotlib\.figure"):
-        bundle(SCRIPT, imports={"os", "numpy", "sys"}, replace={"underhood.engine.lift.shared": ""})
+        bundle(SCRIPT, imports={"os", "numpy", "sys"}, replace=REPLACED)
+
+
+def test_a_name_that_nobody_gives_is_found():
+    assert missing("import os\nx = 1\ndef f(a):\n    return a, x, os, len, __file__, [y for y in f(2)]\n") == set()
+    assert missing("def f(a):\n    def g():\n        return a + b\n    return g\n") == {"b"}
+    assert missing("class A(B):\n    c = 1\n    def d(self):\n        return c\n") == {"B", "c"}
+    with pytest.raises(ValueError, match=r"underhood\.handin\.p1: its bundle lacks gone"):
+        bundle(SCRIPT, imports=MAY, replace=REPLACED | {"underhood.engine.lift.where": "gone"})
 
 
 def used(monkeypatch, source, **imported):

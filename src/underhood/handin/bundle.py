@@ -13,12 +13,13 @@ need it, the script's own settings come first of all. Changed are
     replace                  what a page says for several libraries, as {"underhood.engine.lift.where": "np.where"};
                              a decorator that becomes "" is gone; a definition of the package is taken along
 
-A definition that needs anything else than `imports` is refused.
+A definition that needs anything else than `imports` is refused, and so is a file in which a name would be missing.
 """
 
 import ast
 import builtins
 import json
+import symtable
 import sys
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,22 @@ def bundle(
 
     Raises ValueError where a definition needs an import that is not allowed, and for a constant the script lacks.
     """
-    return _Bundle(script, imports, constants or {}, replace or {}).text(said)
+    text = _Bundle(script, imports, constants or {}, replace or {}).text(said)
+    if lacking := missing(text):
+        raise ValueError(f"{script}: its bundle lacks {', '.join(sorted(lacking))}")
+    return text
+
+
+def missing(text: str) -> set[str]:
+    """The names that a file uses and nobody gives it."""
+    top = symtable.symtable(text, "the bundle", "exec")
+    given = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    tables, used = [top], set()
+    while tables:
+        table = tables.pop()
+        used |= {each.get_name() for each in table.get_symbols() if each.is_referenced() and each.is_global()}
+        tables += table.get_children()
+    return used - given - {*dir(builtins), "__file__"}
 
 
 @dataclass
@@ -166,10 +182,8 @@ class _Bundle:
         if module == self.script:
             statements = [each for each in self._own(body) if not self._setting(each)]
         else:
-            statements = list(
-                {id(at): at for at in (page(module).defined[name] for name in self.wanted[module])}.values()
-            )
-            statements.sort(key=lambda each: each.lineno)
+            wanted = [page(module).defined[name] for name in self.wanted[module]]
+            statements = sorted({id(each): each for each in wanted}.values(), key=lambda each: each.lineno)
         yield f"\n\n# -- {module.replace('.', '/')}.py --\n# {page(module).title}"
         for before, each in zip([None, *statements], statements, strict=False):
             yield _gap(before, each) + self._edited(module, each)

@@ -9,7 +9,6 @@ comprehension's) is not the page's, and annotations use nothing.
 """
 
 import ast
-import importlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,10 +35,9 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The first line of its docstring, without the full stop."""
-        return (
-            (ast.get_docstring(self.tree) or self.name).split("\n\n")[0].replace("\n", " ").split(";")[0].rstrip(".:")
-        )
+        """The first sentence of its docstring, up to a semicolon, without the full stop."""
+        first = (ast.get_docstring(self.tree) or self.name).split("\n\n")[0].replace("\n", " ")
+        return first.split(";")[0].rstrip(".:")
 
 
 @dataclass(frozen=True)
