@@ -170,6 +170,8 @@ def same_size(name: str, input: Tensor, target: Tensor) -> None:
 
 def by_rows(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """`input` (N, C, d₁, …) or (C,) as rows of classes (M, C), and `target` (N, d₁, …) or () as (M,)."""
+    if input.array.ndim == 2 and target.array.shape == input.array.shape[:1]:
+        return input, target
     shape = tuple(input.shape)
     expected = shape[:1] + shape[2:] if input.ndim > 1 else ()
     if not input.ndim or (tuple(target.shape[:1]) != expected[:1] and input.ndim > 1):
@@ -190,10 +192,8 @@ def check_classes(name: str, target: Tensor, classes: int, ignore_index: int, we
         raise RuntimeError(f"{name}: expected scalar type int64 for the target but found {target.dtype}")
 
     def check(t: Array) -> None:
-        if t.size and not (t.min() >= 0 and t.max() < classes):
-            wrong = t[((t < 0) | (t >= classes)) & (t != ignore_index)]
-            if wrong.size:
-                raise IndexError(f"{name}: Target {wrong[0]} is out of bounds for {classes} classes.")
+        if (wrong := _first_wrong(t.reshape(-1), classes, ignore_index)) >= 0:
+            raise IndexError(f"{name}: Target {t.flat[wrong]} is out of bounds for {classes} classes.")
 
     tape.checked(target, check)
     if weight is not None and tuple(weight.shape) != (classes,):
@@ -201,3 +201,12 @@ def check_classes(name: str, target: Tensor, classes: int, ignore_index: int, we
             f"{name}: weight tensor should be defined either for all {classes} classes or no classes, but got weight "
             f"tensor of shape {tuple(weight.shape)}"
         )
+
+
+@compiled
+def _first_wrong(t: Array, classes: int, ignore_index: int) -> int:
+    """The index of the first target that is no class, -1 where there is none."""
+    for i in range(t.size):
+        if (t[i] < 0 or t[i] >= classes) and t[i] != ignore_index:
+            return i
+    return -1

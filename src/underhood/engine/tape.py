@@ -95,6 +95,7 @@ class Node:
     is wanted. `saved` holds z, the extras and the inputs as backward will be handed them.
     """
 
+    hands_over = False  # whether backward's results are memory that nobody else writes
     __slots__ = (
         "dtype",
         "form",
@@ -285,7 +286,7 @@ def propagate(
                 continue
         for parent, g in zip(node.parents, node.backward(gradient), strict=False):
             if parent is not None and g is not None:
-                arrive(parent, _own(g, gradient, parent))
+                arrive(parent, g if node.hands_over else _own(g, gradient, parent))
         if not retain:
             node.saved = None
     for key, leaf in leaves.items():

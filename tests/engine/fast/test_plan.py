@@ -510,3 +510,48 @@ def test_scale_and_shift_of_a_norm_may_have_momenta_of_their_own() -> None:
         second.step()
     assert step.reason == ""
     assert gap(planned, plain) < 1e-9
+
+
+class Learnt(nn.Module):
+    """A parameter that stands where layers have their input."""
+
+    def __init__(self, shape: tuple[int, ...], read: Callable[[Any], Any]) -> None:
+        super().__init__()
+        rng = np.random.default_rng(3)
+        self.w, self.read = nn.Parameter(underhood.from_numpy(rng.normal(size=shape))), read
+        self.conv, self.norm = nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(2)
+
+    def forward(self, x: Any) -> Any:
+        return x * self.read(self).flatten(1)[:, :2].sum(0)
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "reshape": lambda net: net.w.reshape(4, -1),
+    "reshape twice": lambda net: net.w.reshape(4, -1) * net.w.reshape(4, -1).sum(),
+    "convolution": lambda net: net.conv(net.w),
+    "BatchNorm": lambda net: net.norm(net.w),
+    "pool": lambda net: F.max_pool2d(F.relu(net.w), 2),
+    "sum and relu": lambda net: F.relu(net.w + net.w * 0.5),
+    "slices": lambda net: net.w[:, :1] * net.w[:, 1:],
+    "mean": lambda net: net.w.mean((2, 3)) @ net.w.mean((2, 3)).T,
+    "linear": lambda net: F.linear(net.w.flatten(1), net.w.flatten(1)[:2]),
+    "adaptive average": lambda net: F.adaptive_avg_pool2d(net.w, 1) * 2,
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plan", "compile"])
+@pytest.mark.parametrize("name", READERS)
+def test_a_parameter_may_stand_anywhere(name: str, compiled: bool) -> None:
+    nets = references(lambda: Learnt((4, 2, 4, 4), READERS[name]))
+    optimizers = [optim.SGD(net.parameters(), lr=0.05, momentum=0.9) for net in nets]
+    step = underhood.plan(loss_of(nets[0]), optimizers[0])
+    net = underhood.compile(nets[0])
+    for x, t in batches(5, 3, (2,), classes=2):
+        if not compiled:
+            step(x, t)
+        for each, optimizer in list(zip((net, nets[1]), optimizers, strict=True))[not compiled :]:
+            optimizer.zero_grad()
+            loss_of(each)(x, t).backward()
+            optimizer.step()
+    assert (net if compiled else step).reason == ""
+    assert gap(*nets) < 1e-9

@@ -11,7 +11,7 @@ import pytest
 
 import underhood
 from underhood import nn, optim
-from underhood.engine.fast import plan as plans
+from underhood.engine.fast import recordings
 
 F = nn.functional
 
@@ -344,7 +344,7 @@ def test_weights_that_are_not_contiguous_are_refused() -> None:
 
 
 def test_a_buffer_that_changes_at_every_call_ends_the_plan() -> None:
-    reason = twice(reads_buffer, lambda net, i: net.scale.fill_(1.0 + i), calls=plans.PATIENCE + 3)
+    reason = twice(reads_buffer, lambda net, i: net.scale.fill_(1.0 + i), calls=recordings.PATIENCE + 3)
     assert "recorded at every call" in reason
     assert "that Python read" in reason
 
@@ -412,11 +412,11 @@ def test_comparing_leaves_no_trace() -> None:
         net = Net()
         optimizer = optim.Adam(net.parameters(), lr=0.01)
         step = underhood.plan(lambda x, t, net=net: dropped(net, x, t), optimizer)
-        before, plans.COMPARED = plans.COMPARED, every
+        before, recordings.COMPARED = recordings.COMPARED, every
         try:
             losses = [step(x, t).item() for x, t in data(6)]
         finally:
-            plans.COMPARED = before
+            recordings.COMPARED = before
         assert step.reason == ""
         kept = [t.numpy().copy() for state in optimizer.state.values() for t in state.values() if hasattr(t, "numpy")]
         runs.append((losses, [t.numpy().copy() for t in net.state_dict().values()], kept, underhood.rand(2).tolist()))

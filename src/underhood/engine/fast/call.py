@@ -15,13 +15,13 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from underhood.engine import aligned
-from underhood.engine.compile import compiled
+from underhood.engine.fast.addresses import write_addresses
 from underhood.engine.fast.kernel import Image, Kernel, Program
 from underhood.engine.fast.memory import Contiguous, Memory, Padded
-from underhood.engine.fast.vectors import lanes, word_at
+from underhood.engine.fast.threads import thread_count
+from underhood.engine.fast.vectors import lanes
 from underhood.engine.forms import Array
 
 LARGE = 1 << 22  # bytes of images between two kernels that a call does not keep from run to run
@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 
 def threads_for(work: int) -> int:
     """How many threads so many elements are worth."""
-    return get_num_threads() if work > WORTH else 1
+    return thread_count() if work > WORTH else 1
 
 
 class Call:
@@ -115,17 +115,5 @@ class Call:
         """Run it on contiguous arrays of the call's dtype."""
         with _one_at_a_time:
             passing = [np.zeros(self._size(images), self.dtype) for images in self._passing]
-            every = (*arrays, *passing)
-            objects = np.fromiter(map(id, every), np.int64, len(every))
-            _write_addresses(self.program.table, self._where, objects)
+            write_addresses(self.program.table, self._where, (*arrays, *passing))
             self.program.run(self.threads)
-
-
-HEAD = object.__basicsize__  # of every object; NumPy's arrays have the address of their elements behind it
-
-
-@compiled
-def _write_addresses(table: Array, slots: Array, objects: Array) -> None:
-    """Into each slot, the address of the elements of one of the arrays, which are given by their ids."""
-    for i in range(len(slots)):
-        table[slots[i, 1]] = word_at(objects[slots[i, 0]] + HEAD)

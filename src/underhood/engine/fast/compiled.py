@@ -20,16 +20,13 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from underhood.engine import random, tape
 from underhood.engine.fast.comparison import DISAGREES
-from underhood.engine.fast.guard import Guard, TooMuch
-from underhood.engine.fast.plan import COMPARED, PATIENCE, tensors_of
-from underhood.engine.fast.recording import Recording, Refused
+from underhood.engine.fast.recordings import Recordings, is_compared
 from underhood.engine.fast.replay import Replay
 from underhood.engine.fast.state import State, close, restore_stream, stream_state
-from underhood.engine.forms import Array, current_form
+from underhood.engine.forms import Array
 from underhood.engine.nn.module import Module
 from underhood.engine.tensor import Tensor
 
@@ -43,64 +40,71 @@ class Name:
 
 
 class Half(tape.Node):
-    """The line of the tape that a compiled network's output stands on."""
+    """The line of the tape that a compiled network's output stands on: one call that may be run backward."""
 
-    __slots__ = ("__weakref__", "call")
+    __slots__ = ("__weakref__", "before", "cells", "inputs", "kind", "owner", "reference", "replay", "stream", "used")
+    hands_over = True
 
-    def __init__(self, call: "Call", output: Array, versions: tuple[tuple[list[int], int, str], ...]) -> None:
-        super().__init__(Name(), "fast", {}, tuple(call.leaves), (output,), versions)  # type: ignore[arg-type]
-        self.call = call
-
-    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
-        self.check()
-        return tuple(self.call.backward(gradient))
-
-
-class Call:
-    """One call of a compiled network that may be run backward."""
-
-    def __init__(self, owner: "Compiled", key: Any, replay: Replay, inputs: tuple[Tensor, ...], stream: Any) -> None:
-        self.owner, self.key, self.replay, self.inputs, self.stream = owner, key, replay, inputs, stream
-        self.leaves = replay.wanting()
+    def __init__(
+        self, owner: "Compiled", kind: Any, replay: Replay, inputs: tuple[Tensor, ...], stream: Any, output: Array
+    ) -> None:
+        super().__init__(Name(), "fast", {}, replay.wanting, (output,), ())  # type: ignore[arg-type]
+        self.owner, self.kind, self.replay, self.inputs, self.stream = owner, kind, replay, inputs, stream
         self.used = False
         self.reference: Tensor | None = None  # the output as it stands, where the two are compared
+        self.cells = [x.versions for x in inputs] + [t.versions for t, _, _ in replay.leaves]
+        self.before = [cell[0] for cell in self.cells]
 
-    def backward(self, gradient: Array) -> list[Array | None]:
+    def check(self) -> None:
+        super().check()
+        for cell, version in zip(self.cells, self.before, strict=True):
+            if cell[0] != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"an input, a parameter or a buffer of the compiled network, output shape {tuple(self.shape)}, is "
+                    f"at version {cell[0]}; expected version {version} instead."
+                )
+
+    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
         """The gradients of the parameters, by the program; by the network as it stands where that is used up."""
+        self.check()
         if self.used:
             return self._again(gradient)
         self.used = True
-        found: list[Array | None] = [g.copy() for g in self.replay.backward(gradient)]
-        if self.reference is None:
-            return found
+        found = self.replay.backward(gradient)
+        return found if self.reference is None else self._compared(gradient, found)
+
+    def _compared(self, gradient: Array, found: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
+        """The gradients, held against those as they stand."""
+        assert self.reference is not None
         expected = self._through(self.reference, gradient)
         self.reference = None
         if not np.isfinite(gradient).all():  # then nan spreads by the order of sums
             return found
         scale = max((float(np.abs(g).max()) for g in expected if g is not None and g.size), default=0.0)
-        for p, a, b in zip(self.leaves, found, expected, strict=True):
-            if a is None or b is None or not close(a, b, 1, scale * 1e-2):
-                self.owner.end(self.key, f"a replay gave another gradient for a parameter of shape {tuple(p.shape)}")
+        for p, a, b in zip(self.replay.wanting, found, expected, strict=True):
+            if (a is None) != (b is None) or (a is not None and b is not None and not close(a, b, 1, scale * 1e-2)):
+                self.owner.end(self.kind, f"a replay gave another gradient for a parameter of shape {tuple(p.shape)}")
                 return expected
         return found
 
-    def _through(self, output: Tensor, gradient: Array) -> list[Array | None]:
-        wanted: list[Any] = list(self.leaves)
-        hooks = [list(p.hooks) for p in self.leaves]  # they wait for what is handed on
-        for p in self.leaves:
+    def _through(self, output: Tensor, gradient: Array) -> tuple[Array | None, ...]:
+        wanted: list[Any] = list(self.replay.wanting)
+        hooks = [list(p.hooks) for p in wanted]  # they wait for what is handed on
+        for p in wanted:
             p.hooks.clear()
         try:
             found = tape.propagate([(output.source, gradient)], retain=False, wanted=wanted)
         finally:
-            for p, own in zip(self.leaves, hooks, strict=True):
+            for p, own in zip(wanted, hooks, strict=True):
                 p.hooks[:] = own
-        return [found.get(id(p)) for p in self.leaves]
+        return tuple(found.get(id(p)) for p in wanted)
 
-    def _again(self, gradient: Array) -> list[Array | None]:
+    def _again(self, gradient: Array) -> tuple[Array | None, ...]:
         """Forward and backward as they stand, from where the random numbers stood; nothing else of it is left."""
         if changed := self.replay.recording.guard.changed():
             raise RuntimeError(f"cannot run a compiled network backward again: {changed}")
-        state = State(self.owner.tensors(self.replay), None)
+        state = State(self.replay.tensors(), None)
         try:
             if self.stream is not None:
                 restore_stream(random.stream(), self.stream)
@@ -119,8 +123,7 @@ class Compiled(Module):
         self._modules["_orig_mod"] = net
         own(self, "fullgraph", fullgraph)
         own(self, "reason", "no call yet")
-        own(self, "_known", {})
-        own(self, "_recorded", {})
+        own(self, "_recordings", Recordings(net, None, KEPT, halves=True))
         own(self, "_lock", threading.RLock())
 
     @property
@@ -161,90 +164,36 @@ class Compiled(Module):
             raise RuntimeError(f"compile(fullgraph=True): the network is not replayed: {self.reason}")
         return output if output is not None else self._net(*inputs, **options)
 
-    def end(self, key: Any, reason: str) -> None:
+    def end(self, kind: Any, reason: str) -> str:
         """Run calls of this kind as they stand from now on."""
-        self.reason = self._known[key] = reason
-
-    def tensors(self, replay: Replay) -> list[Tensor]:
-        """All tensors that a call may change."""
-        modules = replay.recording.guard.modules.values()
-        recording = replay.recording
-        leaves = [t for t, _, _ in replay.leaves]
-        return [*(t for m in modules for t in tensors_of(m)), *recording.moved, *recording.counters, *leaves]
+        self.reason = self._recordings.end(kind, reason)
+        return reason
 
     def _replayed(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, str]:
         """The output of a replay, None where there is none, and then why."""
-        if current_form() != "fast" or tape.listener() is not None:
-            return None, "it is part of another step" if tape.listener() else f"the form is {current_form()!r}"
         if options or not all(isinstance(x, Tensor) for x in inputs):
             return None, "the network is called with something that is no tensor"
         if any(x.requires_grad for x in inputs):
             return None, "an input of the network wants a gradient"
-        kinds = tuple((x.array.shape, x.array.dtype) for x in inputs)
-        first = tuple(next(i for i, y in enumerate(inputs) if y is x) for x in inputs) if len(inputs) > 1 else ()
-        key = kinds, first, tape.is_grad_enabled(), get_num_threads(), threading.get_ident()
-        known = self._known.setdefault(key, [])
-        if isinstance(known, str):
-            return None, known
-        current = [replay for replay in known if not (stale := replay.stale())]
-        replay = next((replay for replay in current if replay.is_free()), None)
-        if replay is None:
-            if len(current) >= KEPT:
-                return None, f"{KEPT} outputs wait for their backward"
-            replay, why = self._record(key, inputs, "" if current or not known else stale)
-            if replay is None:
-                return None, why
-        return self._run(key, replay, inputs)
+        replay, kind, why = self._recordings.find(inputs)
+        return (None, why) if replay is None else self._run(kind, replay, inputs)
 
-    def _record(self, key: Any, inputs: tuple[Tensor, ...], stale: str) -> tuple[Replay | None, str]:
-        count = self._recorded[key] = self._recorded.get(key, 0) + 1
-        replays = sum(replay.runs for replay in self._known[key])
-        state = guard = recording = None
-        try:
-            if count > PATIENCE and replays < 4 * count:
-                raise Refused(f"it would have to be recorded at every call: {stale or 'too many outputs wait'}")
-            guard = Guard(self._net)
-            state = State([t for module in guard.modules.values() for t in tensors_of(module)], None)
-            recording = Recording(inputs, guard)
-            with tape.listening(recording):
-                output = self._net(*inputs)
-            outputs = recording.finish((output,), scalar=False)
-            if changed := guard.changed() or state.changed([*recording.moved, *recording.counters]):
-                raise Refused(f"{changed} inside the network")
-            replay = Replay(recording, outputs, None, get_num_threads(), several=False, halves=True)
-        except (Refused, TooMuch) as why:
-            if recording is None or recording.lasting:
-                self._known[key] = str(why)
-            return None, str(why)
-        finally:
-            for each in (recording, guard, state):
-                if each is not None:
-                    each.restore()
-        self._known[key] = [replay, *self._known[key][: KEPT - 1]]
-        return replay, ""
-
-    def _run(self, key: Any, replay: Replay, inputs: tuple[Tensor, ...]) -> tuple[Any, str]:
-        compared = replay.runs < 2 or replay.runs % COMPARED == 0
-        before = State(self.tensors(replay), None) if compared else None
+    def _run(self, kind: Any, replay: Replay, inputs: tuple[Tensor, ...]) -> tuple[Any, str]:
+        before = State(replay.tensors(), None) if is_compared(replay) else None
         stream = stream_state(random.stream()) if replay.recording.drawn else None
-        output = Tensor(np.array(replay.forward(inputs)))
-        call = Call(self, key, replay, inputs, stream) if replay.learns else None
+        output = Tensor(replay.forward(inputs))
+        expected = None
         if before is not None:
             after = State(before.tensors, None)
             before.restore()
             expected = self._net(*inputs)
-            why = after.differs([output.array], [expected.array]) or replay.recording.guard.changed()
-            if why:
-                self.end(key, f"{DISAGREES}: {why}")
-                return expected, self.reason
+            if why := after.differs([output.array], [expected.array]) or replay.recording.guard.changed():
+                return expected, self.end(kind, f"{DISAGREES}: {why}")
             after.restore()
-            if call is not None:
-                call.reference = expected
-        if call is not None:
-            read = {id(x.versions): x.versions for x in (*inputs, *(t for t, _, _ in replay.leaves))}
-            versions = tuple((cell, cell[0], "read by the compiled network") for cell in read.values())
-            output.node = Half(call, output.array, versions)
-            replay.pending = weakref.ref(output.node)
+        if replay.learns:
+            output.node = node = Half(self, kind, replay, inputs, stream, output.array)
+            node.reference = expected
+            replay.pending = weakref.ref(node)
         return output, ""
 
 

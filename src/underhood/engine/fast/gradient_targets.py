@@ -133,17 +133,12 @@ class GradientTargets:
         if self.optimizer is None:
             return
         self.optimizer.stepped = True
-        known: dict[tuple[int, int, bool], tuple[Any, ...]] = {}
-        for p, group, constants in self.steps:
-            state = self.optimizer.state[p]
-            state["step"] += 1
+        made = self.optimizer.advance([(p, group) for p, group, _ in self.steps], self.fresh)
+        for (p, _, constants), numbers in zip(self.steps, made, strict=True):
             p.versions[0] += 1
-            key = id(group), state["step"], id(p) in self.fresh
-            if key not in known or self.optimizer.scalars.keys() - {"step"}:  # which every parameter keeps for itself
-                known[key] = self.optimizer.constants(group, state, key[2])
-            if self.written.get(id(p)) != known[key]:
-                self.written[id(p)] = known[key]
-                constants[:] = known[key]
+            if self.written.get(id(p)) != numbers:
+                self.written[id(p)] = numbers
+                constants[:] = numbers
         self.fresh.clear()
 
     def unwind(self) -> None:

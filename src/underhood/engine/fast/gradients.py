@@ -4,7 +4,7 @@ Gradients of a value's several uses add up where the first arrived, in the way t
 its gradient target (gradient_targets.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -132,6 +132,20 @@ class Gradients:
         only = len(parameter.uses) == 1 and not parameter.is_shared and not parameter.is_result
         return self.targets.update_within(self.memory, parameter) if only else None
 
-    def finish(self) -> None:
-        """The optimiser's updates that are left, after all gradients are there."""
+    def finish(self, leaves: Iterable[Value]) -> None:
+        """After all gradients have arrived: those of `leaves` that lie elsewhere go to their targets, and then come the
+        optimiser's updates that are left.
+        """
+        for value in leaves:
+            if value.number in self.arrived:
+                self._move_to_target(value)
         self.targets.finish(self.values, list(self.parameters.values()))
+
+    def _move_to_target(self, parameter: Value) -> None:
+        gradient, (target, keep) = self.as_contiguous(parameter), self.target(parameter)
+
+        def move() -> None:
+            made, into = gradient.array.reshape(target.array.shape), target.array
+            into[...] = made + keep * into if keep else made
+
+        self.schedule.python("gradient (not fused)", move, target, gradient)

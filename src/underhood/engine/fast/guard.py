@@ -15,8 +15,9 @@ makes now and then.
 import sys
 import sysconfig
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from operator import is_
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,11 +44,14 @@ class Watched(NamedTuple):
 
     label: str
     held: Any
-    values: Callable[[], list[Any]]  # now
+    values: Callable[[], Collection[Any]]  # now
     before: list[Any]
-    ids: list[int]
     copy: Any  # to restore it from
-    hooks: Any = None  # of a module
+    hooks: tuple[list[Any], ...] = ()  # of a module
+
+    def is_same(self, values: Collection[Any]) -> bool:
+        """Whether `values` are the very objects that were there before."""
+        return len(values) == len(self.before) and all(map(is_, values, self.before))
 
 
 class Guard:
@@ -72,10 +76,10 @@ class Guard:
             for each, names in list(self._objects.values()):
                 self._visit_attributes(each, names)
 
-    def parameters(self) -> Iterator[Tensor]:
-        """The parameters of all modules found."""
-        for module in self.modules.values():
-            yield from (p for p in module._parameters.values() if p is not None)
+    def tensors(self) -> list[Tensor]:
+        """The parameters and buffers of all modules found."""
+        homes = [home for module in self.modules.values() for home in (module._parameters, module._buffers)]
+        return [t for home in homes for t in home.values() if t is not None]
 
     # -- comparing --
 
@@ -86,9 +90,9 @@ class Guard:
                 return f"{label} has changed"
         for watched in self.watched:
             values = watched.values()
-            if [*map(id, values)] != watched.ids and (name := _difference(watched, values)) is not None:
+            if not watched.is_same(values) and (name := _difference(watched, [*values])) is not None:
                 return f"{watched.label}{name} has changed"
-            if watched.hooks is not None and watched.hooks:
+            if any(watched.hooks):
                 return f"{watched.label} has hooks"
         for array, before in self.arrays:
             if array.shape != before.shape or not np.array_equal(array, before, equal_nan=array.dtype.kind == "f"):
@@ -100,7 +104,7 @@ class Guard:
         for held, _ in self.empty:
             held.clear()
         for watched in self.watched:
-            if [*map(id, watched.values())] == watched.ids:
+            if watched.is_same(watched.values()):
                 continue
             held, copy = watched.held, watched.copy
             if isinstance(held, types.CellType):
@@ -152,12 +156,19 @@ class Guard:
             self._objects[id(value)] = value, set()
             self._visit_class(type(value))
 
-    def _watch(self, label: str, held: Any, values: Callable[[], list[Any]], copy: Any, hooks: Any = None) -> None:
-        before = values()
+    def _watch(
+        self,
+        label: str,
+        held: Any,
+        values: Callable[[], Collection[Any]],
+        copy: Any,
+        hooks: tuple[list[Any], ...] = (),
+    ) -> None:
+        before = list(values())
         if not before and isinstance(held, dict | list | set):
             self.empty.append((held, label))
             return
-        self.watched.append(Watched(label, held, values, before, [*map(id, before)], copy, hooks))
+        self.watched.append(Watched(label, held, values, before, copy, hooks))
         for each in before:
             self._visit(each, label)
 
@@ -166,8 +177,9 @@ class Guard:
         name = type(module).__name__
         for held in (module._parameters, module._buffers, module._modules, module.__dict__):
             self._seen[id(held)] = held
-            hooks = module._hooks if held is module.__dict__ else None
-            self._watch(name, held, partial(list, held.values()), dict(held), hooks)
+            own = module._hooks
+            hooks = (own.forward_pre, own.forward, own.backward_pre, own.backward) if held is module.__dict__ else ()
+            self._watch(name, held, held.values, dict(held), hooks)
         self._visit_class(type(module))
 
     def _visit_class(self, of: type) -> None:
@@ -256,7 +268,7 @@ def _difference(watched: Watched, values: list[Any]) -> str | None:
     if len(values) == len(watched.before):
         wrong = next((i for i, pair in enumerate(zip(watched.before, values, strict=True)) if not _same(*pair)), None)
         if wrong is None:
-            watched.before[:], watched.ids[:] = values, map(id, values)
+            watched.before[:] = values
             return None
         if isinstance(watched.held, Names):
             return watched.held.names[wrong]

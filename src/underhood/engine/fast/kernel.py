@@ -32,7 +32,7 @@ from numba import extending, njit, prange, types
 from numba.core.ccallback import CFunc
 from numba.np import arrayobj
 
-from underhood.engine.compile import PageCache, compiled, inner, own_name
+from underhood.engine.compile import PageCache, _file, compiled, inner, own_name, stamp
 from underhood.engine.forms import Array
 
 intrinsic: Any = extending.intrinsic  # its own types know nothing of the typing context that it hands in
@@ -130,12 +130,20 @@ def _code(kernel: Kernel, number: Any) -> Any:
     own_name(kernel.function)
     body = njit(inline="always", error_model="numpy")(kernel.function)
     entry = _entry(kernel, body, _taker(wanted))
-    own_name(entry, body, number)
+    own_name(entry, body, number, *_sources(kernel.function))
     code: Any = CFunc(entry, KERNEL, {}, {"nogil": True, "error_model": "numpy"})
     code._cache = PageCache(entry)
     with _announced():
         code.compile()
     return code
+
+
+def _sources(function: Callable[..., None]) -> list[str]:
+    """What the pages of the functions say that a kernel closes over, such as an optimiser's rule: its own page imports
+    none of them, and the cache would take old machine code for new.
+    """
+    files = {file for cell in function.__closure__ or () if (file := _file(cell.cell_contents))}
+    return [stamp(tuple(sorted(files)))] if files else []
 
 
 def _entry(kernel: Kernel, body: Any, take: Any) -> Callable[..., None]:
@@ -318,6 +326,12 @@ class Program:
     def slot(self, row: int, name: str) -> int:
         """Where an argument stands in the table, to be changed between two runs."""
         return row * WIDTH + next(a.slot for a in self.kernels[row].arguments if a.name == name)
+
+    def slots(self, array: Array) -> list[int]:
+        """Where the address of an array stands in the table, once that is sealed."""
+        address = array.ctypes.data
+        slots = [row * WIDTH + a.slot for row, k in enumerate(self.kernels) for a in k.arguments if a.kind in SLOTS]
+        return [slot for slot in slots if self.table[slot] == address]
 
     def seal(self) -> None:
         """Write the table down; no row can be added afterwards."""

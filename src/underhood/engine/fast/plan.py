@@ -25,28 +25,22 @@ for the same number of threads. A gradient's memory, and a result's other than t
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-from numba import get_num_threads
-
 from underhood.engine import tape
 from underhood.engine.fast.comparison import compare
-from underhood.engine.fast.guard import Guard, TooMuch
 from underhood.engine.fast.lowering import Lowering
-from underhood.engine.fast.recording import Line, Recording, Refused
+from underhood.engine.fast.recording import Line
+from underhood.engine.fast.recordings import Recordings, is_compared
 from underhood.engine.fast.replay import Replay
 from underhood.engine.fast.state import State
-from underhood.engine.forms import current_form
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
 
 KEPT = 4  # recordings of one kind: for `train` and `eval`, say
-PATIENCE = 8  # recordings of one kind that may go out of date before they have been replayed four times each
-COMPARED = 2000  # every so many replays one is held against the step as it stands: under 1 % of the time
 
 
 class Plan:
@@ -55,37 +49,16 @@ class Plan:
     def __init__(self, function: Callable[..., Any], optimizer: Optimizer | None = None) -> None:
         self.function, self.optimizer = function, optimizer
         self.reason = "no call yet"
-        self._known: dict[Any, list[Replay] | str] = {}
-        self._recorded: Counter[Any] = Counter()
-        self._replayed: Counter[Any] = Counter()
+        self.recordings = Recordings(function, optimizer, KEPT)
         self._lock = threading.RLock()  # one call at a time, from whatever thread
 
     def __call__(self, *inputs: Tensor) -> Any:
         """One step on `inputs`; returns what the function returns."""
         with self._lock:
-            return self._call(inputs)
-
-    def _call(self, inputs: tuple[Tensor, ...]) -> Any:
-        if current_form() != "fast" or tape.listener() is not None:
-            self.reason = (
-                "it is part of another step" if tape.listener() else f"the form asked for is {current_form()!r}"
-            )
-            return self._as_it_stands(inputs)
-        key = self._key(inputs)
-        known = self._known.setdefault(key, [])
-        if isinstance(known, str):
-            self.reason = known
-            return self._as_it_stands(inputs)
-        self.reason, stale = "", ""
-        replay = next((replay for replay in known if not (stale := replay.stale())), None)
-        if replay is None:
-            replay = self._record(key, inputs, stale)
-        if replay is None:
-            return self._as_it_stands(inputs)
-        self._replayed[key] += 1
-        if replay.runs < 2 or replay.runs % COMPARED == 0:
-            return self._compared(key, replay, inputs)
-        return replay.run(inputs)
+            replay, kind, self.reason = self.recordings.find(inputs)
+            if replay is None:
+                return self._as_it_stands(inputs)
+            return self._compared(kind, replay, inputs) if is_compared(replay) else replay.run(inputs)
 
     def times(self, *inputs: Tensor, repeats: int = 20) -> list[tuple[str, float]]:
         """What a replay does, in its order, each with the median of the seconds that it takes: kernels by their
@@ -102,9 +75,8 @@ class Plan:
             steps.append(perf_counter() - began)
         if self.reason:
             raise RuntimeError(f"this step is not replayed: {self.reason}")
-        known = self._known[self._key(inputs)]
-        assert not isinstance(known, str)
-        replay = next(replay for replay in known if not replay.stale())
+        replay, _, _ = self.recordings.find(inputs)
+        assert replay is not None
         around = median(steps[2:]) - median(replay.seconds(repeats))
         return [*replay.times(repeats), ("around the program (Python)", max(around, 0.0))]
 
@@ -114,9 +86,7 @@ class Plan:
         Raises RuntimeError where the step can't be replayed.
         """
         with self._lock:
-            key = self._key(inputs)
-            self._known.setdefault(key, [])
-            replay = self._record(key, inputs, "")
+            replay, self.reason = self.recordings.record(self.recordings.kind(inputs), inputs)
             if replay is None:
                 raise RuntimeError(f"this step is not replayed: {self.reason}")
             return replay.lower(), replay.recording.lines
@@ -134,64 +104,17 @@ class Plan:
                 self.optimizer.zero_grad()
         return _off_the_tape(results)
 
-    @staticmethod
-    def _key(inputs: tuple[Tensor, ...]) -> Any:
-        """What a recording is made for: the inputs' kinds, which of them are one, and who asks."""
-        kinds = tuple((x.array.shape, x.array.dtype, x.requires_grad) for x in inputs)
-        first = tuple(next(i for i, y in enumerate(inputs) if y is x) for x in inputs) if len(inputs) > 1 else ()
-        return kinds, first, tape.is_grad_enabled(), get_num_threads(), threading.get_ident()
-
-    def _record(self, key: Any, inputs: tuple[Tensor, ...], stale: str) -> Replay | None:
-        """Write the step down without doing it; None where it cannot be replayed."""
-        self._recorded[key] += 1
-        state, guard, recording = None, None, None
-        try:
-            if self._recorded[key] > PATIENCE and self._replayed[key] < 4 * self._recorded[key]:
-                raise Refused(f"it would have to be recorded at every call: {stale}")
-            guard = Guard(self.function)
-            state = State([t for module in guard.modules.values() for t in tensors_of(module)], self.optimizer)
-            recording = Recording(inputs, guard)
-            with tape.listening(recording):
-                results = self.function(*inputs)
-            several = isinstance(results, tuple)
-            outputs = recording.finish(results if several else (results,))
-            if changed := guard.changed() or state.changed([*recording.moved, *recording.counters]):
-                raise Refused(f"{changed} inside the step")
-            replay = Replay(recording, outputs, self.optimizer, get_num_threads(), several)
-        except (Refused, TooMuch) as why:
-            self.reason = str(why)
-            if recording is None or recording.lasting:
-                self._known[key] = str(why)
-            return None
-        finally:
-            if recording is not None:
-                recording.restore()
-            if guard is not None:
-                guard.restore()
-            if state is not None:
-                state.restore()
-        kept: Any = self._known[key]
-        self._known[key] = [replay, *kept[: KEPT - 1]]
-        return replay
-
-    def _compared(self, key: Any, replay: Replay, inputs: tuple[Tensor, ...]) -> Any:
+    def _compared(self, kind: Any, replay: Replay, inputs: tuple[Tensor, ...]) -> Any:
         """A replay held against the step as it stands; where they disagree, the plan ends."""
-        tensors = [t for module in replay.recording.guard.modules.values() for t in tensors_of(module)]
-        moved = replay.recording.moved + replay.recording.counters
-        before = State([*tensors, *moved, *(t for t, _, _ in replay.leaves)], self.optimizer)
+        before = State(replay.tensors(), self.optimizer)
         try:
             results, self.reason = compare(replay, before, inputs, self.function)
         except Exception as error:
-            self._known[key] = f"the step as it stands fails: {error}"
+            self.recordings.end(kind, f"the step as it stands fails: {error}")
             raise
         if self.reason:
-            self._known[key] = self.reason
+            self.recordings.end(kind, self.reason)
         return results
-
-
-def tensors_of(module: Any) -> list[Tensor]:
-    """The parameters and buffers of one module."""
-    return [t for t in (*module._parameters.values(), *module._buffers.values()) if t is not None]
 
 
 def _off_the_tape(results: Any) -> Any:

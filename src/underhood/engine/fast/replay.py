@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import tape
+from underhood.engine.fast.addresses import address
 from underhood.engine.fast.gradient_targets import GradientTargets
+from underhood.engine.fast.handover import Handover
 from underhood.engine.fast.kernel import Program
 from underhood.engine.fast.lowering import Lowering
 from underhood.engine.fast.memory import Memory, Padded
@@ -43,6 +45,8 @@ class Replay:
         self.leaves = [(t, t.array, t._wanted) for t in {id(t): t for t in tensors}.values()]
         self.lowered: Lowering | None = None
         self.halves = halves  # forward and backward by themselves: for `compile`
+        self.wanting: tuple[Tensor, ...] = ()  # the leaves that want a gradient, of a half,
+        self.handed: list[Handover | None] = []  # and how each gets it, None for one that nothing reaches
         self.pending: Any = None  # refers to the tape's line that still wants the backward half
         self.runs = 0
         self._memory = {id(_root(array)) for _, array, _ in self.leaves}
@@ -75,28 +79,26 @@ class Replay:
         return results if self.several else results[0]
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Array:
-        """The first half alone: the output."""
+        """The first half alone: the output, in memory of its own."""
         to = self._begin(inputs)
         self._run(to.schedule.segments[: self.middle] if self.learns else to.schedule.segments)
         self.runs += 1
-        return self._result(to, self.outputs[0]).array
+        return np.array(_seen(to, self.outputs[0]))
 
-    def backward(self, gradient: Array) -> list[Array]:
-        """The second half: the gradients of `wanting`, in the program's memory."""
+    def backward(self, gradient: Array) -> tuple[Array | None, ...]:
+        """The second half: the gradients of `wanting`, memory that is theirs for as long as it is held."""
         assert self.lowered is not None
         self.seed[...] = gradient
+        for each in self.handed:
+            if each is not None:
+                each.begin()
         self._run(self.lowered.schedule.segments[self.middle :])
-        return [memory.array for _, memory in self.lowered.gradients.parameters.values()]
-
-    def wanting(self) -> list[Tensor]:
-        """The parameters that get gradients."""
-        assert self.lowered is not None
-        return [value.tensor for value, _ in self.lowered.gradients.parameters.values() if value.tensor is not None]
+        return tuple([None if each is None else each.end() for each in self.handed])
 
     def is_free(self) -> bool:
         """Whether no output waits for the backward half."""
         node = self.pending() if self.pending is not None else None
-        return node is None or node.saved is None or node.call.used
+        return node is None or node.saved is None or node.used
 
     def _begin(self, inputs: tuple[Tensor, ...]) -> Lowering:
         """Inputs, random numbers and counters of a run."""
@@ -160,14 +162,13 @@ class Replay:
 
     def _enter(self, to: Lowering, inputs: tuple[Tensor, ...]) -> None:
         """Let the program read these inputs where they lie; what lies in a leaf's memory is copied."""
-        arrays = [np.ascontiguousarray(x.array) for x in inputs]
-        for i, array in enumerate(arrays):
+        for x, memory, slots in zip(inputs, to.schedule.inputs, self._entries, strict=True):
+            array = np.ascontiguousarray(x.array)
             if id(_root(array)) in self._memory:
-                arrays[i] = array.copy()
-        for memory, array in zip(to.schedule.inputs, arrays, strict=True):
-            memory.array = array
-        for i, segment, slot in to.schedule.patches:
-            to.schedule.segments[segment].table[slot] = arrays[i].__array_interface__["data"][0]
+                array = array.copy()
+            memory.array, begin = array, address(array)
+            for table, slot in slots:
+                table[slot] = begin
 
     def _gradients_before(self) -> dict[int, Array]:
         """What stands in `.grad` of what no optimiser steps: a copy where it is our own memory, about to be written."""
@@ -194,10 +195,15 @@ class Replay:
         if self.optimizer is not None:
             self.optimizer.zero_grad()
 
-    def _result(self, to: Lowering, value: Value) -> Tensor:
-        memory = to.values.read(value)
-        found = memory.view() if isinstance(memory, Padded) else memory.array.reshape(value.shape)
+    @staticmethod
+    def _result(to: Lowering, value: Value) -> Tensor:
+        found = _seen(to, value)
         return Tensor(np.array(found) if found.ndim == 0 else found)
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors that a run may change."""
+        recording = self.recording
+        return [*recording.guard.tensors(), *recording.moved, *recording.counters, *(t for t, _, _ in self.leaves)]
 
     # -- making the program --
 
@@ -208,7 +214,21 @@ class Replay:
         for segment in second.schedule.segments:
             if isinstance(segment, Program):
                 segment.seal()
+        self._entries: list[list[tuple[Array, int]]] = [[] for _ in second.schedule.inputs]  # addresses of the inputs
+        for i, segment, slot in second.schedule.patches:
+            self._entries[i].append((second.schedule.segments[segment].table, slot))
+        self._hand_over(second)
         return second
+
+    def _hand_over(self, to: Lowering) -> None:
+        """Let a half's gradients be memory of whoever takes them."""
+        if self.halves and self.learns:
+            made = {id(value.tensor): memory for value, memory in to.gradients.parameters.values()}
+            programs = [segment for segment in to.schedule.segments if isinstance(segment, Program)]
+            self.wanting = tuple(t for t, _, wanted in self.leaves if wanted)
+            for memory in (made.get(id(t)) for t in self.wanting):
+                slots = [(each.table, slot) for each in programs for slot in each.slots(memory.array)] if memory else []
+                self.handed.append(Handover(memory, slots) if memory else None)
 
     def _pass(self, liveness: Sequence[Memory] | None) -> Lowering:
         dtype = next((line.output.dtype for line in self.recording.lines if line.output.dtype.kind == "f"), np.float32)
@@ -254,7 +274,7 @@ class Replay:
                 back.append(stage)
         for stage in back:
             stage.end(to)
-        to.gradients.finish()
+        to.gradients.finish(self.recording.leaves())
 
 
 def _stages(recording: Recording) -> list[Stage]:
@@ -269,6 +289,13 @@ def _stages(recording: Recording) -> list[Stage]:
             taken |= {each.number for each in stage.lines}
             found.append(stage)
     return sorted(found, key=lambda stage: stage.lines[-1].number)
+
+
+def _seen(to: Lowering, value: Value) -> Array:
+    """A value in the program's memory."""
+    memory = to.values.read(value)
+    found: Array = memory.view() if isinstance(memory, Padded) else memory.array.reshape(value.shape)
+    return found
 
 
 def _root(array: Array) -> Array:

@@ -18,6 +18,7 @@ classes, see soft_cross_entropy.
 Sources: Bridle 1990; ε, Szegedy et al. 2016. PyTorch: torch.nn.functional.cross_entropy.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,8 @@ def cross_entropy(
         return soft_cross_entropy(input, target, weight, reduction=reduction, label_smoothing=label_smoothing)
     x, t = by_rows("cross_entropy", input, target)
     check_classes("cross_entropy", t, x.shape[1], ignore_index, weight)
-    settings = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": float(label_smoothing)}
-    loss = apply(ENTRY, x, t, weight, **settings)[0]
+    smoothing = float(label_smoothing)
+    loss = apply(ENTRY, x, t, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=smoothing)[0]
     return loss.reshape(target.shape) if reduction == "none" else loss
 
 
@@ -168,35 +169,55 @@ def vector_backward(
 def fast(
     x: Array, t: Array, w: Array | None, *, ignore_index: int, reduction: str, label_smoothing: float
 ) -> tuple[Array, Array]:
-    losses, dx, mass = _fast(*_in_order(x, t, w), ignore_index, x.dtype.type(label_smoothing))
-    if reduction == "mean" and mass:
-        dx /= mass
-    return reduce(losses, reduction, mass), dx
+    losses, dx = np.empty(len(x) if reduction == "none" else 1, x.dtype), np.empty(x.shape, x.dtype)
+    weight = _ones(x.shape[1], x.dtype) if w is None else np.ascontiguousarray(w)
+    smoothing, mode = x.dtype.type(label_smoothing), REDUCTIONS.index(reduction)
+    _fast(np.ascontiguousarray(x), np.ascontiguousarray(t), weight, losses, dx, ignore_index, smoothing, mode)
+    return losses if reduction == "none" else losses.reshape(()), dx
+
+
+@lru_cache(maxsize=64)
+def _ones(classes: int, dtype: Any) -> Array:
+    return np.ones(classes, dtype)
 
 
 @compiled
-def _fast(x: Array, t: Array, w: Array, ignore_index: int, smoothing: float) -> tuple[Array, Array, float]:
+def _fast(
+    x: Array, t: Array, w: Array, losses: Array, dx: Array, ignore_index: int, smoothing: float, mode: int
+) -> None:
+    """`mode` is the index of the reduction in REDUCTIONS; dx is the gradient of the loss, or of each row's."""
     N, C = x.shape
-    losses, dx, mass = np.zeros(N, x.dtype), np.zeros(x.shape, x.dtype), x.dtype.type(0)
+    mass, sum_of_losses, zero = x.dtype.type(0), 0.0, x.dtype.type(0)
     for n in range(N):
+        loss = zero
         if t[n] == ignore_index:
-            continue
-        top, total, spread, all_weights = x[n].max(), x.dtype.type(0), x.dtype.type(0), x.dtype.type(0)
-        for k in range(C):
-            dx[n, k] = np.exp(x[n, k] - top)
-            total += dx[n, k]
-        right, log_total = w[t[n]], np.log(total)
-        if smoothing > 0:
+            dx[n] = zero
+        else:
+            top, total, spread, all_weights = x[n].max(), zero, zero, zero
             for k in range(C):
-                spread += w[k] * (log_total + top - x[n, k])
-                all_weights += w[k]
-        losses[n] = (1 - smoothing) * right * (log_total + top - x[n, t[n]]) + smoothing / C * spread
-        scale = ((1 - smoothing) * right + smoothing / C * all_weights) / total
-        for k in range(C):
-            dx[n, k] = dx[n, k] * scale - smoothing / C * w[k]
-        dx[n, t[n]] -= (1 - smoothing) * right
-        mass += right
-    return losses, dx, mass
+                dx[n, k] = np.exp(x[n, k] - top)
+                total += dx[n, k]
+            right, log_total = w[t[n]], np.log(total)
+            if smoothing > 0:
+                for k in range(C):
+                    spread += w[k] * (log_total + top - x[n, k])
+                    all_weights += w[k]
+            loss = (1 - smoothing) * right * (log_total + top - x[n, t[n]]) + smoothing / C * spread
+            scale = ((1 - smoothing) * right + smoothing / C * all_weights) / total
+            for k in range(C):
+                dx[n, k] = dx[n, k] * scale - smoothing / C * w[k]
+            dx[n, t[n]] -= (1 - smoothing) * right
+            mass += right
+        if mode == 2:
+            losses[n] = loss
+        sum_of_losses += loss
+    if mode == 0:
+        losses[0] = sum_of_losses / mass
+        for n in range(N if mass != 0 else 0):
+            for k in range(C):
+                dx[n, k] /= mass
+    elif mode == 1:
+        losses[0] = sum_of_losses
 
 
 def fast_backward(

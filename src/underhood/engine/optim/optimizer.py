@@ -14,7 +14,7 @@ temporaries, it is the fast form. It runs on PyTorch's tensors too, for rules th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from numba.extending import register_jitable
 from underhood.engine.fast import step as fused
 from underhood.engine.fast.step import Update
 from underhood.engine.forms import current_form
-from underhood.engine.tape import enable_grad, listener, no_grad
+from underhood.engine.tape import enable_grad, listener
 from underhood.engine.tensor import Tensor
 
 Number = Any  # a float, or an array of them
@@ -117,34 +117,61 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         wanted = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
-        with no_grad():
-            self._run([self._update(p, group) for p, group in wanted])
+        if wanted:
+            self._run(wanted)
         for p, _ in wanted:
             p.versions[0] += 1
         return loss
 
-    def _run(self, updates: list[Update]) -> None:
+    def _run(self, wanted: list[tuple[Tensor, dict[str, Any]]]) -> None:
         """All updates: in one call in the fast form, else one after the other on whole arrays."""
-        if updates and current_form() == "fast" and fused.offered(updates):
-            if self._laid_out is None or not self._laid_out.fits(updates):
-                self._laid_out = fused.Step(updates)
-            self._laid_out(updates)
+        gradients: list[Any] = [p.grad.array for p, _ in wanted]  # type: ignore[union-attr]
+        fast = current_form() == "fast"
+        if fast and self._laid_out is not None and self._laid_out.holds(self, wanted):
+            self._laid_out(gradients, self.advance(wanted))
             return
-        for each in updates:
-            made = each.rule(each.w, each.g, *each.buffers, *each.constants)
+        fresh = {id(p) for p, group in wanted if self._begin(p, group)}
+        constants = self.advance(wanted, fresh)
+        updates = [self._update(p, group) for p, group in wanted]
+        if fast and fused.offered(updates, gradients):
+            self._laid_out = fused.Step(updates, constants)
+            self._laid_out(gradients, constants)
+            return
+        for each, g, numbers in zip(updates, gradients, constants, strict=True):
+            made = each.rule(each.w, g, *each.buffers, *numbers)
             for old, new in zip((each.w, *each.buffers), made, strict=True):
                 old[...] = new
 
-    def _update(self, p: Tensor, group: dict[str, Any]) -> Update:
-        """What is to be done to a parameter, after its step was counted."""
-        rule, names = self.chosen(group)
+    def _begin(self, p: Tensor, group: dict[str, Any]) -> bool:
+        """Begin what is kept for a parameter; whether any of it is new."""
         state = self.state.setdefault(p, {})
-        missing = [name for name in names if name not in state]
+        missing = [name for name in self.chosen(group)[1] if name not in state]
         state |= {name: Tensor(np.array(self.start(name, p.array, group))) for name in missing}
-        state["step"] = state.get("step", 0) + 1
-        constants = self.constants(group, state, bool(missing))
-        buffers = [state[name].array for name in names]
-        return Update(rule, p.array, p.grad.array, tuple(buffers), constants)  # type: ignore[union-attr]
+        state.setdefault("step", 0)
+        return bool(missing)
+
+    def _update(self, p: Tensor, group: dict[str, Any]) -> Update:
+        (rule, names), state = self.chosen(group), self.state[p]
+        return Update(p, group, state, rule, names, p.array, tuple(state[name].array for name in names))
+
+    def advance(
+        self, stepping: Iterable[tuple[Tensor, dict[str, Any]]], fresh: Container[int] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Count a step of each parameter, with its group; the constants of each. `fresh` are the ids of those whose
+        buffers are new.
+
+        Parameters of one group that have made as many steps share them, unless each keeps numbers of its own.
+        """
+        own, found = len(self.scalars) > 1, []
+        known: dict[tuple[int, int, bool], tuple[Any, ...]] = {}
+        for p, group in stepping:
+            state = self.state[p]
+            state["step"] += 1
+            key = id(group), state["step"], id(p) in fresh
+            if own or key not in known:
+                known[key] = self.constants(group, state, key[2])
+            found.append(known[key])
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """State and settings as plain data, with parameters numbered in order, as torch keeps them."""

@@ -30,7 +30,7 @@ def rule(
 ) -> tuple[Number, Number]:
     """One step of one weight; `damped` is 1 − τ."""
     g = ascend(w, g, weight_decay, maximize)
-    v = 1 * g if first else momentum * v + damped * g
+    v = +g if first else momentum * v + damped * g  # +g is memory of its own, and keeps float32
     step = g + momentum * v if nesterov else v
     return w - lr * step, v
 
