@@ -89,6 +89,20 @@ NETS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
         (3, 6, 6),
     ),
     "groups": (lambda: nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 10, 4)), (4, 6, 6)),
+    "LeakyReLU": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 9, 3),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(9, 4, 2),
+            nn.BatchNorm2d(4),
+            nn.LeakyReLU(-0.5, inplace=True),
+            nn.Flatten(),
+            nn.Linear(36, 19),
+            nn.LeakyReLU(),
+            nn.Linear(19, 10),
+        ),
+        (3, 6, 6),
+    ),
     "ReLU after the pool": (
         lambda: nn.Sequential(nn.Conv2d(2, 10, 3), nn.MaxPool2d(2), nn.ReLU(inplace=True), nn.Flatten()),
         (2, 5, 4),
@@ -555,3 +569,28 @@ def test_a_parameter_may_stand_anywhere(name: str, compiled: bool) -> None:
             optimizer.step()
     assert (net if compiled else step).reason == ""
     assert gap(*nets) < 1e-9
+
+
+def test_leaky_relu_is_fused_and_passes_nan_and_zeros_as_it_stands() -> None:
+    """At 0 and at nan, on images and on rows."""
+    given = np.array([0.0, -0.0, 2.0, -2.0, np.nan, 3.0, -1e300, 1e-300] * 9)
+    for shape in ((9, 8), (1, 2, 6, 6)):
+        x, w = underhood.from_numpy(given.reshape(shape)), underhood.ones(shape, dtype=np.float64, requires_grad=True)
+        v = underhood.ones(shape, dtype=np.float64, requires_grad=True)
+        delta = underhood.from_numpy(np.random.default_rng(0).normal(size=shape))
+
+        def step(a: Any, w: Any, delta: Any = delta) -> Any:
+            y = a * w
+            z = F.leaky_relu(y, 0.1)
+            return (z * delta).sum(), z, y
+
+        plan = underhood.plan(lambda a, w=w, step=step: step(a, w))
+        _, z, _ = plan(x)
+        expected = step(x, v)
+        expected[0].backward()
+        np.testing.assert_array_equal(z.numpy(), expected[1].detach().numpy())
+        np.testing.assert_array_equal(w.grad.numpy(), v.grad.numpy())
+        assert plan.reason == ""
+        lowered, _ = plan.laid_out(x)
+        names = [getattr(each, "__name__", "") for each in lowered.schedule.segments]
+        assert not any("leaky" in name for name in names)

@@ -5,9 +5,9 @@ stage has `taken`, or None. A stage stands where its last line stood. What none 
 plan, by `plain`.
 """
 
-from underhood.engine.fast.stages import convolve, dense, loss, mean, norm, plain, pool, reshape, slices, sum
+from underhood.engine.fast.stages import convolve, dense, leaky, loss, mean, norm, plain, pool, reshape, slices, sum
 from underhood.engine.fast.stages.stage import Stage
 
-KINDS = (convolve, pool, norm, dense, loss, mean, reshape, slices, sum, plain)
+KINDS = (convolve, pool, norm, dense, loss, mean, reshape, slices, sum, leaky, plain)
 
 __all__ = ["KINDS", "Stage"]
