@@ -12,6 +12,7 @@ import pytest
 import underhood
 from underhood import nn, optim
 from underhood.engine.fast import recordings
+from underhood.engine.fast.replay import Replay
 
 F = nn.functional
 
@@ -500,3 +501,50 @@ def test_a_child_forked_after_a_plan_goes_on() -> None:
         assert os.waitpid(child, 0)[1] == 0
     finally:
         numba.set_num_threads(before)
+
+
+# -- what a comparison notices --
+
+
+def single(compiled: bool) -> tuple[Any, Any, Callable[[], str]]:
+    """A small network in float32, whose replays have to agree; a step on it, and its reason."""
+    underhood.manual_seed(5)
+    net: Any = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 10))
+    x, t = underhood.randn(16, 1, 8, 8), underhood.randint(0, 10, (16,))
+    step: Any
+    if compiled:
+        net = underhood.compile(net)
+        step = lambda: F.cross_entropy(net(x), t).backward()  # noqa: E731
+        return net, step, lambda: net.reason
+    plan = underhood.plan(lambda x, t: F.cross_entropy(net(x), t))
+    return net, lambda: plan(x, t), lambda: plan.reason
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plan", "compile"])
+def test_rounding_is_no_fault(compiled: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(recordings, "COMPARED", 1)
+    net, step, reason = single(compiled)
+    optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(40):
+        optimizer.zero_grad()
+        step()
+        optimizer.step()
+    assert reason() == ""
+
+
+FAULTS = {
+    "the output": ("forward", lambda z: z * 1.005),
+    "the result": ("run", lambda z: underhood.Tensor(z.array * z.dtype.type(1.005))),
+    "a gradient": ("backward", lambda found: (found[0] * np.float32(1.005), *found[1:])),
+    "an added gradient": ("gradients", lambda found: [(p, g * np.float32(1.005)) for p, g in found]),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_fault_of_half_a_percent_is_noticed(what: str, monkeypatch: Any) -> None:
+    name, fault = FAULTS[what]
+    right = getattr(Replay, name)
+    monkeypatch.setattr(Replay, name, lambda *given: fault(right(*given)))
+    _, step, reason = single(compiled=name in ("forward", "backward"))
+    step()
+    assert "a replay gave" in reason()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.fast.replay import Replay
-from underhood.engine.fast.state import TOLERANCE, State, close
+from underhood.engine.fast.state import State, close
 from underhood.engine.forms import Array
 from underhood.engine.tensor import Tensor
 
@@ -78,9 +78,7 @@ def _updates_differ(before: State, after: State, gradients: dict[int, Array]) ->
     why = ""
     for t, (_, start, _), (_, values, _) in zip(after.tensors, before.arrays, after.arrays, strict=True):
         rounding = 16 * np.finfo(t.dtype).eps * np.abs(start).max(initial=0) if t.dtype.kind == "f" else 0.0
-        if id(t) in gradients and not close(
-            values - start, t.array - start, 1, float(rounding) / TOLERANCE[t.dtype.itemsize][1]
-        ):
+        if id(t) in gradients and not close(values - start, t.array - start, 1, slack=float(rounding)):
             why = f"the update of a parameter of shape {tuple(t.shape)}"
     for t, grad, (array, values, version) in zip(before.tensors, own, before.arrays, strict=True):
         t.grad = grad

@@ -338,24 +338,27 @@ class Program:
         self.table = np.array(self.rows, np.int64).reshape(-1)
         self._bands = np.array(self.bands, np.int64).reshape(-1, 3)
 
-    def times(self, threads: int) -> list[tuple[str, float]]:
-        """Each row's kernel and how many seconds it takes, over all its parts.
+    def times(self, threads: int, clock: Callable[[], float] = perf_counter) -> list[tuple[str, float]]:
+        """Each row's kernel and how many seconds it takes, over all its parts, without the call from Python.
 
         The rows of a band are timed one by one, and their seconds scaled to what the band takes as a whole: an image
         that goes through all of it stays in the cache.
         """
+
+        def seconds(first: int, last: int, parts: int) -> float:
+            bands = np.array([[first, last, parts]], np.int64)
+            began = clock()
+            self._run_bands(bands, threads)
+            return clock() - began
+
+        call = min(seconds(0, 0, 1) for _ in range(5))
         found: list[tuple[str, float]] = []
         for first, last, parts in self.bands:
-            began = perf_counter()
-            self._run_bands(np.array([[first, last, parts]], np.int64), threads)
-            whole = perf_counter() - began
-            before = len(found)
-            for r in range(first, last):
-                began = perf_counter()
-                self._run_bands(np.array([[r, r + 1, parts]], np.int64), threads)
-                found.append((self.kernels[r].__name__, perf_counter() - began))
-            apart = sum(seconds for _, seconds in found[before:])
-            found[before:] = [(name, seconds * whole / apart) for name, seconds in found[before:]]
+            whole = max(seconds(first, last, parts) - call, 0.0)
+            rows = [whole] if last == first + 1 else [seconds(r, r + 1, parts) for r in range(first, last)]
+            scale = whole / (sum(rows) or 1.0)
+            names = [kernel.__name__ for kernel in self.kernels[first:last]]
+            found += [(name, row * scale) for name, row in zip(names, rows, strict=True)]
         return found
 
     def run(self, threads: int) -> None:

@@ -27,7 +27,7 @@ for the same number of threads. A gradient's memory, and a result's other than t
 import threading
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from underhood.engine import tape
@@ -65,20 +65,26 @@ class Plan:
         names, operations that are not fused by theirs, and last what Python does around them. Together they are what
         a replayed step takes.
 
-        Kernels that share a band (see kernel.py) are timed one by one, and their seconds scaled to what the band takes.
-        It runs them: weights and optimiser are left as after some steps, on values that make no sense.
+        Whole steps, the program and its parts are timed in turn; of one thread it is the processor's time, which
+        others at work on the machine do not lengthen. Kernels that share a band (see kernel.py) are timed one by one,
+        and their seconds scaled to what the band takes. It runs them: weights and optimiser are left as after some
+        steps, on values that make no sense.
         """
-        steps = []
-        for _ in range(repeats + 2):
-            began = perf_counter()
+        for _ in range(3):
             self(*inputs)
-            steps.append(perf_counter() - began)
-        if self.reason:
-            raise RuntimeError(f"this step is not replayed: {self.reason}")
         replay, _, _ = self.recordings.find(inputs)
-        assert replay is not None
-        around = median(steps[2:]) - median(replay.seconds(repeats))
-        return [*replay.times(repeats), ("around the program (Python)", max(around, 0.0))]
+        if self.reason or replay is None:
+            raise RuntimeError(f"this step is not replayed: {self.reason}")
+        clock = thread_time if replay.threads == 1 else perf_counter
+        around: list[float] = []
+        rounds: list[list[tuple[str, float]]] = []
+        for _ in range(repeats):
+            began = clock()
+            self(*inputs)
+            around.append(clock() - began - replay.seconds(clock))
+            rounds.append(replay.times(clock))
+        parts = [(each[0][0], median(seconds for _, seconds in each)) for each in zip(*rounds, strict=True)]
+        return [*parts, ("around the program (Python)", max(median(around), 0.0))]
 
     def laid_out(self, *inputs: Tensor) -> tuple[Lowering, list[Line]]:
         """The program of a step on such inputs with its memory, and what was recorded; nothing is run.

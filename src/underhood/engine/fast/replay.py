@@ -1,8 +1,6 @@
 """A replay: a recording lowered to a program, and what is to be done around the program at every run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -134,31 +132,25 @@ class Replay:
                 own[id(t)] = t, t.grad.array
         yield from own.values()
 
-    def seconds(self, repeats: int) -> list[float]:
-        """How long the program takes, several times."""
+    def seconds(self, clock: Callable[[], float]) -> float:
+        """How long the program takes."""
         assert self.lowered is not None
-        found = []
-        for _ in range(repeats):
-            began = perf_counter()
-            self._run(self.lowered.schedule.segments)
-            found.append(perf_counter() - began)
-        return found
+        began = clock()
+        self._run(self.lowered.schedule.segments)
+        return clock() - began
 
-    def times(self, repeats: int) -> list[tuple[str, float]]:
-        """What the step does in its order, and the median of the seconds it takes; see Plan.times."""
+    def times(self, clock: Callable[[], float]) -> list[tuple[str, float]]:
+        """What the program does in its order, and the seconds it takes; see Plan.times."""
         assert self.lowered is not None
-        rounds: list[list[tuple[str, float]]] = []
-        for _ in range(repeats):
-            rounds.append([])
-            for segment in self.lowered.schedule.segments:
-                if isinstance(segment, Program):
-                    rounds[-1] += segment.times(self.threads)
-                else:
-                    began = perf_counter()
-                    segment()
-                    rounds[-1].append((segment.__name__, perf_counter() - began))
-        names = [name for name, _ in rounds[0]]
-        return [(name, median(each[i][1] for each in rounds)) for i, name in enumerate(names)]
+        found: list[tuple[str, float]] = []
+        for segment in self.lowered.schedule.segments:
+            if isinstance(segment, Program):
+                found += segment.times(self.threads, clock)
+            else:
+                began = clock()
+                segment()
+                found.append((segment.__name__, clock() - began))
+        return found
 
     def _enter(self, to: Lowering, inputs: tuple[Tensor, ...]) -> None:
         """Let the program read these inputs where they lie; what lies in a leaf's memory is copied."""
