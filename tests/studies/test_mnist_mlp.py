@@ -37,6 +37,8 @@ def test_it_learns_and_says_so(network, data, tmp_path):
     error = group.summary("test_error").mean
     assert error < 0.35
     assert f"{100 * error:.2f} %" in find("mnist-mlp").report(run.results).answer
+    trained = run.load(seed=0).evaluate(root=data)  # the template's as an mlp, whose sums are the same numbers
+    assert (trained.answers.prediction == run.trials[0].answers().prediction).all()
     saved = run.trials[0].artefact("model.npz" if network == "template" else "model.safetensors")
     assert saved.stat().st_size > 100_000
 

@@ -57,8 +57,8 @@ class Predictions:
 
     def _row(self, i: int, said: list[tuple[str, float]]) -> dict[str, Any]:
         row: dict[str, Any] = {"image": self.names[i]}
-        for place, (name, probability) in enumerate(said, 1):
-            end = "" if place == 1 else f"_{place}"
+        for rank, (name, probability) in enumerate(said, 1):
+            end = "" if rank == 1 else f"_{rank}"
             row |= {f"class{end}": name, f"probability{end}": probability}
         return row
 
