@@ -48,7 +48,10 @@ def footprint(settings: TrainingSettings, seed: int, parts: Parts) -> Footprint:
     batch = MAKING * max(shown, settings.evaluation_batch) * prod(shape) * np.dtype(settings.dtype).itemsize
     answers = 12 * len(parts.classes) * len(parts.test)
     of = _on_torch if settings.backend == "torch" else _on_engine
-    found = of(settings, seed, parts, shown, shape)
+    try:
+        found = of(settings, seed, parts, shown, shape)
+    except RuntimeError as error:  # a step that no plan can be laid out for
+        raise BadInput(f"{settings.network.name} on {settings.backend}: {error}") from error
     return Footprint(found.least + batch + answers, found.heap + batch + answers)
 
 
@@ -75,9 +78,9 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
 
     micro = -(-shown // min(settings.accumulate, shown))
     passes = min(settings.accumulate, 2)
-    step = step_ledger(target, prepared(target, settings, on_meta), given(micro), rule, passes=passes)
+    step = step_ledger(target, on_meta(target), given(micro), rule, passes=passes)
     flips = 1 if settings.test_flips == "none" else 2
-    answer = evaluation_ledger(target, prepared(target, settings, on_meta), given(settings.evaluation_batch))
+    answer = evaluation_ledger(target, on_meta(target), given(settings.evaluation_batch))
     weights, state = step.highest("weights"), step.highest("state")
     kept = _copies(settings) * weights
     saved = 2 * weights + state + 2 * (weights + state + kept)
@@ -85,11 +88,6 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
     least = kept + max(step.peak.bytes, evaluation, saved)
     gaps = max(step.gaps, answer.gaps)
     return Footprint(least, least + gaps)
-
-
-def prepared(target: Any, settings: TrainingSettings, on_meta: Any) -> Any:
-    """The network on meta, with the measures that its settings ask for."""
-    return on_meta(target)
 
 
 def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, shape: tuple[int, ...]) -> Footprint:

@@ -1,0 +1,38 @@
+"""A trial's predicted peak: what an optimiser's state adds, what passes and smaller evaluations save."""
+
+import pytest
+
+from underhood.errors import BadInput
+from underhood.training.footprint import footprint
+from underhood.training.pipeline import read
+from underhood.training.settings import TrainingSettings
+
+WEIGHTS = 4 * (64 * 64 + 64 + 64 * 10 + 10)
+
+
+def found(backend, **changes):
+    given = {"data": {"name": "digits"}, "network": {"name": "mlp", "hidden": [64]}, "batch_size": 64}
+    settings = TrainingSettings.model_validate({**given, "backend": backend, **changes})
+    return footprint(settings, 0, read(settings.data, None, 0, settings.dtype))
+
+
+@pytest.mark.parametrize("backend", ["torch", "underhood"])
+def test_state_comes_on_top(backend):
+    plain, lion = found(backend), found(backend, optimizer={"name": "lion", "lr": 0.001})
+    assert lion.least - plain.least == WEIGHTS
+    assert plain.heap >= plain.least > 3 * WEIGHTS
+
+
+@pytest.mark.parametrize("backend", ["torch", "underhood"])
+def test_fewer_images_at_once_take_less(backend):
+    whole = found(backend, batch_size=1024)
+    smaller = found(backend, batch_size=1024, evaluation_batch=64)
+    parted = found(backend, batch_size=1024, evaluation_batch=64, accumulate=16)
+    assert whole.least >= smaller.least > parted.least
+
+
+def test_what_is_not_predicted_says_so():
+    with pytest.raises(BadInput, match="compile and bfloat16-autocast are not predicted"):
+        found("torch", compile=True)
+    with pytest.raises(BadInput, match="mlp on underhood: this step is not replayed"):
+        found("underhood", test_flips="logits")
