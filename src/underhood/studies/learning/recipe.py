@@ -39,7 +39,7 @@ def network_and_recipe(results: Results, reasons: Mapping[str, str]) -> Section:
     blocks: list[Any] = []
     built = {plain(g.settings["network"]) + g.settings["data"]["name"]: g.settings for g in results.groups}
     for settings in built.values():
-        blocks.append(structure(settings, settings["network"]["name"]))
+        blocks.append(structure(settings, entry(settings["network"])))
     return Section("The network and its recipe", [*blocks, hyperparameters(results, reasons)])
 
 
