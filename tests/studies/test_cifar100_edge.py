@@ -40,7 +40,7 @@ def test_every_ceiling_is_held_and_its_peak_told(run):
 
 def test_a_ceiling_brings_its_network_and_batch_along():
     (alone,) = results(ENTRY, [found(0.5)], sets={"memory_limit": "512MB"}).groups
-    assert (alone.settings["batch_size"], alone.settings["network"]["widths"]) == (64, [32, 64, 128])
+    assert (alone.settings["batch_size"], alone.settings["network"]["widths"]) == (32, [32, 64, 128])
 
 
 def test_both_of_the_sheet_s_rows_are_the_measure():

@@ -66,7 +66,7 @@ WIDE: dict[str, Any] = {"name": "speed-net"}
 THIN: dict[str, Any] = {"name": "speed-net", "widths": [32, 64, 128]}
 CEILINGS: list[dict[str, list[Any]]] = [
     {"memory_limit": ["1GB"], "network": [WIDE], "batch_size": [256], "optimizer.lr": [0.4]},
-    {"memory_limit": ["512MB"], "network": [THIN], "batch_size": [64], "optimizer.lr": [0.15]},
+    {"memory_limit": ["512MB"], "network": [THIN], "batch_size": [32], "optimizer.lr": [0.1]},
 ]
 REASONS = {
     "data": "the sheet: CIFAR-100; held out to draw curves by",
