@@ -23,6 +23,7 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
 from underhood.sizes import megabytes, parse_size
+from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
 from underhood.studies.learning.results import accuracy, diverged, estimate, percent, renamed, scaled
 from underhood.tables import Column, Table
@@ -91,6 +92,7 @@ def report(results: Results) -> Document:
             Section("In the sheet's table", [_in_the_sheet_s_table(results), LOSSES]),
             Section("Memory", [_memory(results), CEILING]),
             curves(results, caption="Validation: with the average of the weights where there is one."),
+            misread(results),
             network_and_recipe(results, REASONS),
         ],
         headline={f"test accuracy, {g.label} (%)": scaled(accuracy(g), 100) for g in results.groups},

@@ -27,6 +27,7 @@ from underhood.lab.study import Scale, Study
 from underhood.lab.summary import Summary
 from underhood.report.document import Document, Section
 from underhood.report.facts import duration
+from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
 from underhood.studies.learning.results import accuracy, diverged, percent, results_table, scaled
 from underhood.tables import Column, Table
@@ -77,6 +78,7 @@ def report(results: Results) -> Document:
             curves(
                 results, "test", "Test: with the average of the weights where there is one; nothing was chosen by it."
             ),
+            misread(results),
             network_and_recipe(results, REASONS),
         ],
         headline={"test accuracy (%)": scaled(accuracy(results.groups[0]), 100)} if len(results.groups) == 1 else {},

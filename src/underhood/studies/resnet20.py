@@ -23,6 +23,7 @@ from typing import Any
 
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
+from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
 from underhood.studies.learning.results import accuracy, diverged, estimate, percent, renamed, scaled
 from underhood.tables import Column, Table
@@ -70,6 +71,7 @@ def report(results: Results) -> Document:
         sections=[
             Section("Beside the sheet", [_beside(results), BESIDE]),
             curves(results, caption="Validation: after each epoch, on images held out of the training set."),
+            misread(results),
             network_and_recipe(results, REASONS),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(accuracy(g, BEST), 100) for g in results.groups},
@@ -206,7 +208,7 @@ ENTRY = Study(
     title=TITLE,
     question=QUESTION,
     theme="Training",
-    source="He et al. 2016, section 4.2; the CIFAR-10 laboratory, NYU 2022",
+    source="He et al. 2016, section 4.2; CEE 690/ECE 590, Duke University 2021",
     settings=TrainingSettings,
     trial=train,
     base=RECIPE,
