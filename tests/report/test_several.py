@@ -106,5 +106,6 @@ def test_a_long_label_is_cut_and_numbered():
 )
 @pytest.mark.parametrize("compares", [None, ()])
 def test_without_a_number_the_study_is_not_asked(trial, said, compares):
-    asked = SimpleNamespace(title="T", question="Q?", compares=compares, report=lambda results: pytest.fail("asked"))
+    never = lambda results: pytest.fail("asked")  # noqa: E731
+    asked = SimpleNamespace(title="T", question="Q?", compares=compares, diverged=False, report=never)
     assert document_of(asked, Results((group(0, trial),))) == Document("T", "Q?", said)

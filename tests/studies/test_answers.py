@@ -15,7 +15,9 @@ from underhood.tables import Table
 def results(*found: dict, settings: dict | None = None) -> Results:
     """One group with a trial for each of these results."""
     trials = tuple(
-        SimpleNamespace(result=result, seed=seed, settings=settings or {}, state="finished", diverged=False)
+        SimpleNamespace(
+            result=result, seed=seed, settings=settings or {}, state="finished", diverged=False, answers=lambda: None
+        )
         for seed, result in enumerate(found)
     )
     return Results((Group("all", {}, settings or {}, trials),))

@@ -36,7 +36,7 @@ def test_a_step_on_the_engine_is_recorded_once(measuring):
     used = made.passed if measuring else made.whole
     for plan in (used, made.answered):
         assert plan.reason == ""
-        assert list(plan._recorded.values()) == [1]
+        assert list(plan.recordings._recorded.values()) == [1]
 
 
 @pytest.mark.parametrize("backend", ["underhood", "torch"])

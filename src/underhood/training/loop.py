@@ -234,8 +234,10 @@ def _end(run: _Trial) -> Iterator[Event]:
     values = _result(run)
     if run.progress.diverged:
         if run.good:
+            diverged = run.subject.weights()
             run.subject.put(run.good)
             yield from (Artefact(f"last-good-{name}", write) for name, write in run.subject.files().items())
+            run.subject.put(diverged)  # whoever asks the network now is to see what became of it
             values["last_good_step"] = run.progress.good_step
     else:
         if run.best:
