@@ -10,6 +10,8 @@ histograms of the weights (histograms.py).
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -234,10 +236,8 @@ def _end(run: _Trial) -> Iterator[Event]:
     values = _result(run)
     if run.progress.diverged:
         if run.good:
-            diverged = run.subject.weights()
-            run.subject.put(run.good)
-            yield from (Artefact(f"last-good-{name}", write) for name, write in run.subject.files().items())
-            run.subject.put(diverged)  # whoever asks the network now is to see what became of it
+            for name, write in run.subject.files().items():
+                yield Artefact(f"last-good-{name}", partial(_write_with, run.subject, run.good, write))
             values["last_good_step"] = run.progress.good_step
     else:
         if run.best:
@@ -252,6 +252,14 @@ def _end(run: _Trial) -> Iterator[Event]:
             answers = tally.answers(test, run.parts.classes, run.parts.preprocessing.white)
             yield Artefact(TEST, answers.save)
     yield Result(values)
+
+
+def _write_with(subject: Learner, weights: dict[str, Array], write: Callable[[Path], None], path: Path) -> None:
+    """Write a file of other weights than the learner has, and leave it these: they show what became of it."""
+    own = subject.weights()
+    subject.put(weights)
+    write(path)
+    subject.put(own)
 
 
 def _result(run: _Trial) -> dict[str, Any]:
