@@ -177,6 +177,11 @@ class Broken(Squares):
     def __getitem__(self, i):
         if i == 5:
             raise KeyError("item five")
+        return i
+
+
+class Deadly(Squares):
+    def __getitem__(self, i):
         if i == 17:
             os._exit(1)
         return i
@@ -190,7 +195,7 @@ def test_an_error_in_a_worker_is_the_loaders():
 def test_a_dead_worker_is_noticed(monkeypatch):
     monkeypatch.setattr("underhood.utils.data.workers.POLL", 0.2)
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
-        list(utils.data.DataLoader(Broken(underhood), 1, sampler=[16, 17, 18], num_workers=1))
+        list(utils.data.DataLoader(Deadly(underhood), 1, sampler=[16, 17, 18], num_workers=1))
 
 
 @pytest.mark.parametrize(

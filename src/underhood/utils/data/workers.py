@@ -9,7 +9,6 @@ interpreter; then what it is handed must be picklable and the script needs its `
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import queue
 import random as python_random
@@ -147,8 +146,6 @@ class Pool:
             except queue.Empty:
                 dead = [p.pid for p in self.processes if not p.is_alive()]
                 if dead:
-                    with contextlib.suppress(queue.Empty):  # what it said before it ended may still be on its way
-                        return self.results.get(timeout=POLL)
                     raise RuntimeError(f"DataLoader worker (pid(s) {dead}) exited unexpectedly") from None
                 if time.monotonic() >= deadline:
                     raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds") from None
