@@ -7,9 +7,16 @@ from numpy.typing import NDArray
 
 from underhood.figures.figure import Figure
 from underhood.figures.pictures import WIDEST
-from underhood.figures.theme import COLOURS, INK, theme
+from underhood.figures.theme import COLOURS, INK, LETTER, theme
 
 BLUE = COLOURS[0]
+
+
+def _turned(names: Sequence[str], cell: int) -> dict[str, Any]:
+    """Names that are wider than a cell stand at an angle, lest they run into each other."""
+    if max(map(len, names), default=0) * LETTER <= cell:
+        return {"labelAngle": 0}
+    return {"labelAngle": -45, "labelAlign": "left", "labelOverlap": False}
 
 
 def matrix(
@@ -46,7 +53,7 @@ def matrix(
         "data": {"values": data},
         "encoding": {
             "y": {"field": "row", **side, "axis": axis},
-            "x": {"field": "column", **side, "axis": {**axis, "orient": "top", "labelAngle": 0}},
+            "x": {"field": "column", **side, "axis": {**axis, "orient": "top", **_turned(columns, cell)}},
         },
         "layer": [
             {

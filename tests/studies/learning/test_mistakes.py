@@ -77,7 +77,9 @@ def test_the_matrix_and_the_classes_are_over_the_seeds(results):
 
 
 def test_of_many_classes_the_pairs_are_listed_and_pictures_may_be_in_colour(results):
-    pairs, _, pictures = misread(results(answers(30, {(4, 5): 6, (7, 4): 2}, channels=3))).blocks
+    pairs, classes, pictures = misread(results(answers(30, {(4, 5): 6, (7, 4): 2}, channels=3))).blocks
+    assert [row["class"] for row in classes.rows[:3]] == ["c4", "c7", "c0"]
+    assert (len(classes.rows), classes.foot) == (12, ["The hardest 12 of 30 classes."])
     assert isinstance(pairs, Table)
     assert pairs.rows == [
         {"truth": "c4", "prediction": "c5", "fraction": 0.6},

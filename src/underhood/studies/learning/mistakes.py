@@ -86,7 +86,7 @@ def _pairs(counts: Array, names: Sequence[str], seeds: int, of: str) -> Table:
 
 
 def _classes(kept: Sequence[Answers], of: str) -> Table:
-    """A row a class, the hardest first."""
+    """A row a class, the hardest first; of many classes these alone."""
     counts, names = _summed(kept), kept[0].classes
     right = by_class(counts)
     rows = [
@@ -95,7 +95,7 @@ def _classes(kept: Sequence[Answers], of: str) -> Table:
             "images": int(counts[c].sum()),
             "right": float(right[c]) if counts[c].any() else None,
         }
-        for c in np.argsort(np.where(np.isnan(right), 2, right), kind="stable")
+        for c in np.argsort(np.where(np.isnan(right), 2, right), kind="stable")[:SHOWN]
     ]
     columns = [
         Column("class", "Class", align="left"),
@@ -103,7 +103,8 @@ def _classes(kept: Sequence[Answers], of: str) -> Table:
         Column("right", "Read right", format=".2%"),
     ]
     seeds = f"; images are counted once for each of {len(kept)} seeds" if len(kept) > 1 else ""
-    foot = [f"The hardest class first{seeds}."]
+    which = f"The hardest {SHOWN} of {len(names)} classes" if len(names) > SHOWN else "The hardest class first"
+    foot = [f"{which}{seeds}."]
     return Table(f"Class by class{of}", columns, rows, foot, name="by-class")
 
 
