@@ -14,9 +14,13 @@ from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
 
 # How far two roundings of a step may be apart, by the bytes of a float. One element may be far: a ReLU or a maximum
-# that rounding decides otherwise changes the gradients that rest on it. All of them together may not.
+# that rounding decides otherwise changes the gradients that rest on it. All of them together may less: in a ResNet-20
+# on noise one such decision moved the first layer's gradient by 2.3e-3.
 LARGEST = {4: (2e-3, 3e-2), 8: (1e-7, 1e-6)}  # the largest difference of results, of gradients; by the largest element
-TOGETHER = {4: 1e-3, 8: 1e-7}  # the root of the mean square of the differences, by that of the elements
+TOGETHER = {
+    4: (1e-3, 4.5e-3),
+    8: (1e-7, 1e-7),
+}  # the root of the mean square of the differences, by that of the elements
 
 
 class State:
@@ -125,7 +129,7 @@ def close(a: Array, b: Array, kind: int, scale: float = 0.0, slack: float = 0.0)
     size, limits = a.dtype.itemsize, np.finfo(a.dtype)
     slack += float(limits.tiny) + (0.0 if kind else 32 * float(limits.eps))  # a small loss is a difference of logits
     near = float(np.abs(x - y).max()) <= LARGEST[size][kind] * max(float(np.abs(y).max()), scale) + slack
-    return near and _root_mean_square(x - y) <= TOGETHER[size] * max(_root_mean_square(y), scale) + slack
+    return near and _root_mean_square(x - y) <= TOGETHER[size][kind] * max(_root_mean_square(y), scale) + slack
 
 
 def _root_mean_square(x: Array) -> float:
