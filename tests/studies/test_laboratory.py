@@ -69,7 +69,7 @@ class TestComparedSeedBySeed:
 
     def test_pairs_are_of_one_seed(self):
         # 66 − 60 for seed 0 and nothing for seed 1, which diverged
-        found = laboratory.difference(group("b", 0.66, None), group("a", 0.60, 0.50))
+        found = laboratory.points(group("b", 0.66, None), group("a", 0.60, 0.50))
         assert (found.n, found.mean) == (1, pytest.approx(6))
 
 

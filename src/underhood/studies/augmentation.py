@@ -16,6 +16,7 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -35,7 +36,7 @@ ITS_OWN = (
 
 def report(results: Results) -> Document:
     """Every way of augmenting beside the sheet's figures, what each brings, and the curves."""
-    results = laboratory.called(results, _way)
+    results = called(results, _way)
     answer = laboratory.along(results, sheet, "way of augmenting") + "\n\n" + _brought(results)
     return laboratory.report(ENTRY, results, sheet, answer, assumed=[ITS_OWN])
 

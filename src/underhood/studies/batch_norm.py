@@ -16,6 +16,7 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -30,7 +31,7 @@ SHEET = {
 
 def report(results: Results) -> Document:
     """The four accuracies beside the sheet's, what BatchNorm brings at each rate, and whether it allows the larger."""
-    results = laboratory.called(results, _called)
+    results = called(results, _called)
     said = [f"{g.label}: {laboratory.beside_the_sheet(g, sheet(g))}." for g in results.groups]
     known = {(_rate(group), _normalised(group)): group for group in results.groups}
     said += [

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
-from underhood.studies.learning.results import against_epochs, estimate, results_table
+from underhood.studies.learning.results import against_epochs, difference, estimate, results_table
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -30,7 +30,11 @@ def report(results: Results) -> Document:
     results = Results(tuple(replace(group, label=_way(group)) for group in results.groups))
     ways = {group.label: group for group in results.groups}
     plain = ways.get(PLAIN)
-    apart = {way: found for way, group in ways.items() if plain and way != PLAIN and (found := _apart(group, plain))}
+    apart = {
+        way: found
+        for way, group in ways.items()
+        if plain and way != PLAIN and (found := difference(group, plain, "test_error"))
+    }
     sections = [
         Section(
             "The errors",
@@ -61,13 +65,6 @@ def report(results: Results) -> Document:
 def _way(group: Group) -> str:
     """How the group's images are hidden."""
     return ", ".join(step["name"] for step in group.settings["data"]["augmentation"]) or PLAIN
-
-
-def _apart(group: Group, plain: Group) -> Summary | None:
-    """The test error less that of the plain images, over the seeds that finished with both."""
-    theirs = {trial.seed: trial.result["test_error"] for trial in plain.counted}
-    found = [trial.result["test_error"] - theirs[trial.seed] for trial in group.counted if trial.seed in theirs]
-    return Summary.of(found) if found else None
 
 
 def _differences(apart: dict[str, Summary]) -> Table:

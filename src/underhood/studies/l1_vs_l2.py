@@ -24,7 +24,7 @@ from underhood.figures import Figure, histogram
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
 from underhood.studies.learning import laboratory
-from underhood.studies.learning.results import estimate
+from underhood.studies.learning.results import called, estimate
 from underhood.tables import Column, Table
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
@@ -38,7 +38,7 @@ Weights = dict[str, "np.ndarray[Any, Any]"]
 
 def report(results: Results) -> Document:
     """The fractions of weights near zero at the accuracies reached, layer by layer, and the histograms."""
-    results = laboratory.called(results, penalty)
+    results = called(results, penalty)
     sections = [
         Section("Near zero", [_fractions(results), *_histograms(results)]),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -23,7 +24,7 @@ SHEET = {0.01: 0.6544, 0.001: 0.7308, 1e-4: 0.7288, 1e-5: 0.7224, 0.0: 0.7284}
 
 def report(results: Results) -> Document:
     """The accuracy at every strength beside the sheet's, what each brings over none, and the curves."""
-    results = laboratory.called(results, lambda group: f"λ = {strength(group):g}")
+    results = called(results, lambda group: f"λ = {strength(group):g}")
     answer = laboratory.along(results, sheet, "strength")
     none = [group for group in results.groups if strength(group) == 0]
     others = [group for group in results.groups if strength(group) > 0]

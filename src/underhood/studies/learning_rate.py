@@ -17,6 +17,7 @@ from underhood.figures import Figure, points
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document, Section
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -36,7 +37,7 @@ LOST = "ours, before it diverged"
 
 def report(results: Results) -> Document:
     """The accuracy at every rate beside the sheet's, drawn against the rate, and the curves."""
-    results = laboratory.called(results, lambda group: f"a rate of {rate(group):g}")
+    results = called(results, lambda group: f"a rate of {rate(group):g}")
     answer = laboratory.along(results, sheet, "rate") + "\n\n" + _large(results)
     against = Section("Against the rate", [_drawn(results), NOT_ALIKE])
     return laboratory.report(ENTRY, results, sheet, answer, [against])

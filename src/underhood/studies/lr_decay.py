@@ -14,6 +14,7 @@ Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 1 (h).
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -23,7 +24,7 @@ SHEET = {"constant": laboratory.Sheet(0.6584), "decay": laboratory.Sheet(0.6742)
 
 def report(results: Results) -> Document:
     """Both accuracies beside the sheet's, their difference seed by seed, and the curves."""
-    results = laboratory.called(results, lambda group: NAMES.get(group.settings["schedule"]["name"], group.label))
+    results = called(results, lambda group: NAMES.get(group.settings["schedule"]["name"], group.label))
     answer = laboratory.stepwise(results, sheet, before=_is_constant)
     return laboratory.report(ENTRY, results, sheet, answer)
 

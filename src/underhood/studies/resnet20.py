@@ -21,11 +21,11 @@ Sources: He, Zhang, Ren & Sun 2016, "Deep residual learning for image recognitio
 
 from typing import Any
 
-from underhood.lab import Group, Results, Scale, Study, Summary
+from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document, Section
 from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
-from underhood.studies.learning.results import accuracy, diverged, estimate, percent, renamed, scaled
+from underhood.studies.learning.results import accuracy, difference, diverged, estimate, percent, renamed, scaled
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -135,12 +135,9 @@ def _reached(group: Group) -> str:
 
 def _difference(group: Group, theirs: Group) -> str:
     """How much more the other schedule reads right, seed by seed."""
-    known = {t.seed: t.result.get(BEST) for t in theirs.counted}
-    pairs = [(known.get(t.seed), t.result.get(BEST)) for t in group.counted]
-    found = [100 * (b - a) for b, a in pairs if a is not None and b is not None]
-    if not found:
+    apart = scaled(difference(theirs, group, BEST), 100)  # of errors: what the other has fewer
+    if apart is None:
         return f"No seed finished with both {group.label} and {theirs.label}, so there is no difference to take."
-    apart = Summary.of(found)
     said = f"From {theirs.label} to {group.label}, all else equal: {apart.mean:+.2f} points of validation accuracy"
     if apart.low is None or apart.high is None:
         return f"{said}; one seed cannot say whether that is luck."

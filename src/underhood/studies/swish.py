@@ -12,6 +12,7 @@ Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 2 (b), part 3; Ra
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.learning import laboratory
+from underhood.studies.learning.results import called
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -20,7 +21,7 @@ SHEET = {"ReLU": laboratory.Sheet(0.7182, 35), "Swish": laboratory.Sheet(0.7180,
 
 def report(results: Results) -> Document:
     """Both accuracies beside the sheet's, their difference seed by seed, and the curves."""
-    results = laboratory.called(results, activation)
+    results = called(results, activation)
     answer = laboratory.stepwise(results, sheet, before=lambda group: activation(group) == "ReLU")
     return laboratory.report(ENTRY, results, sheet, answer, [Section("The two", [FORMULA])], assumed=[ITS_OWN])
 

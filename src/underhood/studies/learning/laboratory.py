@@ -9,15 +9,14 @@ the test images are asked once, at the end.
 Source: homework "CEE 690/ECE 590", Duke University, 2021, labs 1 and 2.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from underhood.figures import Figure
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.lab.study import Grid
 from underhood.report.document import Block, Document, Section
-from underhood.studies.learning.results import against_epochs, estimate, percent
+from underhood.studies.learning.results import difference, estimate, loss_and_error, percent, scaled
 from underhood.tables import Column, Table
 
 SOURCE = "CEE 690/ECE 590, Duke University 2021"
@@ -48,6 +47,7 @@ LIKE_WITH_LIKE = (
     "chosen by the images that it is measured on, so it flatters a little; the test accuracy, of the last weights, "
     "does not."
 )
+CURVES = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came, augmented if asked."
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,9 @@ def best(group: Group) -> Summary | None:
     return group.summary("best_validation_accuracy")
 
 
-def difference(group: Group, reference: Group) -> Summary | None:
+def points(group: Group, reference: Group) -> Summary | None:
     """How many points more the group reads right at its best epoch, seed by seed."""
-    theirs = {trial.seed: trial.result.get("best_validation_accuracy") for trial in reference.counted}
-    ours = {trial.seed: trial.result.get("best_validation_accuracy") for trial in group.counted}
-    pairs = [(ours[seed], theirs.get(seed)) for seed in ours]
-    found = [100 * (a - b) for a, b in pairs if a is not None and b is not None]
-    return Summary.of(found) if found else None
+    return scaled(difference(group, reference, "best_validation_accuracy"), 100)
 
 
 def report(
@@ -100,24 +96,11 @@ def report(
         sections=[
             Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE]),
             *sections,
-            Section("While it learns", [*curves(results)]),
+            Section("While it learns", [*loss_and_error(results, "validation", CURVES)]),
             Section("Assumed", [ASSUMED, *assumed]),
         ],
-        headline={f"best validation accuracy, {g.label} (%)": in_percent(best(g)) for g in results.groups},
+        headline={f"best validation accuracy, {g.label} (%)": scaled(best(g), 100) for g in results.groups},
     )
-
-
-def called(results: Results, name: Callable[[Group], str]) -> Results:
-    """The results with the groups' own names, where these tell them apart."""
-    names = [name(group) for group in results.groups]
-    if len(set(names)) < len(names):
-        return results
-    return Results(tuple(replace(group, label=label) for group, label in zip(results.groups, names, strict=True)))
-
-
-def in_percent(found: Summary | None) -> Summary | None:
-    """The same summary of hundredths."""
-    return None if found is None else Summary.of([100 * value for value in found.values])
 
 
 # ---- in words
@@ -145,7 +128,7 @@ def along(results: Results, sheet: Theirs, what: str) -> str:
     said.insert(0, f"Highest with **{highest}**: {beside_the_sheet(top, sheet(top))}.")
     words: dict[str, list[str]] = {"surely lower": [], "not told from it": [], "with one pair of seeds, lower by": []}
     for group in results.groups:
-        if group.label == highest or (apart := difference(group, top)) is None:
+        if group.label == highest or (apart := points(group, top)) is None:
             continue
         if apart.low is None or apart.high is None:
             words["with one pair of seeds, lower by"].append(f"{-apart.mean:.2f} points ({group.label})")
@@ -199,7 +182,7 @@ def lost(group: Group) -> str:
 
 def compared(what: str, group: Group, reference: Group) -> str:
     """What a step brings, in points, and whether that is more than the seeds' luck."""
-    found = difference(group, reference)
+    found = points(group, reference)
     if found is None:
         return f"No seed finished both with {what} and without it, so there is no difference to take."
     said = f"{_capital(what)} brings {found.mean:+.2f} points"
@@ -241,12 +224,3 @@ def table(results: Results, sheet: Theirs) -> Table:
         Column("diverged", "Diverged"),
     ]
     return Table("Ours beside the sheet's", columns, rows, name="beside")
-
-
-def curves(results: Results) -> Iterator[Figure]:
-    """Loss and errors of training and validation against epochs."""
-    seen = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came, augmented if asked."
-    loss = {"epoch_loss": "training", "validation_loss": "validation"}
-    error = {"train_error": "training", "validation_error": "validation"}
-    yield against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=seen)
-    yield against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=seen)

@@ -13,7 +13,7 @@ import numpy as np
 from underhood.lab import Group, Results
 from underhood.report.document import Section
 from underhood.report.facts import plain
-from underhood.studies.learning.results import against_epochs
+from underhood.studies.learning.results import loss_and_error
 from underhood.tables import Column, Table
 
 ASSUMED = "assumed"
@@ -23,15 +23,7 @@ def curves(results: Results, held_out: str = "validation", caption: str = "") ->
     """Loss and errors against epochs, of training and of the images `held_out` ("validation" or "test")."""
     seen = "Training: the mean over an epoch's batches as they came, augmented, while the weights moved."
     said = " ".join(filter(None, [f"Mean over the seeds with its 95 % interval. {seen}", caption]))
-    loss = {"epoch_loss": "training", f"{held_out}_loss": held_out}
-    error = {"train_error": "training", f"{held_out}_error": held_out}
-    return Section(
-        "While it learns",
-        [
-            against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=said),
-            against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=said),
-        ],
-    )
+    return Section("While it learns", [*loss_and_error(results, held_out, said)])
 
 
 def network_and_recipe(results: Results, reasons: Mapping[str, str]) -> Section:

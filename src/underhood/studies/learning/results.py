@@ -23,17 +23,23 @@ COLUMNS = {
 
 def named(results: Results, key: str, titles: Mapping[str, str]) -> Results:
     """The same results with the groups called after one setting, if that tells them all apart."""
-    names = [titles.get(group.values.get(key, ""), "") for group in results.groups]
-    if "" in names or len(set(names)) < len(names):
-        return results
-    return Results(tuple(replace(group, label=name) for group, name in zip(results.groups, names, strict=True)))
+    return called(results, lambda group: titles.get(group.values.get(key, ""), ""))
 
 
-def renamed(results: Results, called: Callable[[Group], str]) -> Results:
+def called(results: Results, name: Callable[[Group], str]) -> Results:
+    """The same results with all groups called as one says, if that tells them all apart."""
+    names = [name(group) for group in results.groups]
+    return results if "" in names or len(set(names)) < len(names) else _labelled(results, names)
+
+
+def renamed(results: Results, name: Callable[[Group], str]) -> Results:
     """The same results with the groups called as one says, but for those whose names would not tell them apart."""
-    names = [called(group) for group in results.groups]
+    names = [name(group) for group in results.groups]
     often = Counter(names)
-    labels = [name if often[name] == 1 else group.label for name, group in zip(names, results.groups, strict=True)]
+    return _labelled(results, [n if often[n] == 1 else g.label for n, g in zip(names, results.groups, strict=True)])
+
+
+def _labelled(results: Results, labels: Sequence[str]) -> Results:
     return Results(tuple(replace(group, label=label) for group, label in zip(results.groups, labels, strict=True)))
 
 
@@ -46,6 +52,14 @@ def accuracy(group: Group, error: str = "test_error") -> Summary | None:
 def scaled(summary: Summary | None, factor: float) -> Summary | None:
     """The summary of `factor` times each value."""
     return None if summary is None else Summary.of([factor * value for value in summary.values])
+
+
+def difference(group: Group, reference: Group, metric: str) -> Summary | None:
+    """A value of the group's results less that of the reference's, over the seeds that finished with both."""
+    theirs = {trial.seed: trial.result.get(metric) for trial in reference.counted}
+    pairs = [(trial.result.get(metric), theirs.get(trial.seed)) for trial in group.counted]
+    found = [ours - other for ours, other in pairs if ours is not None and other is not None]
+    return Summary.of(found) if found else None
 
 
 def diverged(group: Group) -> str:
@@ -101,6 +115,16 @@ def against_epochs(
         log_y=log_y,
         name=name,
     )
+
+
+def loss_and_error(results: Results, held_out: str, caption: str) -> list[Figure]:
+    """Loss and errors against epochs, of training and of the images `held_out` ("validation" or "test")."""
+    loss = {"epoch_loss": "training", f"{held_out}_loss": held_out}
+    error = {"train_error": "training", f"{held_out}_error": held_out}
+    return [
+        against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=caption),
+        against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=caption),
+    ]
 
 
 def _rows(group: Group, metric: str, curve: str) -> list[dict[str, Any]]:
