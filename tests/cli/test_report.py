@@ -41,3 +41,11 @@ def test_a_run_of_which_nothing_finished_has_nothing_to_report(underhood, study)
     said = underhood("report", "descent-smoke")
     assert said.status == 2
     assert "no trial of it has finished" in said.err
+
+
+def test_a_short_page_in_a_folder_of_results(underhood, study, tmp_path):
+    underhood("run", study, "--scale=smoke")
+    said = underhood("report", "descent-smoke", "--results", str(tmp_path / "results"))
+    assert [Path(line).name for line in said.out.split()] == ["descent.md", "README.md"]  # it draws no figure
+    assert "[descent](descent.md) | smoke | Descent" in (tmp_path / "results" / "README.md").read_text()
+    assert underhood("report", "--results=x", "--format=md").status == 2

@@ -14,6 +14,7 @@ def trial(settings, seed, result, metrics=()):
         seed=seed,
         settings=settings,
         state="finished",
+        seconds=60.0,
         diverged=bool(result.get("diverged")),
         result={"epochs": settings["epochs"], "steps": 100} | result,
         metrics=lines,

@@ -18,7 +18,12 @@ def trial(seed, best=None, *, validation=None, diverged=False, **result):
     result = {"best_validation_accuracy": best, "diverged": diverged} | result
     known = {"validation_error": validation or {}}
     return SimpleNamespace(
-        seed=seed, state="finished", diverged=diverged, result=result, metric=lambda name: known.get(name, {})
+        seed=seed,
+        state="finished",
+        seconds=60.0,
+        diverged=diverged,
+        result=result,
+        metric=lambda name: known.get(name, {}),
     )
 
 

@@ -36,6 +36,14 @@ def report(
             help="Write the hand-in of the course there instead: script, model, report; of two studies alone.",
         ),
     ] = None,
+    results: Annotated[
+        Path | None,
+        Parameter(
+            name="--results",
+            show_default=False,
+            help="Write a short page there instead, and the run's numbers into that folder's list, README.md.",
+        ),
+    ] = None,
     runs: Annotated[
         Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
     ] = None,
@@ -49,17 +57,22 @@ def report(
         underhood report
         underhood report mnist-mlp-quick --format pdf --out handed-in
         underhood report mnist-mlp-quick --export p1
+        underhood report mnist-mlp-quick --results docs/results
     """
     from underhood.lab.results import open_run
-    from underhood.service.reporting import write_report
+    from underhood.service.reporting import write_report, write_result
 
-    if export is not None and (format or out):
-        raise BadInput("--export writes a hand-in, not a report alone: leave --format and --out out")
+    if export is not None and (format or out or results):
+        raise BadInput("--export writes a hand-in, not a report alone: leave --format, --out and --results out")
+    if results is not None and (format or out):
+        raise BadInput("--results writes a short page, not a report: leave --format and --out out")
     found = open_run(run, runs) if run else _latest(runs)
     if export is not None:
         from underhood.handin import hand_in
 
         files = hand_in(found, export)
+    elif results is not None:
+        files = write_result(found, results)
     else:
         files = write_report(found, format or ("html", "md"), folder=out)
     if json:

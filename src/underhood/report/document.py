@@ -11,7 +11,7 @@ Texts are prose in the sense of `prose.py`. A document knows nothing of paper: t
 are written from the same one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -35,6 +35,23 @@ class Code:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A row of the list of results (results.py): one number of a study beside its source's.
+
+    `ours` is a cell of a table that `format` writes, None where there is no number; `note` says why, or what else
+    belongs to it. `source` is the source's number as it has it, `seconds` the computing time of all seeds together.
+    """
+
+    what: str
+    ours: Any
+    format: str = ".2%"
+    source: str = ""
+    epochs: int | None = None
+    seconds: float | None = None
+    note: str = ""
+
+
 Block: TypeAlias = str | Table | Figure | Equation | Code
 
 
@@ -52,7 +69,7 @@ class Document:
     """`question` and `answer` stand first; `answer` has the numbers in it.
 
     `headline` holds the answer's numbers by their names, as cells of a table: where a run has several settings that
-    are reported one by one, these stand side by side.
+    are reported one by one, these stand side by side. `listed` are its rows in a list of results of many studies.
     """
 
     title: str
@@ -60,6 +77,7 @@ class Document:
     answer: str
     sections: list[Section] = field(default_factory=list)
     headline: Mapping[str, Any] = field(default_factory=dict)
+    listed: Sequence[Listed] = ()
 
     def names(self) -> dict[int, str]:
         """A file name for every table and figure by its `id()`: its own, made unique, or `table-2`, `figure-1`."""

@@ -96,7 +96,10 @@ def joined(documents: Mapping[str, Document]) -> Document:
     for label, document in documents.items():
         sections += [_of(label, section) for section in document.sections if section not in common]
     answer = "\n\n".join(f"**{label}:** {_below(document.answer)}" for label, document in documents.items())
-    return Document(first.title, first.question, answer, sections)
+    rows = [
+        replace(row, what=f"{label}: {row.what}") for label, document in documents.items() for row in document.listed
+    ]
+    return Document(first.title, first.question, answer, sections, listed=rows)
 
 
 def _below(answer: str) -> str:

@@ -9,7 +9,7 @@ from underhood.lab.study import Study
 from underhood.report import several
 from underhood.report.document import Document
 from underhood.report.facts import Facts
-from underhood.studies import find, in_file
+from underhood.studies import find, in_file, names
 
 FORMATS = ("html", "md", "pdf")
 
@@ -48,11 +48,23 @@ def write_report(
     for name in formats:
         if name not in FORMATS:
             raise BadInput(f'--format: unknown "{name}"; {nearest(name, list(FORMATS))}')
-    if not any(trial.state == "finished" for trial in run.trials):
-        raise BadInput(f"{run.path}: no trial of it has finished; nothing can be reported. To go on:\n  {run.command}")
+    _check_finished(run)
     folder = folder or run.path
     folder.mkdir(parents=True, exist_ok=True)
     return list(_written(formats, document or document_of(run), facts_of(run, study), folder))
+
+
+def write_result(run: Run, folder: Path) -> list[Path]:
+    """Write the run's short page into a folder of results, and its rows into the list of that folder."""
+    from underhood.report import results
+
+    _check_finished(run)
+    return results.write_result(document_of(run), facts_of(run), folder, names())
+
+
+def _check_finished(run: Run) -> None:
+    if not any(trial.state == "finished" for trial in run.trials):
+        raise BadInput(f"{run.path}: no trial of it has finished; nothing can be reported. To go on:\n  {run.command}")
 
 
 def _written(formats: Sequence[str], document: Document, facts: Facts, folder: Path) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from underhood.report.document import Document, Section
 from underhood.sizes import megabytes, parse_size
 from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
-from underhood.studies.learning.results import accuracy, diverged, estimate, percent, renamed, scaled
+from underhood.studies.learning.results import accuracy, diverged, estimate, listed, percent, renamed, scaled
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -47,6 +47,8 @@ class Row:
 
 
 SHEET = (Row(4, 10, 4.38, 0.221), Row(4, 50, 3.95, 0.380))
+
+THEIRS = "; ".join(f"{percent(row.accuracy, 1)} ({row.epochs} epochs)" for row in SHEET)
 
 RECIPE: dict[str, Any] = {
     "data": {
@@ -96,6 +98,7 @@ def report(results: Results) -> Document:
             network_and_recipe(results, REASONS),
         ],
         headline={f"test accuracy, {g.label} (%)": scaled(accuracy(g), 100) for g in results.groups},
+        listed=[listed(f"test accuracy, {g.label}", g, accuracy(g), THEIRS) for g in results.groups],
     )
 
 

@@ -29,7 +29,7 @@ from underhood.report.document import Document, Section
 from underhood.report.facts import duration
 from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
-from underhood.studies.learning.results import accuracy, diverged, percent, results_table, scaled
+from underhood.studies.learning.results import accuracy, diverged, listed, percent, results_table, scaled
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -82,6 +82,10 @@ def report(results: Results) -> Document:
             network_and_recipe(results, REASONS),
         ],
         headline={"test accuracy (%)": scaled(accuracy(results.groups[0]), 100)} if len(results.groups) == 1 else {},
+        listed=[
+            listed("test accuracy" + f", {g.label}" * bool(results.varying), g, accuracy(g), f"over {percent(GOAL, 0)}")
+            for g in results.groups
+        ],
     )
 
 

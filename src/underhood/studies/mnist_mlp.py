@@ -26,7 +26,7 @@ from underhood.networks import template
 from underhood.report.document import Document, Equation, Section
 from underhood.settings import SettingError
 from underhood.studies.learning.mistakes import misread
-from underhood.studies.learning.results import against_epochs, estimate, results_table
+from underhood.studies.learning.results import against_epochs, estimate, listed, results_table
 from underhood.tables import Column, Table
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train
@@ -207,6 +207,10 @@ def report(results: Results) -> Document:
             ),
             misread(results),
             Section("The network and how it learns", [*map(_hyperparameters, results.groups), *_equations(results)]),
+        ],
+        listed=[
+            listed("test error" + f", {g.label}" * bool(results.varying), g, g.summary("test_error"), "below 5 %")
+            for g in results.groups
         ],
     )
 

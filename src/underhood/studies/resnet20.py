@@ -25,7 +25,16 @@ from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document, Section
 from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
-from underhood.studies.learning.results import accuracy, difference, diverged, estimate, percent, renamed, scaled
+from underhood.studies.learning.results import (
+    accuracy,
+    difference,
+    diverged,
+    estimate,
+    listed,
+    percent,
+    renamed,
+    scaled,
+)
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -75,6 +84,10 @@ def report(results: Results) -> Document:
             network_and_recipe(results, REASONS),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(accuracy(g, BEST), 100) for g in results.groups},
+        listed=[
+            listed(f"best validation accuracy, {g.label}", g, accuracy(g, BEST), f"{percent(SHEET_S)} (200 epochs)")
+            for g in results.groups
+        ],
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.lab.study import Grid
-from underhood.report.document import Block, Document, Section
-from underhood.studies.learning.results import difference, estimate, loss_and_error, percent, scaled
+from underhood.report.document import Block, Document, Listed, Section
+from underhood.studies.learning.results import difference, diverged, estimate, listed, loss_and_error, percent, scaled
 from underhood.tables import Column, Table
 
 SOURCE = "CEE 690/ECE 590, Duke University 2021"
@@ -100,7 +100,17 @@ def report(
             Section("Assumed", [ASSUMED, *assumed]),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(best(g), 100) for g in results.groups},
+        listed=[_listed(results, group, sheet(group)) for group in results.groups],
     )
+
+
+def _listed(results: Results, group: Group, theirs: Sheet | None) -> Listed:
+    """The group's row in the list of results; the sheet's figure with its epochs where ours are others."""
+    epochs = group.settings["epochs"]
+    apart = f" ({theirs.epochs} epochs)" if theirs is not None and theirs.epochs != epochs else ""
+    note = lost(group).replace("**", "") if best(group) is None else diverged(group).strip()
+    what = "best validation accuracy" + f", {group.label}" * bool(results.varying)
+    return listed(what, group, best(group), percent(theirs.accuracy) + apart if theirs else "", note)
 
 
 # ---- in words
@@ -169,14 +179,14 @@ def _apart(found: Summary, sheet: float) -> str:
 
 def lost(group: Group) -> str:
     """Why a group has no number: where its trials diverged, and what was measured before."""
-    diverged = [trial for trial in group.trials if trial.diverged]
-    if not diverged:
+    gone = [trial for trial in group.trials if trial.diverged]
+    if not gone:
         return "no trial finished"
-    steps = [int(trial.result["steps"]) for trial in diverged]
+    steps = [int(trial.result["steps"]) for trial in gone]
     at = f"at step {min(steps)}" if len(set(steps)) == 1 else f"at steps {min(steps)} to {max(steps)}"
-    seen = [1 - error for trial in diverged for error in trial.metric("validation_error").values()]
+    seen = [1 - error for trial in gone for error in trial.metric("validation_error").values()]
     before = f"its best evaluation before was {percent(max(seen))}" if seen else "before its first evaluation"
-    many = "" if len(diverged) == 1 else f" with all of {len(diverged)} seeds"
+    many = "" if len(gone) == 1 else f" with all of {len(gone)} seeds"
     return f"**diverged**{many} {at}, {before}"
 
 

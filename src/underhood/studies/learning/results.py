@@ -7,6 +7,7 @@ from typing import Any
 
 from underhood.figures import Figure, lines
 from underhood.lab import Group, Results, Summary
+from underhood.report.document import Listed
 from underhood.tables import Column, Table
 
 # What a training trial's result may hold, as a reader wants it.
@@ -62,6 +63,12 @@ def difference(group: Group, reference: Group, metric: str) -> Summary | None:
     return Summary.of(found) if found else None
 
 
+def listed(what: str, group: Group, ours: Summary | None, source: str = "", note: str = "", **more: Any) -> Listed:
+    """A row of the list of results: a number of a training beside its source's."""
+    seconds = sum(trial.seconds for trial in group.trials)
+    return Listed(what, ours, source=source, epochs=group.settings["epochs"], seconds=seconds, note=note, **more)
+
+
 def diverged(group: Group) -> str:
     """How many seeds are in no mean, as a sentence after a blank; nothing where none is."""
     lost = sum(trial.diverged for trial in group.trials)
@@ -89,12 +96,14 @@ def against_epochs(
     metrics: dict[str, str],
     *,
     y_title: str,
+    x: str = "epoch",
+    x_title: str = "epoch",
     caption: str = "",
     log_y: bool = False,
     fraction: bool = False,
     name: str = "",
 ) -> Figure:
-    """Curves of some metrics, each under its name in `metrics`, with the band of the seeds."""
+    """Curves of some metrics, each under its name in `metrics`, with the band of the seeds; `x`: "epoch" or "step"."""
     rows = [
         row
         for group in results.groups
@@ -104,12 +113,12 @@ def against_epochs(
     return lines(
         title,
         rows,
-        x="epoch",
+        x=x,
         y="mean",
         series="curve",
         band=("low", "high"),
         caption=caption,
-        x_title="epoch",
+        x_title=x_title,
         y_title=y_title,
         y_format=".1%" if fraction else "",
         log_y=log_y,
