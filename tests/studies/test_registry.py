@@ -52,7 +52,7 @@ def test_a_study_that_ships_is_complete(name):
 
 SIGNED = {"x0", "example.filter_bias"}  # a position, an offset
 FROM_ZERO = {  # an amount that may be none, or an index
-    "clip.norm", "clip.value", "data.validation", "example.target", "histograms.epochs", "label_smoothing",
+    "clip.norm", "clip.value", "data.validation", "example.target", "goal", "histograms.epochs", "label_smoothing",
     "log_every", "lr", "optimizer.lr", "padding", "patience", "penalty.l1", "penalty.l2", "schedule.warmup",
     "smallest", "target",
 }  # fmt: skip

@@ -10,6 +10,7 @@ from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read, shuffled
 from underhood.training.settings import TrainingSettings
 from underhood.trials import Artefact, Checkpoint, Context, Metric, Result
+from underhood.weights import load
 
 BASE = {
     "network": {"name": "mlp", "hidden": [16]},
@@ -313,6 +314,21 @@ def test_flips_bear_a_network_that_is_very_sure(backend):
     learner = NetworkLearner(chosen, 0, parts)
     learner.put({name: values * 1000 for name, values in learner.weights().items()})
     assert np.isfinite(learner.evaluate(*parts.test.batch(np.arange(100)))[0])
+
+
+@pytest.mark.parametrize("of", ["weights", "all"])
+def test_the_objective_is_the_loss_on_training_images_with_the_penalty(of, tmp_path):
+    events = run(settings(penalty={"l1": 0.003, "l2": 0.02, "of": of}, train_curve=True, epochs=1))
+    weights(events, tmp_path / "kept")
+    kept = [w.numpy().astype(np.float64) for w in load(tmp_path / "kept").values()]
+    penalised = [w for w in kept if of == "all" or w.ndim > 1]
+    penalty = sum(0.003 * np.abs(w).sum() + 0.02 / 2 * (w * w).sum() for w in penalised)
+    (found,) = [e.values for e in events if isinstance(e, Metric) and "fitted_loss" in e.values]
+    assert found["fitted_objective"] - found["fitted_loss"] == pytest.approx(penalty, rel=1e-5)
+    (plain,) = [
+        e.values for e in run(settings(train_curve=True, epochs=1)) if "fitted_loss" in getattr(e, "values", {})
+    ]
+    assert "fitted_objective" not in plain
 
 
 def test_metrics_name_what_is_measured():

@@ -6,7 +6,7 @@ import pytest
 from underhood.settings import Mistakes, load
 from underhood.training.learner import Learner
 from underhood.training.loop import train
-from underhood.training.selection import best, enough
+from underhood.training.selection import Found, best, enough, reached
 from underhood.training.settings import TrainingSettings
 from underhood.trials import Artefact, Context, Metric
 
@@ -36,6 +36,24 @@ def test_the_best_is_the_earliest_of_the_lowest(values, place):
 )
 def test_enough_is_so_many_in_a_row_that_were_no_better(values, patience, over):
     assert enough(values, patience) is over
+
+
+@pytest.mark.parametrize(
+    ("errors", "goal", "there"),
+    [
+        ([0.3, 0.06], 0.94, True),
+        ([0.06, 0.3], 0.94, True),
+        ([0.0602], 0.94, False),
+        ([0.1, 0.2, 0.3], 0.9, True),
+        ([1 / 3], 2 / 3, True),
+        ([0.0], 0, False),
+        ([NAN], 0.1, False),
+        ([], 0.5, False),
+        ([0.0], 1, True),
+    ],
+)
+def test_a_goal_is_reached_by_any_evaluation_at_or_above_it(errors, goal, there):
+    assert reached([Found(epoch, 1.0, error) for epoch, error in enumerate(errors)], goal) is there
 
 
 # what a stand-in for a network is said to have found on the validation images after each epoch
@@ -94,6 +112,12 @@ def evaluations(events):
         ({"patience": 1}, 3, 2, 3),
         ({"patience": 2, "evaluate_every": 3, "weights": "best"}, 8, 8, 8),
         ({"patience": 1, "evaluate_every": 4, "epochs": 7, "weights": "best"}, 7, 4, 4),
+        ({"goal": 0.6}, 2, 2, 2),
+        ({"goal": 0.61}, 4, 4, 4),
+        ({"goal": 0.6, "at_goal": "go-on"}, 8, 8, 8),
+        ({"goal": 0.6, "evaluate_every": 5}, 5, 5, 5),
+        ({"goal": 0.9}, 8, 8, 8),
+        ({"goal": 0.99, "patience": 1}, 3, 2, 3),
     ],
 )
 def test_when_it_ends_and_which_weights_are_tested(more, epochs, best_epoch, of_result, tmp_path):
@@ -133,7 +157,7 @@ def test_the_training_images_are_evaluated_where_it_is_asked_for():
     assert "fitted_error" not in evaluations(without)[2]
 
 
-@pytest.mark.parametrize("word", ["patience=3", "weights=best", "schedule=plateau"])
+@pytest.mark.parametrize("word", ["patience=3", "weights=best", "schedule=plateau", "goal=0.9"])
 def test_choices_need_validation_images(word):
     with pytest.raises(Mistakes, match=r"goes by validation images; hold some out, as in data\.validation = 0\.1"):
         load(TrainingSettings, sets=[word])

@@ -24,7 +24,7 @@ from underhood.training.inference import evaluate
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.pipeline import Parts, read, shuffled
 from underhood.training.resident import resident
-from underhood.training.selection import Found, best, enough, watched
+from underhood.training.selection import Found, best, enough, reached, watched
 from underhood.training.settings import TrainingSettings
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Result
 
@@ -72,14 +72,20 @@ class _Trial:
     @property
     def watched(self) -> list[float]:
         """What choices are made by."""
-        return watched([Found(*each) for each in self.progress.found], self.settings.watch)
+        return watched(self.found, self.settings.watch)
+
+    @property
+    def found(self) -> list[Found]:
+        """The evaluations so far."""
+        return [Found(*each) for each in self.progress.found]
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to train."""
-        progress = self.progress
-        too_long = enough(self.watched, self.settings.patience)
-        return progress.epoch >= self.settings.epochs or progress.diverged or too_long
+        progress, settings = self.progress, self.settings
+        stops = settings.at_goal == "stop" and reached(self.found, settings.goal)
+        too_long = enough(self.watched, settings.patience)
+        return progress.epoch >= settings.epochs or progress.diverged or too_long or stops
 
     def checkpoint(self) -> Checkpoint:
         """All of it, to go on from."""
@@ -111,7 +117,8 @@ def train(
     and gradient_norm (before clipping), and under a penalty also penalty and objective; at the end of an epoch
     epoch_loss and train_error (of the batches as they came), seconds and images_per_second of training alone, and
     where it is evaluated validation_loss and validation_error, fitted_loss and fitted_error on the training images
-    (train_curve), test_loss and test_error (test_curve). The result has test_loss and test_error, measured once.
+    (train_curve) and with a penalty fitted_objective, test_loss and test_error (test_curve). The result has test_loss
+    and test_error, measured once.
     """
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
@@ -220,6 +227,8 @@ def _evaluated(run: _Trial) -> dict[str, float]:
     values: dict[str, float] = {}
     if settings.train_curve:
         values["fitted_loss"], values["fitted_error"] = evaluate(run.subject, parts.train, at_once=size)
+        if (penalty := run.subject.penalty()) is not None:
+            values["fitted_objective"] = values["fitted_loss"] + penalty
     if len(parts.validation):
         loss, error = evaluate(run.subject, parts.validation, at_once=size)
         values["validation_loss"], values["validation_error"] = loss, error
@@ -280,7 +289,7 @@ def _result(run: _Trial) -> dict[str, Any]:
 
 def _by_validation(run: _Trial) -> dict[str, Any]:
     """The lowest validation error, and of the best evaluation by what is watched its epoch."""
-    found = [Found(*each) for each in run.progress.found]
+    found = run.found
     chosen = best(run.watched)
     if chosen is None:
         return {}

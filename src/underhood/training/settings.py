@@ -287,7 +287,8 @@ class TrainingSettings(BackendSettings):
 
     It is evaluated every `evaluate_every` epochs and at the end. Choices go by what `watch` names: after `patience`
     evaluations without a better one the training ends (0: never), and `weights` says whether the result is of the
-    last weights or of the best. `train_curve` evaluates on the training images too, without augmentation and dropout.
+    last weights or of the best. At a validation accuracy of `goal` (0: none) the training ends, or goes on as `at_goal`
+    says. `train_curve` evaluates on the training images too, without augmentation and dropout.
     `test_curve` draws the test error against epochs; nothing is ever chosen by it. `log_every` is in steps, 0 means
     twenty times an epoch. `histograms` keeps the weights' at chosen epochs.
     """
@@ -310,6 +311,8 @@ class TrainingSettings(BackendSettings):
     evaluate_every: int = Field(default=1, ge=1)
     watch: Watched = "validation_error"
     patience: int = Field(default=0, ge=0)
+    goal: float = Field(default=0, ge=0, le=1)
+    at_goal: Literal["stop", "go-on"] = "stop"
     weights: Literal["last", "best"] = "last"
     train_curve: bool = False
     test_curve: bool = False
@@ -335,6 +338,7 @@ class TrainingSettings(BackendSettings):
         chooses = {
             "schedule.name": self.schedule.name == "plateau" and '"plateau"',
             "patience": self.patience and f"{self.patience}",
+            "goal": self.goal and f"{self.goal:g}",
             "weights": self.weights == "best" and '"best"',
         }
         for key, said in chooses.items():
