@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_process import InProcess
 from underhood.errors import BadInput
 from underhood.lab import How, load_file, open_run, plan, run_study
+from underhood.lab.machine import usable_cores
 from underhood.lab.results import list_runs
 from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.lab.store import RunFolder
@@ -65,6 +67,22 @@ def test_a_run_from_plan_to_results(run_tiny, tmp_path, tiny):
     assert run.command == f"underhood run {TINY} --scale smoke --runs {tmp_path}"
     assert run.facts["file"] == str(TINY)
     assert run.results["plain"].summary("test_error").n == 2
+
+
+@pytest.mark.parametrize(
+    ("timed", "parallel", "at_once"), [(True, None, 1), (True, 2, 2), (False, 3, 3), (False, None, None)]
+)
+def test_where_times_are_compared_one_trial_runs_at_a_time_unless_asked(run_tiny, tiny, timed, parallel, at_once):
+    study = dataclasses.replace(tiny.study, timed=timed)
+    run, heard = run_tiny("steps=1", study=study, parallel=parallel, executor=InProcess)
+    expected = min(usable_cores(), 4) if at_once is None else at_once
+    assert heard[0].parallel == expected
+    assert {trial.stored_result["at_once"] for trial in run.trials} == {expected}
+
+
+def test_no_more_trials_run_at_once_than_are_left(run_tiny):
+    run, _ = run_tiny("steps=1", seeds=1, parallel=9, executor=InProcess)
+    assert {trial.stored_result["at_once"] for trial in run.trials} == {2}
 
 
 def test_the_same_numbers_alone_and_among_others(run_tiny, tmp_path):

@@ -108,6 +108,16 @@ def test_rows_say_everything_once(run):
     assert Facts("s", "quick", "c").rows() == [("Study", "s, at scale quick"), ("Seeds", "0")]
 
 
+def test_times_of_trials_that_ran_together_are_warned_of_where_they_are_compared(run):
+    for trial, at_once in (("a0", 1), ("s0", 2)):
+        folder = run.folder.trial(trial)
+        folder.write_result({**folder.result(), "at_once": at_once})
+    assert ("At once", "1 and 2") in Facts.of(run).rows()
+    said = "Up to 2 trials ran at once, so their times are not those of a trial alone."
+    assert said in Facts.of(run, timed=True).warnings
+    assert said not in Facts.of(run).warnings
+
+
 def test_settings_somebody_chose_come_first(run):
     assert Facts.of(run).setting_rows() == [
         ("optimizer.name", "adam  ·  sgd", True),

@@ -49,7 +49,8 @@ def run(
         str | None, _option("--fit", "Change the training by as little as fits into so much memory, as 1GB.", WHAT)
     ] = None,
     parallel: Annotated[
-        int | None, _option("--parallel", "Trials at once; by default as many as the cores bear.", HOW, "-j")
+        int | None,
+        _option("--parallel", "Trials at once; by default as many as the cores bear, or one if timed.", HOW, "-j"),
     ] = None,
     name: Annotated[str | None, _option("--name", "The run's name; by default STUDY-SCALE.", HOW)] = None,
     runs: Annotated[Path | None, _option("--runs", "Folder of the runs; by default ./runs.", HOW)] = None,

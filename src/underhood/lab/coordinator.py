@@ -51,12 +51,12 @@ from underhood.values import write_value
 class How:
     """How a study runs: nothing here changes a number.
 
-    `parallel` trials at once, None for as many as the cores bear; `runs` and `name` say where the run is kept; `data`
-    is the folder of the data sets; a failed trial is tried again up to `retry` times; each trial's process is held to
-    `memory_limit` bytes, and to its settings' `memory_limit` where that is less. `changed` says what to do with
-    results of older code: "ask" asks `ask(text)` whether to run them again, and keeps them with a warning when there
-    is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where the disk has no room for one
-    it goes on without, or stops as failed, with its last one, as `when_full` says.
+    `parallel` trials at once, None for as many as the cores bear, or one where times are compared; `runs` and `name`
+    say where the run is kept; `data` is the folder of the data sets; a failed trial is tried again up to `retry` times;
+    each trial's process is held to `memory_limit` bytes, and to its settings' `memory_limit` where that is less.
+    `changed` says what to do with results of older code: "ask" asks `ask(text)` whether to run them again, and keeps
+    them with a warning when there is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where
+    the disk has no room for one it goes on without, or stops as failed, with its last one, as `when_full` says.
     """
 
     parallel: int | None = 1
@@ -195,12 +195,13 @@ class _Coordinator:
     ) -> None:
         self.study, self.scale, self.specs = study, scale, specs
         self.folder, self.command, self.how = folder, command, how
-        self.parallel = how.parallel or _fitting(specs)
+        self.parallel = how.parallel or (1 if study.timed else _fitting(specs))
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
         self.warnings: list[str] = []
         if (folder.path / "run.json").exists() and folder.read_if_whole() is None:
             self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
+        self.at_once = 1
         self.peaks: dict[str, Predicted] = {}
         self.began = ""
 
@@ -209,6 +210,7 @@ class _Coordinator:
         finished = [
             spec.id for spec in self.specs if spec.id not in fresh and self._status(spec)["state"] == "finished"
         ]
+        self.at_once = max(1, min(self.parallel, len(self.specs) - len(finished)))
         self._predict([spec for spec in self.specs if spec.id not in finished])
         self.began = now()
         self._write("running")  # the plan stands before the first trial does
@@ -269,6 +271,7 @@ class _Coordinator:
             folder=self.folder.trial(spec.id).path.resolve(),  # a trial may change its working folder
             code=self.codes[spec.id],
             threads=spec.threads,
+            at_once=self.at_once,
             data=self.how.data,
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,

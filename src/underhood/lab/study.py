@@ -68,8 +68,9 @@ class Study:
     `compares` names the settings whose values one report sets side by side; settings that differ in anything else are
     reported one by one. None: `report` compares whatever differs. A study that is not `seeded` draws nothing at
     random, so that more than one seed of it is refused. `report` is handed the settings of which a trial finished
-    without diverging; where `diverged`, those of which every trial that finished diverged, too. `formerly` are names
-    that the study once had: runs stored under them are its own.
+    without diverging; where `diverged`, those of which every trial that finished diverged, too. `timed` says that it
+    compares the times of its trials, so that one runs at a time unless it is asked otherwise. `formerly` are names that
+    the study once had: runs stored under them are its own.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Study:
     compares: tuple[str, ...] | None = None
     seeded: bool = True
     diverged: bool = False
+    timed: bool = False
     formerly: tuple[str, ...] = ()
 
     @property

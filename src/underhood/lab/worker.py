@@ -35,7 +35,7 @@ PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, de
 
 @dataclass(frozen=True)
 class Task:
-    """A trial and how to run it here. Nothing but the spec may change a number.
+    """A trial and how to run it here, one of `at_once` trials. Nothing but the spec may change a number.
 
     Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`; `mapped` gives
     large blocks back to the system as soon as they are free.
@@ -45,6 +45,7 @@ class Task:
     folder: Path
     code: str
     threads: int = 1
+    at_once: int = 1
     data: Path | None = None
     checkpoint_every: float = 60.0
     when_full: WhenFull = "go-on"
@@ -250,7 +251,8 @@ class _Recorder:
     def finish(self, result: Result, before: float) -> None:
         """Write the result, with what it was computed on; `before` are the seconds of earlier attempts."""
         seconds = before + time.monotonic() - self.began
-        facts = {"codes": self.codes, "machine": machine(), "versions": versions()}
+        facts: dict[str, Any] = {"codes": self.codes, "machine": machine(), "versions": versions()}
+        facts["at_once"] = self.task.at_once
         if self.ceiling.limit is not None:
             facts["memory"] = self.ceiling.facts
         self.folder.write_result({"values": result.values, "seconds": seconds, "finished": now()} | facts)

@@ -18,9 +18,9 @@ from underhood.sizes import megabytes, size_text
 class Facts:
     """Settings by dotted key: `settings` are the same in all trials, `varied` are not; `chosen` aren't defaults.
 
-    `seconds` is the computing time of all trials together; `tuned` says what --tune chose, `memory` which ceilings the
-    trials were held to, and how; `warnings` are what a
-    reader must know before believing a number.
+    `seconds` is the computing time of all trials together, of which `at_once` ran at a time; `tuned` says what --tune
+    chose, `memory` which ceilings the trials were held to, and how; `warnings` are what a reader must know before
+    believing a number.
     """
 
     study: str
@@ -35,17 +35,19 @@ class Facts:
     machines: tuple[Mapping[str, Any], ...] = ()
     began: str = ""
     seconds: float = 0.0
+    at_once: tuple[int, ...] = ()
     tuned: tuple[str, ...] = ()
     memory: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: Run, complete: bool = False) -> "Facts":
-        """What the store knows about a run; `complete` as in Scale."""
+    def of(cls, run: Run, complete: bool = False, timed: bool = False) -> "Facts":
+        """What the store knows about a run; `complete` as in Scale, `timed` as in Study."""
         each = [flattened(trial.settings) for trial in run.trials]
         keys = list(dict.fromkeys(key for settings in each for key in settings))
         values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
         results = [found for trial in run.trials if (found := trial.stored_result)]
+        at_once = tuple(sorted({found["at_once"] for found in results if "at_once" in found}))
         return cls(
             study=run.study,
             scale=run.scale,
@@ -59,9 +61,10 @@ class Facts:
             machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
             began=str(run.facts["began"]),
             seconds=sum(trial.seconds for trial in run.trials),
+            at_once=at_once,
             tuned=tuple(choice.text for choice in tuning.kept(RunFolder(run.path)).values()),
             memory=_memory([result["memory"] for result in results if "memory" in result]),
-            warnings=tuple(_warnings(run, complete)),
+            warnings=tuple(_warnings(run, complete, max(at_once, default=1) if timed else 1)),
         )
 
     def rows(self) -> list[tuple[str, str]]:
@@ -70,6 +73,7 @@ class Facts:
         rows = [
             ("Study", f"{self.study}, at scale {self.scale}"),
             ("Trials", trials),
+            ("At once", " and ".join(map(str, self.at_once))),
             ("Seeds", ", ".join(map(str, self.seeds))),
             *(("Machine", describe(machine)) for machine in self.machines),
             ("Versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
@@ -117,7 +121,7 @@ def describe(machine: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _warnings(run: Run, complete: bool) -> Iterator[str]:
+def _warnings(run: Run, complete: bool, at_once: int) -> Iterator[str]:
     if run.scale == "smoke" and not complete:
         yield "Smoke scale: this shows that the study runs. Its numbers are no answer to the question."
     results = run.results
@@ -129,6 +133,8 @@ def _warnings(run: Run, complete: bool) -> Iterator[str]:
         yield f"Damaged, and so without numbers: {damaged.damage}. The study's command runs the trial again."
     if unfinished := results.unfinished:
         yield f"Not finished: {_of(unfinished, run)}; the numbers are those of the others."
+    if at_once > 1:
+        yield f"Up to {at_once} trials ran at once, so their times are not those of a trial alone."
     yield from run.warnings
 
 

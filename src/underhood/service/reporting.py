@@ -32,8 +32,9 @@ def document_of(run: Run, study: Study | None = None) -> Document:
 
 def facts_of(run: Run, study: Study | None = None) -> Facts:
     """How the run was run, and what a reader must know before believing a number of it."""
-    scale = (study or study_of(run)).scales.get(run.scale)
-    return Facts.of(run, complete=scale is not None and scale.complete)
+    study = study or study_of(run)
+    scale = study.scales.get(run.scale)
+    return Facts.of(run, complete=scale is not None and scale.complete, timed=study.timed)
 
 
 def write_report(

@@ -46,10 +46,11 @@ def run(
     `study` is a name, a Python file that holds a study, or a Study. `set` changes settings and `grid` makes axes,
     as mappings or as the words of the command line ("optimizer.lr=0.1", "optimizer.name=sgd,adam"); `settings` is
     a TOML file. `tune` tries before the start what PyTorch computes the trials quickest with here, and sets that.
-    `parallel` trials run at once, by default as many as the cores bear. `changed` says what becomes of results
-    that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every`
-    seconds ("30s", "2m"); where there is no room for one it goes on without, or stops: `when_full`. Each trial's
-    process is held to `memory_limit` ("1GB", or bytes), and `fit` changes its training by as little as fits that much.
+    `parallel` trials run at once, by default as many as the cores bear, or one where times are compared. `changed`
+    says what becomes of results that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint
+    every `checkpoint_every` seconds ("30s", "2m"); where there is no room for one it goes on without, or stops:
+    `when_full`. Each trial's process is held to `memory_limit` ("1GB", or bytes), and `fit` changes its training by as
+    little as fits that much.
     The run is kept as `name`, by default `<study>-<scale>`; the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.

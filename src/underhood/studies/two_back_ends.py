@@ -125,7 +125,7 @@ def _pairs(pairs: Pairs) -> Table:
         Column("their_seconds", "Training, PyTorch", "s", ",.1f"),
         Column("ratio", "PyTorch / engine", format=".2f"),
     ]
-    foot = ["Times are fair only where nothing else computes: run one trial at once, --parallel 1."]
+    foot = ["Times are fair only where nothing else computes."]
     return Table("Seed by seed", columns, rows, foot, name="pairs")
 
 
@@ -146,6 +146,7 @@ ENTRY = Study(
     },
     axes={"backend": ["underhood", "torch"]},
     compares=("backend",),
+    timed=True,
     scales={
         "smoke": Scale(
             "digits, an MLP, 2 epochs, 2 seeds",
