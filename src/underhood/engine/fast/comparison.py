@@ -7,13 +7,14 @@ other.) Where they agree the replay's state stays, as if nothing had been compar
 as it stands does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from underhood.engine.fast.replay import Replay
-from underhood.engine.fast.state import State, close
+from underhood.engine.fast.rounding import GRADIENTS, apart
+from underhood.engine.fast.state import State
 from underhood.engine.forms import Array
 from underhood.engine.tensor import Tensor
 
@@ -27,16 +28,21 @@ def compare(replay: Replay, before: State, inputs: tuple[Tensor, ...], function:
     kept = [x.array.copy() for x in _tuple(results)]
     gradients = {id(t): array.copy() for t, array in replay.gradients(before)}
     after = State(before.tensors, replay.optimizer)
+
+    def run() -> Any:
+        if optimizer is not None:
+            optimizer.zero_grad()
+        results = function(*inputs)
+        if replay.learns:
+            _tuple(results)[0].backward()
+        return results
+
     before.restore()
-    if optimizer is not None:
-        optimizer.zero_grad()
-    expected = function(*inputs)
-    if replay.learns:
-        _tuple(expected)[0].backward()
+    expected = run()
     why = after.differs(kept, [x.array for x in _tuple(expected)])
     diverged = not np.isfinite(kept[0]).all()  # then nan spreads by the order of sums
     learns = replay.learns and not diverged
-    why = why or (_gradients_differ(before.tensors, gradients) if learns else "")
+    why = why or (_gradients_differ(replay, before, gradients, run) if learns else "")
     guard = replay.recording.guard.changed()
     if not (why or guard or diverged) and optimizer is not None:
         why = _updates_differ(before, after, gradients)
@@ -55,16 +61,25 @@ def _tuple(results: Any) -> tuple[Any, ...]:
     return results if isinstance(results, tuple) else (results,)
 
 
-def _gradients_differ(tensors: list[Tensor], found: dict[int, Array]) -> str:
-    expected = {id(t): t.grad.array for t in tensors if t.grad is not None}
-    scale = max((float(np.abs(g).max()) for g in expected.values() if g.size), default=0.0)
-    for t in tensors:
-        a, b = found.get(id(t)), expected.get(id(t))
-        if (a is None) != (b is None):
-            return f"a parameter of shape {tuple(t.shape)} has a gradient in one of them"
-        if a is not None and b is not None and not close(a, b, 1, scale * 1e-2):
-            return f"the gradient of a parameter of shape {tuple(t.shape)}"
-    return ""
+def _gradients_differ(replay: Replay, before: State, found: dict[int, Array], run: Callable[[], Any]) -> str:
+    """In words, which gradient of the replay is not that of the step as it stands; all is left as `run` left it."""
+
+    def gradients() -> list[Array | None]:
+        return [None if t.grad is None else t.grad.array.copy() for t in before.tensors]
+
+    stood: list[State] = []
+
+    def again(move: Callable[[Iterable[Tensor]], None]) -> list[Array | None]:
+        stood.append(State(before.tensors, before.optimizer))
+        before.restore()
+        move(t for t in before.tensors if id(t) in found)
+        run()
+        return gradients()
+
+    first = replay.rounding.differ([found.get(id(t)) for t in before.tensors], gradients(), again)
+    if stood:
+        stood[0].restore()
+    return "" if first is None else f"the gradient of a parameter of shape {tuple(before.tensors[first].shape)}"
 
 
 def _updates_differ(before: State, after: State, gradients: dict[int, Array]) -> str:
@@ -78,7 +93,10 @@ def _updates_differ(before: State, after: State, gradients: dict[int, Array]) ->
     why = ""
     for t, (_, start, _), (_, values, _) in zip(after.tensors, before.arrays, after.arrays, strict=True):
         rounding = 16 * np.finfo(t.dtype).eps * np.abs(start).max(initial=0) if t.dtype.kind == "f" else 0.0
-        if id(t) in gradients and not close(values - start, t.array - start, 1, slack=float(rounding)):
+        if id(t) not in gradients:
+            continue
+        limit = GRADIENTS[t.dtype.itemsize]
+        if not apart(values - start, t.array - start, slack=float(rounding)).within(limit):
             why = f"the update of a parameter of shape {tuple(t.shape)}"
     for t, grad, (array, values, version) in zip(before.tensors, own, before.arrays, strict=True):
         t.grad = grad

@@ -15,7 +15,7 @@ a program of its own, or runs as it stands. A second backward (retain_graph) run
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -25,7 +25,7 @@ from underhood.engine import random, tape
 from underhood.engine.fast.comparison import DISAGREES
 from underhood.engine.fast.recordings import Recordings, is_compared
 from underhood.engine.fast.replay import Replay
-from underhood.engine.fast.state import State, close, restore_stream, stream_state
+from underhood.engine.fast.state import State, restore_stream, stream_state
 from underhood.engine.forms import Array
 from underhood.engine.nn.module import Module
 from underhood.engine.tensor import Tensor
@@ -81,12 +81,12 @@ class Half(tape.Node):
         self.reference = None
         if not np.isfinite(gradient).all():  # then nan spreads by the order of sums
             return found
-        scale = max((float(np.abs(g).max()) for g in expected if g is not None and g.size), default=0.0)
-        for p, a, b in zip(self.replay.wanting, found, expected, strict=True):
-            if (a is None) != (b is None) or (a is not None and b is not None and not close(a, b, 1, scale * 1e-2)):
-                self.owner.end(self.kind, f"a replay gave another gradient for a parameter of shape {tuple(p.shape)}")
-                return expected
-        return found
+        first = self.replay.rounding.differ(found, expected, lambda move: self._again(gradient, move))
+        if first is None:
+            return found
+        shape = tuple(self.replay.wanting[first].shape)
+        self.owner.end(self.kind, f"a replay gave another gradient for a parameter of shape {shape}")
+        return expected
 
     def _through(self, output: Tensor, gradient: Array) -> tuple[Array | None, ...]:
         wanted: list[Any] = list(self.replay.wanting)
@@ -100,14 +100,21 @@ class Half(tape.Node):
                 p.hooks[:] = own
         return tuple(found.get(id(p)) for p in wanted)
 
-    def _again(self, gradient: Array) -> tuple[Array | None, ...]:
-        """Forward and backward as they stand, from where the random numbers stood; nothing else of it is left."""
+    def _again(
+        self, gradient: Array, move: Callable[[Iterable[Tensor]], None] | None = None
+    ) -> tuple[Array | None, ...]:
+        """Forward and backward as they stand, from where the random numbers stood; nothing else of it is left.
+
+        `move` may change the weights before it.
+        """
         if changed := self.replay.recording.guard.changed():
             raise RuntimeError(f"cannot run a compiled network backward again: {changed}")
         state = State(self.replay.tensors(), None)
         try:
             if self.stream is not None:
                 restore_stream(random.stream(), self.stream)
+            if move is not None:
+                move(self.replay.wanting)
             with tape.enable_grad():
                 return self._through(self.owner._net(*self.inputs), gradient)
         finally:

@@ -13,6 +13,7 @@ from underhood.engine.fast.kernel import Program
 from underhood.engine.fast.lowering import Lowering
 from underhood.engine.fast.memory import Memory, Padded
 from underhood.engine.fast.recording import Recording, Refused, Value
+from underhood.engine.fast.rounding import Rounding
 from underhood.engine.fast.stages import KINDS, Stage
 from underhood.engine.fast.state import State
 from underhood.engine.forms import Array
@@ -47,6 +48,7 @@ class Replay:
         self.handed: list[Handover | None] = []  # and how each gets it, None for one that nothing reaches
         self.pending: Any = None  # refers to the tape's line that still wants the backward half
         self.runs = 0
+        self.rounding = Rounding()
         self._memory = {id(_root(array)) for _, array, _ in self.leaves}
 
     def stale(self) -> str:

@@ -9,18 +9,10 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import random
+from underhood.engine.fast.rounding import same
 from underhood.engine.forms import Array
 from underhood.engine.optim.optimizer import Optimizer
 from underhood.engine.tensor import Tensor
-
-# How far two roundings of a step may be apart, by the bytes of a float. One element may be far: a ReLU or a maximum
-# that rounding decides otherwise changes the gradients that rest on it. All of them together may less: in a ResNet-20
-# on noise one such decision moved the first layer's gradient by 2.3e-3.
-LARGEST = {4: (2e-3, 3e-2), 8: (1e-7, 1e-6)}  # the largest difference of results, of gradients; by the largest element
-TOGETHER = {
-    4: (1e-3, 4.5e-3),
-    8: (1e-7, 1e-7),
-}  # the root of the mean square of the differences, by that of the elements
 
 
 class State:
@@ -68,12 +60,12 @@ class State:
         if len(found) != len(expected):
             return "another number of results"
         for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-            if a.shape != b.shape or a.dtype != b.dtype or not close(a, b, 0):
+            if not same(a, b):
                 return f"result {i}" if i else "the loss or output"
         groups = self.optimizer.param_groups if self.optimizer is not None else []
         moved = {id(p) for group in groups for p in group["params"]}
         for t, (_, values, _) in zip(self.tensors, self.arrays, strict=True):
-            if id(t) not in moved and not close(values, t.array, 0):
+            if id(t) not in moved and not same(values, t.array):
                 return f"a buffer of shape {tuple(t.shape)}"
         return "random numbers" if repr(stream_state(self.rng)) != repr(self.stream) else ""
 
@@ -110,28 +102,3 @@ def restore_stream(rng: np.random.Generator, state: dict[str, Any]) -> None:
     """Go back to where a stream stood."""
     rng.bit_generator.state = state["bits"]
     getattr(rng, "__dict__", {}).update(state["own"])
-
-
-def close(a: Array, b: Array, kind: int, scale: float = 0.0, slack: float = 0.0) -> bool:
-    """Whether two arrays agree to rounding: results (`kind` 0) or gradients (1).
-
-    `scale` is measured by where the elements are smaller, and `slack` is what each may differ by in any case. nan and
-    inf stand for each other, since another order of sums makes one of the other.
-    """
-    if a.dtype.kind != "f":
-        return bool(np.array_equal(a, b))
-    finite = np.isfinite(b)
-    if not np.array_equal(np.isfinite(a), finite):
-        return False
-    if not finite.any():
-        return True
-    x, y = a[finite].astype(np.float64), b[finite].astype(np.float64)
-    size, limits = a.dtype.itemsize, np.finfo(a.dtype)
-    slack += float(limits.tiny) + (0.0 if kind else 32 * float(limits.eps))  # a small loss is a difference of logits
-    near = float(np.abs(x - y).max()) <= LARGEST[size][kind] * max(float(np.abs(y).max()), scale) + slack
-    return near and _root_mean_square(x - y) <= TOGETHER[size][kind] * max(_root_mean_square(y), scale) + slack
-
-
-def _root_mean_square(x: Array) -> float:
-    largest = float(np.abs(x).max())
-    return largest * float(np.sqrt(np.mean((x / largest) ** 2))) if largest else 0.0
