@@ -66,17 +66,17 @@ def _cpu() -> str:
 
 
 def _gpus() -> list[str]:
-    """What nvidia-smi lists; none where it isn't or doesn't answer."""
+    return nvidia_smi("--query-gpu=name")
+
+
+def nvidia_smi(query: str) -> list[str]:
+    """The lines of numbers without units that nvidia-smi answers; none where it isn't or doesn't answer."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
     try:
         found = subprocess.run(
-            [command, "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            [command, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return []

@@ -18,7 +18,7 @@ from underhood import data as data_sets
 from underhood.data.registry import Arrays, Images
 from underhood.errors import BadInput, nearest
 from underhood.tables import Column, Table
-from underhood.training.answers import Answers
+from underhood.training.answers import Answers, most_confused
 from underhood.training.network_file import NetworkFile
 from underhood.training.pipeline import Part, read
 from underhood.training.settings import DataSettings
@@ -128,11 +128,7 @@ def confusion_table(answers: Answers) -> Table:
 
 def pairs_table(answers: Answers, most: int = 15) -> Table:
     """The pairs of truth and prediction that were confused most often."""
-    wrong = answers.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    found = [(*divmod(int(k), len(wrong)), int(wrong.flat[k])) for k in order if wrong.flat[k]]
-    names = answers.classes
+    names, found = answers.classes, most_confused(answers.confusion, most)
     rows = [{"truth": names[i], "prediction": names[j], "images": count} for i, j, count in found]
     columns = [
         Column("truth", "Truth", align="left"),

@@ -87,6 +87,14 @@ def by_class(matrix: Array) -> Array:
     return np.divide(matrix.diagonal(), counts, out=np.full(len(matrix), np.nan), where=counts > 0)
 
 
+def most_confused(matrix: Array, most: int) -> list[tuple[int, int, int]]:
+    """(truth, prediction, images) of at most `most` pairs off the diagonal, the most frequent first."""
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    return [(*divmod(int(k), len(wrong)), int(wrong.flat[k])) for k in order if wrong.flat[k]]
+
+
 class Tally:
     """Collects what was said batch by batch."""
 

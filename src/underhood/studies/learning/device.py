@@ -10,12 +10,12 @@ What a system does not tell is None, and reads so in a report.
 """
 
 import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+from underhood.lab.machine import nvidia_smi
 
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")  # AMD's processors are counted there too
 
@@ -65,32 +65,21 @@ def _energy() -> float | None:
 
 def _gpu() -> dict[str, Any] | None:
     """The first GPU by nvidia-smi; None where it is not or does not answer."""
-    if shutil.which("nvidia-smi") is None:
-        return None
     fields = ("name", "power.draw", "memory.used", "memory.total", "utilization.gpu")
-    listed = _asked(f"--query-gpu={','.join(fields)}")
+    listed = nvidia_smi(f"--query-gpu={','.join(fields)}")
     if not listed:
         return None
     name, *numbers = (part.strip() for part in listed[0].split(","))
     watts, used, total, busy = (_number(part) for part in numbers)
-    processes = _asked("--query-compute-apps=pid")
+    processes = nvidia_smi("--query-compute-apps=pid")
     return {
         "name": name,
         "watts": watts,
         "memory": None if used is None else used * 2**20,
         "total": None if total is None else total * 2**20,
         "busy": None if busy is None else busy / 100,
-        "listed": str(os.getpid()) in [line.strip() for line in processes],
+        "listed": str(os.getpid()) in processes,
     }
-
-
-def _asked(query: str) -> list[str]:
-    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line for line in found.stdout.splitlines() if line.strip()]
 
 
 def _number(text: str) -> float | None:

@@ -16,7 +16,7 @@ from underhood.lab import Group, Results
 from underhood.report.document import Block, Section
 from underhood.studies.learning.results import percent
 from underhood.tables import Column, Table
-from underhood.training.answers import Answers, by_class
+from underhood.training.answers import Answers, by_class, most_confused
 
 GROUPS = 3  # settings up to which each is shown; of more the tables of results have the numbers
 SHOWN = 12  # classes up to which a matrix can be read
@@ -68,13 +68,9 @@ def _summed(kept: Sequence[Answers]) -> Array:
 
 
 def _pairs(counts: Array, names: Sequence[str], seeds: int, of: str) -> Table:
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = [divmod(int(k), len(names)) for k in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
     rows = [
-        {"truth": names[i], "prediction": names[j], "fraction": float(wrong[i, j] / counts[i].sum())}
-        for i, j in order
-        if wrong[i, j]
+        {"truth": names[i], "prediction": names[j], "fraction": float(images / counts[i].sum())}
+        for i, j, images in most_confused(counts, PAIRS)
     ]
     columns = [
         Column("truth", "Truth", align="left"),
