@@ -7,7 +7,7 @@ through the operation to what x was before. Whatever else looks at that memory i
 
 - each write raises the version counter that x shares with its views and its base; a node that saved the old values
   compares versions when backward comes, and refuses,
-- a base whose view was written into is rewritten too: base = base with the view's place taken by the new values.
+- a base whose view was written into is rewritten too: base = base with the view's region taken by the new values.
 
 A leaf that requires a gradient is never changed while the tape is on: its gradient would have nowhere to go.
 """
@@ -112,38 +112,38 @@ def rewrite(x: Tensor, node: tape.Node) -> None:
     """`node` made x; what x is a view of takes its new values from x."""
     x.node = node
     while x.view_of is not None:
-        base, place = x.view_of.base, (x.view_of.operation, x.view_of.settings)
-        base.node = tape.record(operation, "vector", {"place": place}, (_before(base, base, False), x), base)
+        base, region = x.view_of.base, (x.view_of.operation, x.view_of.settings)
+        base.node = tape.record(operation, "vector", {"region": region}, (_before(base, base, False), x), base)
         x = base
 
 
-# -- a base whose view was written into:  z = x, but at the view's place z = v --
-#    ∂E/∂x = δ with zeros at that place,  ∂E/∂v = δ there
+# -- a base whose view was written into:  z = x, but in the view's region z = v --
+#    ∂E/∂x = δ with zeros in that region,  ∂E/∂v = δ there
 
-Place = tuple[Operation, dict[str, Any]]  # a view operation and its settings
+Region = tuple[Operation, dict[str, Any]]  # a view operation and its settings
 
 
-def copy_slices(input: Tensor, values: Tensor, place: Place) -> Tensor:
+def copy_slices(input: Tensor, values: Tensor, region: Region) -> Tensor:
     """A copy of `input` that holds `values` where the view operation looks."""
-    return apply(operation, input, values, place=place)
+    return apply(operation, input, values, region=region)
 
 
-def seen(x: Array, place: Place) -> Array:
+def seen(x: Array, region: Region) -> Array:
     """x through the view; a contiguous x is seen in its own memory by every view operation."""
-    return place[0].vector.forward(x, **place[1])
+    return region[0].vector.forward(x, **region[1])
 
 
-def vector(x: Array, v: Array, *, place: Place) -> Array:
+def vector(x: Array, v: Array, *, region: Region) -> Array:
     z = np.array(x, order="C")
-    seen(z, place)[...] = v
+    seen(z, region)[...] = v
     return z
 
 
-def vector_backward(dz: Array, z: Array, x: Array, v: Array, *, place: Place) -> tuple[Array, Array]:
+def vector_backward(dz: Array, z: Array, x: Array, v: Array, *, region: Region) -> tuple[Array, Array]:
     dx = np.array(dz, order="C")
-    at_place = seen(dx, place)
-    dv = at_place.copy()
-    at_place[...] = 0
+    there = seen(dx, region)
+    dv = there.copy()
+    there[...] = 0
     return dx, dv
 
 
@@ -151,16 +151,16 @@ def samples(rng: np.random.Generator) -> list[Sample]:
     x = rng.normal(size=(4, 6))
     reshape, index = OPERATIONS["reshape"], OPERATIONS["index"]
     return [
-        Sample((x, rng.normal(size=(2, 12))), {"place": (reshape, {"shape": (2, 12)})}, "another shape"),
-        Sample((x, rng.normal(size=6)), {"place": (index, {"index": 2})}, "a row"),
-        Sample((x.T, rng.normal(size=(6, 2))), {"place": (index, {"index": (..., slice(0, 4, 2))})}, "non-contiguous"),
-        Sample((x[:0], x[:0]), {"place": (index, {"index": slice(None)})}, "empty"),
+        Sample((x, rng.normal(size=(2, 12))), {"region": (reshape, {"shape": (2, 12)})}, "another shape"),
+        Sample((x, rng.normal(size=6)), {"region": (index, {"index": 2})}, "a row"),
+        Sample((x.T, rng.normal(size=(6, 2))), {"region": (index, {"index": (..., slice(0, 4, 2))})}, "non-contiguous"),
+        Sample((x[:0], x[:0]), {"region": (index, {"index": slice(None)})}, "empty"),
     ]
 
 
-def _by_torch(copy_: Any, x: Any, v: Any, place: Place) -> Any:
+def _by_torch(copy_: Any, x: Any, v: Any, region: Region) -> Any:
     z = x.clone()
-    copy_(place[0].pytorch(z, **place[1]), v)
+    copy_(region[0].pytorch(z, **region[1]), v)
     return z
 
 

@@ -26,7 +26,7 @@ LEAST = 16  # pixels of a channel
 
 
 def offered(a: Array) -> bool:
-    """Whether the kernels take this array: floats in rows (N, C, places) that fill some vectors."""
+    """Whether the kernels take this array: floats in rows (N, C, positions) that fill some vectors."""
     return a.dtype.kind == "f" and a.shape[2] >= LEAST and a.size > 0
 
 

@@ -4,7 +4,7 @@
 
     z[n,c,y,x] = mean (or maximum) of a[n,c,v,u] over window (y, x)
 
-    a: (N, C, H, W)   z: (N, C, H', W')   k: (N, C, H', W'), the place v·W + u of the first maximum
+    a: (N, C, H, W)   z: (N, C, H', W')   k: (N, C, H', W'), the position v·W + u of the first maximum
 
 Neighbours overlap by a row where H' does not divide H. With δ = ∂E/∂z, the mean's window shares δ equally, and
 the maximum's hands it to k.

@@ -1,12 +1,12 @@
 """Writing into a tensor: x[index] = v, x.copy_(v), x.fill_(v), scatter.
 
-    z = x, but z[index] = v           accumulate: z[index] += v, once for every time that a place is named
+    z = x, but z[index] = v           accumulate: z[index] += v, once for every time that a position is named
 
     x: any shape   v: broadcasts to the shape of x[index]   z: as x
 
     ∂E/∂x = δ, with zeros at `index` (δ itself when accumulating)        ∂E/∂v = Σ δ[index] over the copies of v
 
-PyTorch: torch.Tensor.__setitem__, index_put, copy_, fill_, scatter, scatter_add. As there, a place that is named
+PyTorch: torch.Tensor.__setitem__, index_put, copy_, fill_, scatter, scatter_add. As there, a position that is named
 twice takes one of its values, nobody says which.
 """
 
@@ -27,10 +27,10 @@ from underhood.engine.tensor import Tensor
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """`input[index] = value`."""
-    *views, place = steps(index, input.ndim)
+    *views, last = steps(index, input.ndim)
     for view in views:
         input = input[view]
-    put(input, place, value, accumulate=False)
+    put(input, last, value, accumulate=False)
 
 
 def put(input: Tensor, index: Any, value: Any, accumulate: bool) -> Tensor:
@@ -39,15 +39,15 @@ def put(input: Tensor, index: Any, value: Any, accumulate: bool) -> Tensor:
     v = value if isinstance(value, Tensor) else _as_tensor(value, input)
     if category(v.dtype) > category(input.dtype):
         raise RuntimeError(f"result type {v.dtype} can't be cast to the desired output type {input.dtype}")
-    place = input.array[index].shape
-    if v.ndim > len(place) and set(v.shape[: v.ndim - len(place)]) == {1}:
-        v = v.reshape(v.shape[v.ndim - len(place) :])
+    shape = input.array[index].shape
+    if v.ndim > len(shape) and set(v.shape[: v.ndim - len(shape)]) == {1}:
+        v = v.reshape(v.shape[v.ndim - len(shape) :])
     try:
-        np.broadcast_to(v.array, place)
+        np.broadcast_to(v.array, shape)
     except ValueError:
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(v.shape)} cannot be broadcast to indexing result of shape "
-            f"{list(place)}"
+            f"{list(shape)}"
         ) from None
     with changing(ENTRY, input, (v,), {"index": index, "accumulate": accumulate}):
         write(input.array, index, v.array, accumulate)

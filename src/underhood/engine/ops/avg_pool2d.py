@@ -6,7 +6,7 @@
 
 D is the number of taps inside the image and its padding; without the padding if not `count_include_pad`; or
 `divisor_override`. (With `ceil_mode` a last window may reach beyond the padding; what is there never counts.)
-Every tap carries the same share of δ = ∂E/∂z:
+Every tap carries the same part of δ = ∂E/∂z:
 
     ∂E/∂a[n,c,v,u] = Σ δ[n,c,y,x] / D[y,x]        over the windows (y, x) that see (v, u)
 
@@ -43,18 +43,18 @@ def avg_pool2d(
     return apply(ENTRY, input, **settings, count_include_pad=count_include_pad, divisor_override=divisor_override)
 
 
-def divisors(place: Windows, count_include_pad: bool, divisor_override: int | None) -> Array:
+def divisors(geometry: Windows, count_include_pad: bool, divisor_override: int | None) -> Array:
     """D, (H', W'), in whole numbers."""
     if divisor_override:
-        return np.full(place.out, divisor_override)
-    rows, columns = (_counted(place, axis, count_include_pad) for axis in range(2))
+        return np.full(geometry.out, divisor_override)
+    rows, columns = (_counted(geometry, axis, count_include_pad) for axis in range(2))
     return rows[:, None] * columns
 
 
-def _counted(place: Windows, axis: int, count_include_pad: bool) -> Array:
+def _counted(geometry: Windows, axis: int, count_include_pad: bool) -> Array:
     """For each window, how many of its taps along an axis count."""
-    length, before, kernel = place.size[axis], place.before[axis], place.kernel[axis]
-    first = np.arange(place.out[axis]) * place.stride[axis] - before
+    length, before, kernel = geometry.size[axis], geometry.before[axis], geometry.kernel[axis]
+    first = np.arange(geometry.out[axis]) * geometry.stride[axis] - before
     margin = before if count_include_pad else 0
     return np.minimum(first + kernel, length + margin) - np.maximum(first, -margin)
 
@@ -69,9 +69,9 @@ def definition(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
-    z = np.empty((*a.shape[:2], *place.out), a.dtype)
-    divisor = divisors(place, count_include_pad, divisor_override)
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
+    z = np.empty((*a.shape[:2], *geometry.out), a.dtype)
+    divisor = divisors(geometry, count_include_pad, divisor_override)
     _definition(np.ascontiguousarray(a), z, divisor, kernel_size, stride, padding)
     return z
 
@@ -104,9 +104,9 @@ def definition_backward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
     da = np.zeros(a.shape, dz.dtype)
-    divisor = divisors(place, count_include_pad, divisor_override)
+    divisor = divisors(geometry, count_include_pad, divisor_override)
     _definition_backward(np.ascontiguousarray(dz), da, divisor, kernel_size, stride, padding)
     return da
 
@@ -118,12 +118,12 @@ def _definition_backward(dz: Array, da: Array, divisor: Array, kernel: Any, stri
         for c in range(dz.shape[1]):
             for y in range(dz.shape[2]):
                 for x in range(dz.shape[3]):
-                    share = dz[n, c, y, x] / divisor[y, x]
+                    part = dz[n, c, y, x] / divisor[y, x]
                     for i in range(kernel[0]):
                         for j in range(kernel[1]):
                             v, u = sy * y + i - py, sx * x + j - px
                             if 0 <= v < da.shape[2] and 0 <= u < da.shape[3]:
-                                da[n, c, v, u] += share
+                                da[n, c, v, u] += part
 
 
 def vector(
@@ -136,9 +136,9 @@ def vector(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
-    z = place.taps(place.pad(a)).sum((2, 3))
-    z /= divisors(place, count_include_pad, divisor_override).astype(a.dtype)
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
+    z = geometry.taps(geometry.pad(a)).sum((2, 3))
+    z /= divisors(geometry, count_include_pad, divisor_override).astype(a.dtype)
     return z
 
 
@@ -154,10 +154,10 @@ def vector_backward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    place = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
-    share = dz / divisors(place, count_include_pad, divisor_override).astype(dz.dtype)
-    n, c, h, w = share.shape
-    return place.put_back(np.broadcast_to(share[:, :, None, None], (n, c, *place.kernel, h, w)))
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, (1, 1), ceil_mode)
+    part = dz / divisors(geometry, count_include_pad, divisor_override).astype(dz.dtype)
+    n, c, h, w = part.shape
+    return geometry.put_back(np.broadcast_to(part[:, :, None, None], (n, c, *geometry.kernel, h, w)))
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:

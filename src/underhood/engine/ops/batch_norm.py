@@ -1,6 +1,6 @@
 """Batch normalisation: every channel at mean 0 and variance 1 over the batch, then scaled and shifted.
 
-    μ[c] = 1/M Σ a[·,c,·]        σ²[c] = 1/M Σ (a[·,c,·] − μ[c])²        over the batch and all places, M numbers
+    μ[c] = 1/M Σ a[·,c,·]        σ²[c] = 1/M Σ (a[·,c,·] − μ[c])²        over the batch and all positions, M numbers
     â = (a − μ) / √(σ² + ε)      z = γ â + β
 
     a, z: (N, C), (N, C, L) or (N, C, H, W)   γ, β (w, b): (C,) or None   μ, σ²: (C,)
@@ -244,7 +244,7 @@ def fast_backward(
 
 
 def maps(a: Array) -> Array:
-    """(N, C, …) as (N, C, places), contiguous."""
+    """(N, C, …) as (N, C, positions), contiguous."""
     return np.ascontiguousarray(a).reshape(*a.shape[:2], int(np.prod(a.shape[2:])))
 
 
@@ -262,14 +262,14 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(2, 3, (4, 3, 5, 2)), w, b, None, None), training),
         Sample((n(2, 3, (4, 3, 5, 2)), None, None, None, None), training, "no scale and shift"),
         Sample((n(2, 3, (4, 3, 5, 2)), w, None, None, None), {**training, "eps": 0.1}, "a large epsilon, no shift"),
-        Sample((n(2, 3, (4, 3, 5, 7)), w, b, None, None), training, "places that fill no whole vectors"),
-        Sample((n(2, 3, (2, 3, 6, 6)), None, b, mean, var), given, "given, more places"),
-        Sample((n(2, 3, (4, 3)), w, b, None, None), training, "no places"),
+        Sample((n(2, 3, (4, 3, 5, 7)), w, b, None, None), training, "positions that fill no whole vectors"),
+        Sample((n(2, 3, (2, 3, 6, 6)), None, b, mean, var), given, "given, more positions"),
+        Sample((n(2, 3, (4, 3)), w, b, None, None), training, "no positions"),
         Sample((n(2, 3, (4, 3, 5)), w, b, None, None), training, "a line"),
         Sample((np.ones((2, 3, 2, 2)), w, b, None, None), training, "no variance"),
         Sample((n(2, 3, (1, 3, 2, 2)), w, b, None, None), training, "a batch of one"),
         Sample((n(2, 3, (2, 3, 2, 2)), w, b, mean, var), given, "given"),
-        Sample((n(2, 3, (2, 3)), None, None, mean, var), given, "given, no scale and shift, no places"),
+        Sample((n(2, 3, (2, 3)), None, None, mean, var), given, "given, no scale and shift, no positions"),
         Sample((n(2, 3, (0, 3, 2, 2)), w, b, mean, var), given, "given, empty"),
         Sample((n(2, 3, (4, 5, 2, 3)).transpose(0, 3, 1, 2), n(size=6)[::2], b, None, None), training, "channels last"),
     ]

@@ -70,10 +70,10 @@ def conv2d_by_channel(
 # -- definition: the equations, one number after the other --
 
 
-def definition(a: Array, w: Array, b: Array | None, place: Windows, groups: int) -> Array:
+def definition(a: Array, w: Array, b: Array | None, geometry: Windows, groups: int) -> Array:
     bias = np.zeros(len(w), w.dtype) if b is None else np.ascontiguousarray(b)
-    z = np.empty((len(a), len(w), *place.out), a.dtype)
-    _definition(place.pad(a), np.ascontiguousarray(w), bias, z, place.stride, place.dilation, groups)
+    z = np.empty((len(a), len(w), *geometry.out), a.dtype)
+    _definition(geometry.pad(a), np.ascontiguousarray(w), bias, z, geometry.stride, geometry.dilation, groups)
     return z
 
 
@@ -92,10 +92,12 @@ def _definition(a: Array, w: Array, b: Array, z: Array, stride: Any, dilation: A
                                 z[n, o, y, x] += a[n, first + c, sy * y + dy * i, sx * x + dx * j] * w[o, c, i, j]
 
 
-def definition_to_input(dz: Array, w: Array, place: Windows, groups: int) -> Array:
-    da = np.zeros((len(dz), w.shape[1] * groups, *place.padded), dz.dtype)
-    _definition_to_input(np.ascontiguousarray(dz), np.ascontiguousarray(w), da, place.stride, place.dilation, groups)
-    return np.ascontiguousarray(place.crop(da))
+def definition_to_input(dz: Array, w: Array, geometry: Windows, groups: int) -> Array:
+    da = np.zeros((len(dz), w.shape[1] * groups, *geometry.padded), dz.dtype)
+    _definition_to_input(
+        np.ascontiguousarray(dz), np.ascontiguousarray(w), da, geometry.stride, geometry.dilation, groups
+    )
+    return np.ascontiguousarray(geometry.crop(da))
 
 
 @compiled
@@ -112,9 +114,9 @@ def _definition_to_input(dz: Array, w: Array, da: Array, stride: Any, dilation: 
                                 da[n, first + c, sy * y + dy * i, sx * x + dx * j] += dz[n, o, y, x] * w[o, c, i, j]
 
 
-def definition_to_weight(dz: Array, a: Array, shape: tuple[int, ...], place: Windows, groups: int) -> Array:
+def definition_to_weight(dz: Array, a: Array, shape: tuple[int, ...], geometry: Windows, groups: int) -> Array:
     dw = np.zeros(shape, dz.dtype)
-    _definition_to_weight(np.ascontiguousarray(dz), place.pad(a), dw, place.stride, place.dilation, groups)
+    _definition_to_weight(np.ascontiguousarray(dz), geometry.pad(a), dw, geometry.stride, geometry.dilation, groups)
     return dw
 
 
@@ -150,22 +152,22 @@ def _definition_to_bias(dz: Array) -> Array:
 # -- vector: columns of C·K·K numbers, one product an image and group --
 
 
-def vector(a: Array, w: Array, b: Array | None, place: Windows, groups: int) -> Array:
-    columns = in_groups(place.columns(a), groups)  # (N, G, C/G·K·K, H'·W')
-    z = (as_matrices(w, groups) @ columns).reshape(len(a), len(w), *place.out)
+def vector(a: Array, w: Array, b: Array | None, geometry: Windows, groups: int) -> Array:
+    columns = in_groups(geometry.columns(a), groups)  # (N, G, C/G·K·K, H'·W')
+    z = (as_matrices(w, groups) @ columns).reshape(len(a), len(w), *geometry.out)
     if b is not None:
         z += b[:, None, None]
     return z
 
 
-def vector_to_input(dz: Array, w: Array, place: Windows, groups: int) -> Array:
+def vector_to_input(dz: Array, w: Array, geometry: Windows, groups: int) -> Array:
     columns = as_matrices(w, groups).swapaxes(1, 2) @ in_groups(dz, groups)
-    return place.put_back(columns.reshape(len(dz), w.shape[1] * groups, *place.kernel, *place.out))
+    return geometry.put_back(columns.reshape(len(dz), w.shape[1] * groups, *geometry.kernel, *geometry.out))
 
 
-def vector_to_weight(dz: Array, a: Array, shape: tuple[int, ...], place: Windows, groups: int) -> Array:
+def vector_to_weight(dz: Array, a: Array, shape: tuple[int, ...], geometry: Windows, groups: int) -> Array:
     dw = np.zeros((groups, shape[0] // groups, int(np.prod(shape[1:]))), dz.dtype)
-    for delta, columns in zip(in_groups(dz, groups), in_groups(place.columns(a), groups), strict=True):
+    for delta, columns in zip(in_groups(dz, groups), in_groups(geometry.columns(a), groups), strict=True):
         dw += delta @ columns.swapaxes(1, 2)
     return dw.reshape(shape)
 
@@ -188,27 +190,27 @@ def in_groups(x: Array, groups: int) -> Array:
 # -- vector by channel: columns of K·K numbers, one product an image, group and channel --
 
 
-def by_channel(a: Array, w: Array, b: Array | None, place: Windows, groups: int) -> Array:
-    columns, filters = _by_channel(place.columns(a), w, groups)
+def by_channel(a: Array, w: Array, b: Array | None, geometry: Windows, groups: int) -> Array:
+    columns, filters = _by_channel(geometry.columns(a), w, groups)
     z = np.zeros((len(a), groups, len(w) // groups, columns.shape[-1]), a.dtype)
     for c in range(w.shape[1]):
         z += filters[:, :, c] @ columns[:, :, c]  # (O/G, K·K) times (K·K, H'·W')
-    z = z.reshape(len(a), len(w), *place.out)
+    z = z.reshape(len(a), len(w), *geometry.out)
     return z if b is None else z + b[:, None, None]
 
 
-def by_channel_to_input(dz: Array, w: Array, place: Windows, groups: int) -> Array:
+def by_channel_to_input(dz: Array, w: Array, geometry: Windows, groups: int) -> Array:
     delta = in_groups(dz, groups)
-    columns = np.empty((len(dz), w.shape[1] * groups, int(np.prod(place.kernel)), delta.shape[-1]), dz.dtype)
+    columns = np.empty((len(dz), w.shape[1] * groups, int(np.prod(geometry.kernel)), delta.shape[-1]), dz.dtype)
     grouped, filters = _by_channel(columns, w, groups)
     for c in range(w.shape[1]):
         grouped[:, :, c] = filters[:, :, c].swapaxes(1, 2) @ delta
-    return place.put_back(columns.reshape(*columns.shape[:2], *place.kernel, *place.out))
+    return geometry.put_back(columns.reshape(*columns.shape[:2], *geometry.kernel, *geometry.out))
 
 
-def by_channel_to_weight(dz: Array, a: Array, shape: tuple[int, ...], place: Windows, groups: int) -> Array:
+def by_channel_to_weight(dz: Array, a: Array, shape: tuple[int, ...], geometry: Windows, groups: int) -> Array:
     delta, dw = in_groups(dz, groups), np.empty(shape, dz.dtype)
-    columns, filters = _by_channel(place.columns(a), dw, groups)
+    columns, filters = _by_channel(geometry.columns(a), dw, groups)
     for c in range(shape[1]):
         filters[:, :, c] = (delta @ columns[:, :, c].swapaxes(2, 3)).sum(0)
     return dw
@@ -224,17 +226,17 @@ def _by_channel(columns: Array, w: Array, groups: int) -> tuple[Array, Array]:
 # -- fast: in register tiles, an image at a time (engine/fast/conv2d.py) --
 
 
-def fast(a: Array, w: Array, b: Array | None, place: Windows, groups: int) -> Array:
-    return (tiles.output if tiles.offered(place, a, w) else vector)(a, w, b, place, groups)
+def fast(a: Array, w: Array, b: Array | None, geometry: Windows, groups: int) -> Array:
+    return (tiles.output if tiles.offered(geometry, a, w) else vector)(a, w, b, geometry, groups)
 
 
-def fast_to_input(dz: Array, w: Array, place: Windows, groups: int) -> Array:
-    return (tiles.input_gradient if tiles.offered(place, dz, w) else vector_to_input)(dz, w, place, groups)
+def fast_to_input(dz: Array, w: Array, geometry: Windows, groups: int) -> Array:
+    return (tiles.input_gradient if tiles.offered(geometry, dz, w) else vector_to_input)(dz, w, geometry, groups)
 
 
-def fast_to_weight(dz: Array, a: Array, shape: tuple[int, ...], place: Windows, groups: int) -> Array:
-    sums = tiles.weight_gradient if tiles.offered(place, dz, a) else vector_to_weight
-    return sums(dz, a, shape, place, groups)
+def fast_to_weight(dz: Array, a: Array, shape: tuple[int, ...], geometry: Windows, groups: int) -> Array:
+    sums = tiles.weight_gradient if tiles.offered(geometry, dz, a) else vector_to_weight
+    return sums(dz, a, shape, geometry, groups)
 
 
 def samples(rng: np.random.Generator) -> list[Sample]:

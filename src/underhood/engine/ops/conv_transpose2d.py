@@ -103,7 +103,7 @@ def transposed(sums: Sums) -> Form:
         groups: int = 1,
         dilation: Pair = (1, 1),
     ) -> Array:
-        z = sums.to_input(a, w, _place(a, w, stride, padding, output_padding, dilation), groups)
+        z = sums.to_input(a, w, _geometry(a, w, stride, padding, output_padding, dilation), groups)
         if b is not None:
             z += b[:, None, None]
         return z
@@ -122,16 +122,16 @@ def transposed(sums: Sums) -> Form:
         dilation: Pair = (1, 1),
         needs: tuple[bool, ...] = (True, True, True),
     ) -> tuple[Array | None, ...]:
-        place = _place(a, w, stride, padding, output_padding, dilation)
-        da = sums.output(dz, w, None, place, groups) if needs[0] else None
-        dw = sums.to_weight(a, dz, w.shape, place, groups) if needs[1] else None
+        geometry = _geometry(a, w, stride, padding, output_padding, dilation)
+        da = sums.output(dz, w, None, geometry, groups) if needs[0] else None
+        dw = sums.to_weight(a, dz, w.shape, geometry, groups) if needs[1] else None
         db = sums.to_bias(dz) if needs[2] and b is not None else None
         return da, dw, db
 
     return Form(forward, backward)
 
 
-def _place(a: Array, w: Array, stride: Pair, padding: Pair, output_padding: Pair, dilation: Pair) -> Windows:
+def _geometry(a: Array, w: Array, stride: Pair, padding: Pair, output_padding: Pair, dilation: Pair) -> Windows:
     """The windows over the output, one for every number of a's."""
     rows, columns = zip(a.shape[2:], w.shape[2:], stride, padding, dilation, output_padding, strict=True)
     return Windows(

@@ -55,11 +55,13 @@ def sliding(name: str, input: Tensor, weight: Tensor, stride: Any, padding: Any,
 
 
 class Sums(NamedTuple):
-    """The sums that make one form. `place` says where the windows stand; w is (O, C/G, K, K)."""
+    """The sums that make one form. `geometry` says where the windows stand; w is (O, C/G, K, K)."""
 
-    output: Callable[[Array, Array, Array | None, Windows, int], Array]  # a, w, b, place, groups → z
-    to_input: Callable[[Array, Array, Windows, int], Array]  # δ, w, place, groups → ∂E/∂a
-    to_weight: Callable[[Array, Array, tuple[int, ...], Windows, int], Array]  # δ, a, w's shape, place, groups → ∂E/∂w
+    output: Callable[[Array, Array, Array | None, Windows, int], Array]  # a, w, b, geometry, groups → z
+    to_input: Callable[[Array, Array, Windows, int], Array]  # δ, w, geometry, groups → ∂E/∂a
+    to_weight: Callable[
+        [Array, Array, tuple[int, ...], Windows, int], Array
+    ]  # δ, a, w's shape, geometry, groups → ∂E/∂w
     to_bias: Callable[[Array], Array]  # δ → ∂E/∂b
 
 
@@ -89,9 +91,9 @@ def as_form(sums: Sums) -> Form:
         groups: int = 1,
         needs: tuple[bool, ...] = (True, True, True),
     ) -> tuple[Array | None, ...]:
-        place = windows(a.shape[2:], w.shape[2:], stride, padding, dilation)
-        da = sums.to_input(dz, w, place, groups) if needs[0] else None
-        dw = sums.to_weight(dz, a, w.shape, place, groups) if needs[1] else None
+        geometry = windows(a.shape[2:], w.shape[2:], stride, padding, dilation)
+        da = sums.to_input(dz, w, geometry, groups) if needs[0] else None
+        dw = sums.to_weight(dz, a, w.shape, geometry, groups) if needs[1] else None
         db = sums.to_bias(dz) if needs[2] and b is not None else None
         return da, dw, db
 

@@ -46,5 +46,5 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError(f"max must be larger than min, not {max} and {min}")
     real = x.dtype.type
     inside = x[(x >= low) & (x <= high)]
-    place = ((inside - real(low)) * real(bins) / real(real(high) - real(low))).astype(np.int64)
-    return Tensor(np.bincount(np.minimum(place, bins - 1), minlength=bins).astype(x.dtype))
+    found = ((inside - real(low)) * real(bins) / real(real(high) - real(low))).astype(np.int64)
+    return Tensor(np.bincount(np.minimum(found, bins - 1), minlength=bins).astype(x.dtype))

@@ -1,6 +1,6 @@
 """Embedding: a row of a table for every index.
 
-    z[…, d] = w[i[…], d]        ∂E/∂w[r, d] = Σ δ[…, d]  over all places with i[…] = r
+    z[…, d] = w[i[…], d]        ∂E/∂w[r, d] = Σ δ[…, d]  over all positions with i[…] = r
 
     i: any shape, int64 or int32   w: (R, D)   z: (*i's shape, D)
 

@@ -1,7 +1,7 @@
 """Maxima and minima over some axes.
 
     amax  z[k] = maxᵣ x[k,r]                  ∂E/∂x[k,r] = δ[k] / (number of maxima) where x[k,r] is one, else 0
-    max   the same and where it stands        ∂E/∂x[k,r] = δ[k] at the place returned, the first maximum, else 0
+    max   the same and where it stands        ∂E/∂x[k,r] = δ[k] at the position returned, the first maximum, else 0
 
     k: the axes that stay   r: the axes in `dim` (a single one for max)
 

@@ -1,4 +1,4 @@
-"""Picking one number for each place: z[i,j] = x[i, t[i,j]], the picked axis being `dim`.
+"""Picking one element for each position: z[i,j] = x[i, t[i,j]], the picked axis being `dim`.
 
     x: (I, J)   t: (I, K) int64   z: (I, K)        (dim = 1; for any other axis and any number of axes alike)
 

@@ -1,6 +1,6 @@
 """Group normalisation: every group of channels of every example at mean 0 and variance 1, then scaled and shifted.
 
-    â = (a − μ) / √(σ² + ε)      μ, σ² over the C/G channels of a group and all places
+    â = (a − μ) / √(σ² + ε)      μ, σ² over the C/G channels of a group and all positions
     z[n,c,·] = w[c] â[n,c,·] + b[c]
 
     a, z: (N, C, …)   w, b: (C,) or None   μ, 1/√(σ²+ε): (N, G, 1)
@@ -72,7 +72,7 @@ def in_groups(a: Array, num_groups: int) -> Array:
 
 
 def by_channel(x: Array, a: Array) -> Array:
-    """As (N, C, places), with a's N and C."""
+    """As (N, C, positions), with a's N and C."""
     return x.reshape(*a.shape[:2], int(np.prod(a.shape[2:])))
 
 
@@ -84,7 +84,7 @@ def samples(rng: np.random.Generator) -> list[Sample]:
         Sample((n(2, 3, (2, 4, 3, 2)), w, b), two),
         Sample((n(2, 3, (2, 4, 3)), None, None), {**two, "num_groups": 1}, "one group, a line, no scale and shift"),
         Sample((n(2, 3, (2, 4, 3, 2)), w, None), {"num_groups": 4, "eps": 0.1}, "a group a channel, large epsilon"),
-        Sample((n(2, 3, (3, 4)), w, b), {**two, "num_groups": 1}, "no places"),
+        Sample((n(2, 3, (3, 4)), w, b), {**two, "num_groups": 1}, "no positions"),
         Sample((n(size=(0, 4, 2, 2)), w, b), two, "empty batch"),
         Sample((n(size=(2, 3, 2, 4)).transpose(0, 3, 1, 2), w, n(size=8)[::2]), two, "non-contiguous"),
     ]

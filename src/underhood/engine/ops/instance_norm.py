@@ -1,6 +1,6 @@
 """Instance normalisation: every channel of every example at mean 0 and variance 1, then scaled and shifted.
 
-    â[n,c,·] = (a[n,c,·] − μ[n,c]) / √(σ²[n,c] + ε)      z = w[c] â + b[c]        μ, σ² over the places alone
+    â[n,c,·] = (a[n,c,·] − μ[n,c]) / √(σ²[n,c] + ε)      z = w[c] â + b[c]        μ, σ² over the positions alone
 
     a, z: (N, C, …)   w, b: (C,) or None
 
@@ -36,16 +36,16 @@ def instance_norm(
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    places = int(np.prod(input.shape[2:]))
-    if places == 1:
+    positions = int(np.prod(input.shape[2:]))
+    if positions == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     parameters = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
     one_a_channel("instance_norm", input, parameters)
     z, mean, scale = apply(ENTRY, input, weight, bias, eps=eps)
-    if len(input) and places:
+    if len(input) and positions:
         variance = 1 / scale.array**2 - eps
         move(running_mean, mean.array.mean((0, 2)), momentum)
-        move(running_var, variance.mean((0, 2)) * (places / (places - 1)), momentum)
+        move(running_var, variance.mean((0, 2)) * (positions / (positions - 1)), momentum)
     return z
 
 

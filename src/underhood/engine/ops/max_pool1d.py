@@ -2,7 +2,7 @@
 
     z[n,c,x] = maxⱼ a[n,c, s·x+d·j−p]        a is −∞ outside the line
 
-    a: (N, C, L)   z, k: (N, C, L'),  k the place of the first maximum
+    a: (N, C, L)   z, k: (N, C, L'),  k the position of the first maximum
 
 PyTorch: torch.nn.functional.max_pool1d, same meaning.
 """

@@ -74,8 +74,8 @@ def definition(
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
 ) -> tuple[Array, Array]:
-    place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    shape = (*a.shape[:2], *place.out)
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    shape = (*a.shape[:2], *geometry.out)
     z, k = np.empty(shape, a.dtype), np.empty(shape, np.int64)
     _definition(np.ascontiguousarray(a), z, k, kernel_size, stride, padding, dilation)
     return z, k
@@ -124,22 +124,22 @@ def vector(
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
 ) -> tuple[Array, Array]:
-    place = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    geometry = windows(a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     # Each tap reads one number of every window: K·K arrays (N, C, H', W'), the largest of which is sought.
-    taps = place.taps(place.pad(a, -np.inf))
-    flat = taps.reshape(*taps.shape[:2], place.kernel[0] * place.kernel[1], *place.out)
+    taps = geometry.taps(geometry.pad(a, -np.inf))
+    flat = taps.reshape(*taps.shape[:2], geometry.kernel[0] * geometry.kernel[1], *geometry.out)
     first = flat.argmax(2)
     z = np.take_along_axis(flat, first[:, :, None], 2)[:, :, 0]
-    places = place.taps(place.pad(_numbered(a), -1)).reshape(1, 1, *flat.shape[2:])
+    positions = geometry.taps(geometry.pad(_numbered(a), -1)).reshape(1, 1, *flat.shape[2:])
     if np.isneginf(z).any():  # there argmax cannot tell the image's −∞ from the padding's
-        first = np.where(np.isneginf(z), (places >= 0).argmax(2), first)
+        first = np.where(np.isneginf(z), (positions >= 0).argmax(2), first)
     if np.isnan(z).any():
         first = np.where(np.isnan(z), flat.shape[2] - 1 - np.isnan(flat)[:, :, ::-1].argmax(2), first)
-    return z, np.take_along_axis(places, first[:, :, None], 2)[:, :, 0]
+    return z, np.take_along_axis(positions, first[:, :, None], 2)[:, :, 0]
 
 
 def _numbered(a: Array) -> Array:
-    """The places of one channel of one image, (1, 1, H, W): v·W + u."""
+    """The positions of one channel of one image, (1, 1, H, W): v·W + u."""
     return np.arange(a.shape[2] * a.shape[3]).reshape(1, 1, *a.shape[2:])
 
 

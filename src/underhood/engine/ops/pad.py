@@ -82,13 +82,13 @@ def source(length: int, before: int, after: int, mode: str) -> Array:
 def vector(a: Array, *, pad: tuple[int, ...], mode: str, value: float) -> Array:
     z = a
     for axis, (before, after) in sides(a.ndim, pad):
-        places = source(z.shape[axis], before, after, mode)
-        inside = np.flatnonzero(places >= 0)
-        if len(inside) == len(places):
-            z = z.take(places, axis)
+        positions = source(z.shape[axis], before, after, mode)
+        inside = np.flatnonzero(positions >= 0)
+        if len(inside) == len(positions):
+            z = z.take(positions, axis)
         else:
-            wider = np.full((*z.shape[:axis], len(places), *z.shape[axis + 1 :]), value, a.dtype)
-            _along(wider, axis)[inside] = _along(z, axis)[places[inside]]
+            wider = np.full((*z.shape[:axis], len(positions), *z.shape[axis + 1 :]), value, a.dtype)
+            _along(wider, axis)[inside] = _along(z, axis)[positions[inside]]
             z = wider
     return z.copy() if z is a else z
 
@@ -96,10 +96,10 @@ def vector(a: Array, *, pad: tuple[int, ...], mode: str, value: float) -> Array:
 def vector_backward(dz: Array, z: Array, a: Array, *, pad: tuple[int, ...], mode: str, value: float) -> Array:
     da = dz
     for axis, (before, after) in reversed(sides(a.ndim, pad)):
-        places = source(a.shape[axis], before, after, mode)
-        inside = np.flatnonzero(places >= 0)
+        positions = source(a.shape[axis], before, after, mode)
+        inside = np.flatnonzero(positions >= 0)
         narrower = np.zeros((*da.shape[:axis], a.shape[axis], *da.shape[axis + 1 :]), dz.dtype)
-        np.add.at(_along(narrower, axis), places[inside], _along(da, axis)[inside])
+        np.add.at(_along(narrower, axis), positions[inside], _along(da, axis)[inside])
         da = narrower
     return da.copy() if da is dz else da
 

@@ -56,7 +56,7 @@ def matrix_transpose(input: Tensor) -> Tensor:
 
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """The axes `source` brought to the places `destination`; the others keep their order."""
+    """The axes `source` brought to the positions `destination`; the others keep their order."""
     count = [1 if isinstance(d, int) else len(d) for d in (source, destination)]
     if count[0] != count[1]:
         raise RuntimeError(
@@ -65,8 +65,8 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         )
     froms, tos = axes(source, input), axes(destination, input)  # type: ignore[arg-type]
     rest = iter(i for i in range(input.ndim) if i not in froms)
-    places = dict(zip(tos, froms, strict=True))
-    return permute(input, [places[i] if i in places else next(rest) for i in range(input.ndim)])
+    positions = dict(zip(tos, froms, strict=True))
+    return permute(input, [positions[i] if i in positions else next(rest) for i in range(input.ndim)])
 
 
 def vector(x: Array, *, dims: tuple[int, ...]) -> Array:

@@ -1,10 +1,11 @@
-"""What follows from the order of the elements: medians, quantiles, ranks, distinct elements, places in a sorted line.
+"""What follows from the order of the elements: medians, quantiles, ranks, distinct elements, positions in a sorted
+line.
 
     median     the lower of the two in the middle        kthvalue   the k-th smallest
     quantile   z = x₍ᵢ₎ + f (x₍ᵢ₊₁₎ − x₍ᵢ₎),  i + f = q (n − 1),  x₍₀₎ ≤ x₍₁₎ ≤ … the sorted line
     mode       the element that stands there most often, the smallest of several
 
-The values are elements picked by an order, so their gradients are those of `gather`; what is distinct, and places in
+The values are elements picked by an order, so their gradients are those of `gather`; what is distinct, and positions in
 a line, have none. A nan is the median and the quantile of every line it stands in, unless they are called nanmedian
 and nanquantile.
 
@@ -222,7 +223,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     return Tensor(np.asarray(np.isin(x, y, assume_unique=assume_unique, invert=invert)))
 
 
-# -- places in a sorted line --
+# -- positions in a sorted line --
 
 
 def searchsorted(

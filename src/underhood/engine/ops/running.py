@@ -103,7 +103,7 @@ def diff(
 
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
-    """The area under y along `dim`, at the places x or `dx` (1) apart."""
+    """The area under y along `dim`, at the positions x or `dx` (1) apart."""
     at = axis(dim, y.ndim)
     return sum(_areas(y, x, dx, at), at)
 

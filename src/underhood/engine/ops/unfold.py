@@ -78,9 +78,9 @@ def images(
     padding: Pair = (0, 0),
     stride: Pair = (1, 1),
 ) -> Array:
-    place = windows(output_size, kernel_size, stride, padding, dilation)
+    geometry = windows(output_size, kernel_size, stride, padding, dilation)
     channels = a.shape[1] // (kernel_size[0] * kernel_size[1])
-    return place.put_back(a.reshape(len(a), channels, *kernel_size, *place.out))
+    return geometry.put_back(a.reshape(len(a), channels, *kernel_size, *geometry.out))
 
 
 def columns_backward(dz: Array, z: Array, a: Array, **settings: Any) -> Array:

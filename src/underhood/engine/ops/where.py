@@ -1,4 +1,4 @@
-"""Choosing between two numbers, place by place.
+"""Choosing between two numbers, geometry by geometry.
 
     z = x where c holds, else y        ∂E/∂x = δ where c holds, else 0        ∂E/∂y = 0 where c holds, else δ
 
@@ -32,7 +32,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
-    """Where the numbers are not 0: one row of indices a place, or one vector of indices an axis."""
+    """Where the numbers are not 0: one row of indices a position, or one vector of indices an axis."""
     if as_tuple and not input.ndim:
         return (Tensor(np.arange(int(bool(input.array)))),)
     if as_tuple:

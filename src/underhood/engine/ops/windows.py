@@ -1,8 +1,8 @@
 """Windows that slide over images: where they stand, what they see, and putting back what they saw.
 
-Along an axis of length L, a kernel of K taps that lie d apart visits every s-th place of the axis, padded by p:
+Along an axis of length L, a kernel of K taps that lie d apart visits every s-th position of the axis, padded by p:
 
-    tap i of window y reads place  s·y + d·i − p
+    tap i of window y reads position  s·y + d·i − p
     windows                        L' = ⌊(L + 2p − d(K−1) − 1)/s⌋ + 1
 
 `ceil_mode` rounds up instead, and then drops a last window that would start beyond the input and its left
