@@ -12,7 +12,8 @@ from underhood.report.several import DIVERGED, document_of
 from underhood.service.reporting import document_of as document_of_run
 from underhood.settings import build, from_dict
 from underhood.studies import find
-from underhood.studies.cifar10_cnn import ENTRY, RECIPE, _reached, points
+from underhood.studies.cifar10_cnn import ENTRY, RECIPE, points
+from underhood.studies.learning.results import Moment, soonest
 from underhood.training.settings import TrainingSettings
 
 
@@ -55,10 +56,14 @@ def test_a_run_stored_under_its_old_name_is_opened_reported_and_gone_on_with(run
 
 def test_a_goal_is_reached_when_it_is_first_passed():
     settings = results(ENTRY, [{}]).groups[0].settings
-    lines = [{"step": s, "seconds": 10.0 * s, "test_error": e} for s, e in ((1, 0.2), (2, 0.1), (3, 0.06), (4, 0.05))]
+    lines = [
+        {"step": s, "epoch": s, "seconds": 10.0 * s, "test_error": e}
+        for s, e in ((1, 0.2), (2, 0.1), (3, 0.06), (4, 0.05))
+    ]
     told = trial(settings, 0, {}, lines)
-    assert _reached(told, 0.90) == 30.0  # 90 % is not more than 90 %
-    assert _reached(told, 0.96) is None
+    first = soonest(told, "test_error", lambda error: 1 - error > 0.90)
+    assert first == Moment(3.0, 30.0)  # 90 % is not more than 90 %
+    assert soonest(told, "test_error", lambda error: 1 - error > 0.96) is None
 
 
 def test_the_recipe_is_a_training_s_settings():

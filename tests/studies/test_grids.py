@@ -26,7 +26,7 @@ from underhood.training.settings import TrainingSettings
 # What trains or measures takes seconds a trial, whatever it is asked: those grids are among the slow tests.
 LONG = {
     "quickstart", "mnist-mlp", "simple-nn-sanity", "layer-profile", "region-proposals", "concept-claims",
-    "two-back-ends", "cifar10-cnn", "resnet20", "cifar100-edge",
+    "two-back-ends", "cifar10-cnn", "resnet20", "cifar100-edge", "adaptive-optimizers", "batch-augmentation",
     "simple-nn", "lr-decay", "augmentation", "batch-norm", "swish", "learning-rate", "l2-strength", "l1-vs-l2",
 }  # fmt: skip
 # Settings that every training has: their tests are those of training, and one of them stands for all here.

@@ -50,6 +50,8 @@ PAGES: tuple[str, ...] = (
     "cifar10_cnn",
     "resnet20",
     "cifar100_edge",
+    "adaptive_optimizers",
+    "batch_augmentation",
 )
 # What studies were once called (their `formerly`): runs stored under these names are theirs.
 RENAMED = {"speed-net": "cifar10-cnn"}

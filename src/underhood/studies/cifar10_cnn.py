@@ -29,7 +29,7 @@ from underhood.report.document import Document, Section
 from underhood.report.facts import duration
 from underhood.studies.learning.mistakes import misread
 from underhood.studies.learning.recipe import curves, network_and_recipe
-from underhood.studies.learning.results import accuracy, diverged, listed, percent, results_table, scaled
+from underhood.studies.learning.results import accuracy, diverged, listed, percent, results_table, scaled, soonest
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -136,17 +136,12 @@ def _lacking(found: Summary) -> str:
 
 def _soonest(group: Group) -> str:
     """After how much training the goal was first met, where the test error was drawn."""
-    times = [found for trial in group.counted if (found := _reached(trial, GOAL)) is not None]
+    first = [soonest(trial, "test_error", lambda error: 1 - error > GOAL) for trial in group.counted]
+    times = [found.seconds for found in first if found is not None]
     if not times:
         return ""
     mean = duration(sum(times) / len(times))
     return f" {percent(GOAL, 0)} was first passed after {mean} of training, mean of {len(times)}."
-
-
-def _reached(trial: StoredTrial, goal: float) -> float | None:
-    """The seconds of training after which more than `goal` was first read right, at the end of an epoch."""
-    seconds, errors = trial.metric("seconds"), trial.metric("test_error")
-    return next((seconds[step] for step, error in errors.items() if 1 - error > goal and step in seconds), None)
 
 
 def points(accuracy: float) -> int:

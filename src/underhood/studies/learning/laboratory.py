@@ -16,7 +16,17 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.lab.study import Grid
 from underhood.report.document import Block, Document, Listed, Section
-from underhood.studies.learning.results import difference, diverged, estimate, listed, loss_and_error, percent, scaled
+from underhood.studies.learning.results import (
+    capital,
+    difference,
+    diverged,
+    estimate,
+    listed,
+    loss_and_error,
+    percent,
+    scaled,
+    told_from,
+)
 from underhood.tables import Column, Table
 
 SOURCE = "CEE 690/ECE 590, Duke University 2021"
@@ -118,7 +128,7 @@ def _listed(results: Results, group: Group, theirs: Sheet | None) -> Listed:
 
 def stepwise(results: Results, sheet: Theirs, before: Callable[[Group], bool]) -> str:
     """Every group's accuracy beside the sheet's, then what each brings over the group that stands `before` it."""
-    said = [f"{_capital(g.label)}: {beside_the_sheet(g, sheet(g))}." for g in results.groups]
+    said = [f"{capital(g.label)}: {beside_the_sheet(g, sheet(g))}." for g in results.groups]
     references = [group for group in results.groups if before(group)]
     if len(references) == 1:
         said += [compared(group.label, group, references[0]) for group in results.groups if not before(group)]
@@ -130,30 +140,17 @@ def stepwise(results: Results, sheet: Theirs, before: Callable[[Group], bool]) -
 def along(results: Results, sheet: Theirs, what: str) -> str:
     """The answer over an axis: where the accuracy is highest, what cannot be told from it, what is surely lower."""
     found = {group.label: summary.mean for group in results.groups if (summary := best(group)) is not None}
-    said = [f"{_capital(g.label)}: {lost(g)}." for g in results.groups if best(g) is None]
+    said = [f"{capital(g.label)}: {lost(g)}." for g in results.groups if best(g) is None]
     if not found:
         return " ".join(said)
     highest = max(found, key=lambda label: found[label])
     top = results[highest]
     said.insert(0, f"Highest with **{highest}**: {beside_the_sheet(top, sheet(top))}.")
-    words: dict[str, list[str]] = {"surely lower": [], "not told from it": [], "with one pair of seeds, lower by": []}
-    for group in results.groups:
-        if group.label == highest or (apart := points(group, top)) is None:
-            continue
-        if apart.low is None or apart.high is None:
-            words["with one pair of seeds, lower by"].append(f"{-apart.mean:.2f} points ({group.label})")
-        elif apart.high < 0:
-            words["surely lower"].append(f"{group.label} ({apart.mean:+.2f} [{apart.low:+.2f}, {apart.high:+.2f}])")
-        else:
-            words["not told from it"].append(group.label)
-    said += [f"{_capital(word)}: {'; '.join(names)}." for word, names in words.items() if names]
+    others = [group for group in results.groups if group.label != highest]
+    said += filter(None, [told_from(top, others, points, "lower", ".2f", " points")])
     if len(found) == 1:
         said.append(f"No other {what} has a number, so none can be called better.")
     return " ".join(said)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def beside_the_sheet(group: Group, sheet: Sheet | None) -> str:
@@ -195,7 +192,7 @@ def compared(what: str, group: Group, reference: Group) -> str:
     found = points(group, reference)
     if found is None:
         return f"No seed finished both with {what} and without it, so there is no difference to take."
-    said = f"{_capital(what)} brings {found.mean:+.2f} points"
+    said = f"{capital(what)} brings {found.mean:+.2f} points"
     if found.low is None or found.high is None:
         return f"{said}; one seed cannot say whether that is luck."
     verdict = "it **helps**" if found.low > 0 else "it **harms**" if found.high < 0 else "**that may be luck**"

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import exp, log
 from typing import Any
 
 from underhood.figures import Figure, lines
-from underhood.lab import Group, Results, Summary
+from underhood.lab import Group, Results, StoredTrial, Summary
 from underhood.report.document import Listed
 from underhood.tables import Column, Table
 
@@ -55,12 +56,78 @@ def scaled(summary: Summary | None, factor: float) -> Summary | None:
     return None if summary is None else Summary.of([factor * value for value in summary.values])
 
 
-def difference(group: Group, reference: Group, metric: str) -> Summary | None:
-    """A value of the group's results less that of the reference's, over the seeds that finished with both."""
-    theirs = {trial.seed: trial.result.get(metric) for trial in reference.counted}
-    pairs = [(trial.result.get(metric), theirs.get(trial.seed)) for trial in group.counted]
-    found = [ours - other for ours, other in pairs if ours is not None and other is not None]
+Value = Callable[[StoredTrial], float | None]  # a number of a trial, where it has it
+
+
+def over_seeds(group: Group, value: Value) -> Summary | None:
+    """A number of the trials that count; None when none has it."""
+    found = [each for trial in group.counted if (each := value(trial)) is not None]
     return Summary.of(found) if found else None
+
+
+def pairs(group: Group, reference: Group, value: Value) -> list[tuple[float, float]]:
+    """A number of the group's and of the reference's, of every seed that has it in both."""
+    theirs = {trial.seed: value(trial) for trial in reference.counted}
+    both = [(value(trial), theirs.get(trial.seed)) for trial in group.counted]
+    return [(ours, other) for ours, other in both if ours is not None and other is not None]
+
+
+def difference(group: Group, reference: Group, metric: str | Value) -> Summary | None:
+    """A value of the group's results less that of the reference's, over the seeds that finished with both."""
+    of: Value = metric if callable(metric) else lambda trial: trial.result.get(metric)
+    found = [ours - other for ours, other in pairs(group, reference, of)]
+    return Summary.of(found) if found else None
+
+
+def ratio(group: Group, reference: Group, value: Value) -> Summary | None:
+    """How many times the reference's a positive value of the group's is, over the same seeds: the geometric mean."""
+    logs = [log(ours / other) for ours, other in pairs(group, reference, value)]
+    if not logs:
+        return None
+    found = Summary.of(logs)
+    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
+    return Summary(exp(found.mean), low, high, found.n, tuple(map(exp, logs)))
+
+
+Apart = Callable[[Group, Group], Summary | None]  # how far a group is from another, seed by seed
+
+
+def told_from(top: Group, others: Sequence[Group], apart: Apart, worse: str, spec: str, unit: str = "") -> str:
+    """Which of the others are surely `worse` ("lower" or "higher") than the best, and which cannot be told from it."""
+    surely, alone = f"surely {worse}", f"with one pair of seeds, {worse} by"
+    words: dict[str, list[str]] = {surely: [], "not told from it": [], alone: []}
+    sign = -1 if worse == "lower" else 1
+    for group in others:
+        found = apart(group, top)
+        if found is None:
+            continue
+        if found.low is None or found.high is None:
+            words[alone].append(f"{sign * found.mean:{spec}}{unit} ({group.label})")
+        elif min(sign * found.low, sign * found.high) > 0:
+            words[surely].append(f"{group.label} ({found.mean:+{spec}} [{found.low:+{spec}}, {found.high:+{spec}}])")
+        else:
+            words["not told from it"].append(group.label)
+    return " ".join(f"{capital(word)}: {'; '.join(names)}." for word, names in words.items() if names)
+
+
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something was first seen: at the end of which epoch, after how many seconds of training."""
+
+    epoch: float
+    seconds: float
+
+
+def soonest(trial: StoredTrial, error: str, met: Callable[[float], bool]) -> Moment | None:
+    """The first evaluation whose error `met` what was asked; None when none did."""
+    epochs, seconds = trial.metric("epoch"), trial.metric("seconds")
+    steps = [step for step, found in trial.metric(error).items() if met(found) and step in seconds]
+    return Moment(epochs[steps[0]], seconds[steps[0]]) if steps else None
 
 
 def listed(what: str, group: Group, ours: Summary | None, source: str = "", note: str = "", **more: Any) -> Listed:
