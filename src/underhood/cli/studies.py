@@ -24,17 +24,19 @@ def studies(*, json: Json = False) -> None:
         underhood studies
         underhood studies --json
     """
-    from underhood.studies import every
-
-    known = every()
     if json:
-        return print_json("studies", studies=[_summary(study) for study in known])
+        from underhood.studies import every
+
+        return print_json("studies", studies=[_summary(study) for study in every()])
+    from underhood.studies.listing import listed
+
+    known = listed()
     width = max(len(study.name) for study in known)
     for theme in dict.fromkeys(study.theme for study in known):
         print(theme)
         for study in known:
             if study.theme == theme:
-                times = ", ".join(f"{name} {scale.time}" for name, scale in study.scales.items() if scale.time)
+                times = ", ".join(f"{name} {time}" for name, time in study.times.items())
                 print(f"  {study.name:<{width}}  {study.title}")
                 print(f"  {'':<{width}}  {times}")
         print()

@@ -68,16 +68,17 @@ ENTRY = Study(
     trial=train,
     base=laboratory.DECAYED,
     axes={"data.augmentation": WAYS},
-    scales=laboratory.scales(
-        quick=Scale(
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale(
             "none, flip, and both; 8 epochs, 2 seeds",
             seeds=2,
             set={"epochs": 8},
             axes={"data.augmentation": [WAYS[0], WAYS[1], WAYS[3]]},
             time="4 min on two cores",
         ),
-        full=Scale("30 epochs, 3 seeds", seeds=3, time="30 min on two cores"),
-    ),
+        "full": Scale("30 epochs, 3 seeds", seeds=3, time="30 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("data.augmentation",),

@@ -119,11 +119,11 @@ ENTRY = Study(
     trial=train,
     base={key: value for key, value in laboratory.AUGMENTED.items() if key != "network.name"},
     axes=_grids(EPOCHS, 30),
-    scales=laboratory.scales(
-        smoke_axes=_grids(2, 2),
-        quick=Scale("8 epochs, 2 seeds", seeds=2, axes=_grids(8, 8), time="4 min on two cores"),
-        full=Scale("35 and 30 epochs, 3 seeds", seeds=3, time="30 min on two cores"),
-    ),
+    scales={
+        "smoke": Scale(axes=_grids(2, 2), time="10 s", **laboratory.SMOKE),
+        "quick": Scale("8 epochs, 2 seeds", seeds=2, axes=_grids(8, 8), time="4 min on two cores"),
+        "full": Scale("35 and 30 epochs, 3 seeds", seeds=3, time="30 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("network", "optimizer.lr", "schedule", "epochs"),

@@ -187,10 +187,11 @@ ENTRY = Study(
     trial=train,
     base=laboratory.SWISH | {"optimizer": laboratory.SGD, "penalty.of": "all"},
     axes=PENALTIES,
-    scales=laboratory.scales(
-        quick=Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="4 min on two cores"),
-        full=Scale("30 epochs, 3 seeds", seeds=3, time="15 min on two cores"),
-    ),
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="4 min on two cores"),
+        "full": Scale("30 epochs, 3 seeds", seeds=3, time="15 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("penalty", "optimizer"),

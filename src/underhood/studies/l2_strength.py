@@ -58,16 +58,17 @@ ENTRY = Study(
     trial=train,
     base=laboratory.SWISH | {"optimizer": laboratory.SGD},
     axes=_axes(*SHEET),
-    scales=laboratory.scales(
-        quick=Scale(
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale(
             "0.01, 0.001 and 0, 8 epochs, 2 seeds",
             seeds=2,
             set={"epochs": 8},
             axes=_axes(0.01, 0.001, 0.0),
             time="4 min on two cores",
         ),
-        full=Scale("30 epochs, 3 seeds", seeds=3, time="25 min on two cores"),
-    ),
+        "full": Scale("30 epochs, 3 seeds", seeds=3, time="25 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("optimizer",),

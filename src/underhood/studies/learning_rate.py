@@ -116,17 +116,17 @@ ENTRY = Study(
     trial=train,
     base=laboratory.SWISH,
     axes=GRIDS,
-    scales=laboratory.scales(
-        smoke_axes=[{"optimizer.lr": [1.0, 0.01]}],
-        quick=Scale(
+    scales={
+        "smoke": Scale(axes=[{"optimizer.lr": [1.0, 0.01]}], time="10 s", **laboratory.SMOKE),
+        "quick": Scale(
             "1, 0.1, 0.01, 0.001, each for 6 epochs, 2 seeds",
             seeds=2,
             set={"epochs": 6},
             axes={"optimizer.lr": [1.0, 0.1, 0.01, 0.001]},
             time="4 min on two cores",
         ),
-        full=Scale("30 to 95 epochs, 3 seeds", seeds=3, time="1 h on two cores"),
-    ),
+        "full": Scale("30 to 95 epochs, 3 seeds", seeds=3, time="1 h on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("optimizer.lr", "epochs"),

@@ -50,10 +50,11 @@ ENTRY = Study(
     trial=train,
     base=laboratory.RECIPE,
     axes={"schedule": ["constant", laboratory.DECAY]},
-    scales=laboratory.scales(
-        quick=Scale("10 epochs, 2 seeds", seeds=2, set={"epochs": 10}, time="2 min on two cores"),
-        full=Scale("30 epochs, 3 seeds", seeds=3, time="10 min on two cores"),
-    ),
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale("10 epochs, 2 seeds", seeds=2, set={"epochs": 10}, time="2 min on two cores"),
+        "full": Scale("30 epochs, 3 seeds", seeds=3, time="10 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("schedule",),

@@ -167,10 +167,11 @@ ENTRY = Study(
     settings=TrainingSettings,
     trial=trial,
     base=laboratory.RECIPE,
-    scales=laboratory.scales(
-        quick=Scale("15 epochs, 2 seeds", seeds=2, set={"epochs": 15}, time="2 min on two cores"),
-        full=Scale("30 epochs, 3 seeds", seeds=3, time="6 min on two cores"),
-    ),
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale("15 epochs, 2 seeds", seeds=2, set={"epochs": 15}, time="2 min on two cores"),
+        "full": Scale("30 epochs, 3 seeds", seeds=3, time="6 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
 )

@@ -53,10 +53,11 @@ ENTRY = Study(
     trial=train,
     base={key: value for key, value in laboratory.NORMALISED.items() if "network" not in key} | {"epochs": 35},
     axes={"network": [{"name": "simple-nn", "batch_norm": True, "activation": phi} for phi in SHEET]},
-    scales=laboratory.scales(
-        quick=Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="3 min on two cores"),
-        full=Scale("35 epochs, 3 seeds", seeds=3, time="20 min on two cores"),
-    ),
+    scales={
+        "smoke": Scale(time="10 s", **laboratory.SMOKE),
+        "quick": Scale("8 epochs, 2 seeds", seeds=2, set={"epochs": 8}, time="3 min on two cores"),
+        "full": Scale("35 epochs, 3 seeds", seeds=3, time="20 min on two cores"),
+    },
     report=report,
     data=lambda settings: settings.data.name,
     compares=("network",),

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from underhood.lab import Group, Results, Scale, Study, Summary
-from underhood.lab.study import Grid
+from underhood.lab import Group, Results, Study, Summary
 from underhood.report.document import Block, Document, Listed, Section
 from underhood.studies.learning.results import (
     capital,
@@ -45,7 +44,11 @@ DECAYED = RECIPE | {"schedule": DECAY}
 AUGMENTED = DECAYED | {"data.augmentation": AUGMENTATION}
 NORMALISED = AUGMENTED | {"network.batch_norm": True}
 SWISH = {key: value for key, value in NORMALISED.items() if key != "schedule"} | {"network.activation": "Swish"}
-SMOKE: dict[str, Any] = {"epochs": 2, "data.train": 256, "data.validation": 64, "data.test": 100, "batch_size": 32}
+SMOKE: dict[str, Any] = {  # the smallest scale, the same for all studies but for its axes
+    "summary": "256 images, 2 epochs",
+    "seeds": 1,
+    "set": {"epochs": 2, "data.train": 256, "data.validation": 64, "data.test": 100, "batch_size": 32},
+}
 
 ASSUMED = (
     "Assumed, because the sheet does not say: SGD with momentum 0.9, batches of 128, 45,000 training and 5,000 "
@@ -69,15 +72,6 @@ class Sheet:
 
 
 Theirs = Callable[[Group], Sheet | None]  # the sheet's figure for a group's settings, where it has one
-
-
-def scales(quick: Scale, full: Scale, smoke_axes: Sequence[Grid] | None = None) -> dict[str, Scale]:
-    """The three scales of a study of the laboratory; the smallest is the same for all but its axes."""
-    return {
-        "smoke": Scale("256 images, 2 epochs", seeds=1, set=SMOKE, axes=smoke_axes, time="10 s"),
-        "quick": quick,
-        "full": full,
-    }
 
 
 def best(group: Group) -> Summary | None:
