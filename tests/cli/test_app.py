@@ -13,7 +13,21 @@ from underhood.cli import app
 from underhood.errors import BadInput, MissingPiece
 
 HEAVY = {"numba", "torch", "vl_convert", "pydantic", "sklearn", "numpy", "jinja2"}
-COMMANDS = [["run"], ["studies"], ["show"], ["report"], ["data"], ["data", "ls"], ["data", "verify"], ["doctor"]]
+COMMANDS = [
+    ["run"],
+    ["runs"],
+    ["runs", "ls"],
+    ["runs", "show"],
+    ["runs", "rm"],
+    ["runs", "export"],
+    ["studies"],
+    ["show"],
+    ["report"],
+    ["data"],
+    ["data", "ls"],
+    ["data", "verify"],
+    ["doctor"],
+]
 
 
 def loaded_by(code: str) -> set[str]:

@@ -64,7 +64,6 @@ def test_seeds_of_a_setting_are_a_group(made):
     assert results["size 2"].summary("error") == Summary.of([9.0])
     assert results.best("error").label == "size 1"
     assert results.best("error", largest=True).label == "size 2"
-    assert results.best("nothing") is None
 
 
 def test_a_curve_has_the_steps_that_all_seeds_have(made):
@@ -74,7 +73,27 @@ def test_a_curve_has_the_steps_that_all_seeds_have(made):
     np.testing.assert_array_equal(curve.steps, [1, 2])
     np.testing.assert_array_equal(curve.mean, [6.0, 5.0])
     assert curve.n == 2
-    assert group.curve("nothing") is None
+
+
+def test_a_mistyped_metric_names_the_nearest(made):
+    results = made((1, 0, {"error": 1.0}, {1: 5.0}), (2, 0, None, {}), (3, 0, {"speed": 1.0}, {})).results
+    assert results["size 3"].summary("error") is None  # another setting of the run has it
+    assert results["size 2"].curve("loss") is None
+    for group in results.groups:
+        with pytest.raises(BadInput, match=r'no trial of this run has the result "eror"; did you mean "error"\?'):
+            group.summary("eror")
+        with pytest.raises(BadInput, match=r'no trial of this run has the metric "los"; did you mean "loss"\?'):
+            group.curve("los")
+    with pytest.raises(BadInput, match='the result "nothing"; there is error, speed'):
+        results.best("nothing")
+
+
+def test_what_a_run_says_of_itself_is_short(made):
+    run = made(*((size, 0, {"error": 1.0}, {}) for size in range(6)))
+    assert repr(run) == "<run made: made at scale smoke, 6 trials, finished>"
+    assert repr(run.results) == "<results of 6 settings: size 0 · size 1 · size 2 · size 3 · and 2 more>"
+    assert repr(run.results.groups[0]) == "<size 0: 1 trial>"
+    assert repr(run.trials[0]) == "<trial t0-0, seed 0: finished>"
 
 
 def test_curves_without_a_common_step_are_no_curve(made):

@@ -22,6 +22,7 @@ from underhood.cli.predict import predict
 from underhood.cli.profile import profile
 from underhood.cli.report import report
 from underhood.cli.run import run
+from underhood.cli.runs import runs
 from underhood.cli.studies import show, studies
 from underhood.cli.trace import trace
 from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, missing_extra
@@ -46,7 +47,7 @@ HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
-    STUDIES: (run, studies, show, report, predict, evaluate),
+    STUDIES: (run, studies, show, report, runs, predict, evaluate),
     INSTRUMENTS: (cost, check, profile, memory, trace),
     HOUSE: (data, doctor),
 }

@@ -3,12 +3,14 @@
     run = open_run("runs/adaptive-optimizers-quick")
     for group in run.results.groups:
         print(group.label, group.summary("test_error"))      # adam 0.0172 [0.0160, 0.0184], n = 3
+    run.results.frame()                                      # a row a trial; frame("metrics"): a row a measurement
     run.load("adam", seed=0).predict("photo.png").classes
 
 A diverged trial is a result, but no number of it enters a mean; a failed one has no number. Both are listed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,7 @@ from underhood.lab.store import RunFolder, TrialFolder, runs_folder
 from underhood.lab.summary import Curve, Summary
 
 if TYPE_CHECKING:
+    from underhood.lab.frames import Library, Of
     from underhood.trained import Trained
     from underhood.training.answers import Answers
 
@@ -46,10 +49,17 @@ class StoredTrial:
         """All settings, nested."""
         return dict(self.spec["settings"])
 
+    def __repr__(self) -> str:
+        return f"<trial {self.id}, seed {self.seed}: {self.state}>"
+
     @cached_property
+    def _read(self) -> tuple[str, dict[str, Any] | None]:
+        return self.folder.read()
+
+    @property
     def damage(self) -> str:
         """What is wrong with its files, in a line; "" where nothing is."""
-        return self.folder.damage()
+        return self._read[0]
 
     @cached_property
     def _status(self) -> dict[str, Any]:
@@ -75,10 +85,10 @@ class StoredTrial:
     def exit_code(self) -> int:
         return int(self._status["exit_code"])
 
-    @cached_property
+    @property
     def stored_result(self) -> dict[str, Any] | None:
         """result.json: values, seconds, machine, versions, codes."""
-        return None if self.damage else self.folder.result()
+        return self._read[1]
 
     @property
     def result(self) -> dict[str, Any]:
@@ -92,7 +102,7 @@ class StoredTrial:
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """What it measured: a dict with "step" a line."""
-        return list(self.folder.metrics())
+        return self.folder.metrics()
 
     def metric(self, name: str) -> dict[int, float]:
         """One metric by step."""
@@ -132,13 +142,18 @@ class StoredTrial:
 class Group:
     """The trials of one setting, one for each seed.
 
-    `values` holds the settings that vary in the run, by dotted key; `label` is made of them.
+    `values` holds the settings that vary in the run, by dotted key; `label` is made of them. Asked for a number that
+    none of `among` has, the trials of the run, a group names the nearest there is; without them it has None to say.
     """
 
     label: str
     values: dict[str, Any]
     settings: dict[str, Any]
     trials: tuple[StoredTrial, ...]
+    among: tuple[StoredTrial, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.label}: {len(self.trials)} trial{'s' * (len(self.trials) != 1)}>"
 
     @property
     def counted(self) -> tuple[StoredTrial, ...]:
@@ -146,17 +161,34 @@ class Group:
         return tuple(trial for trial in self.trials if trial.state == "finished" and not trial.diverged)
 
     def summary(self, metric: str) -> Summary | None:
-        """A value of the results over the seeds; None when no trial that counts has it."""
+        """A value of the results over the seeds; None when no trial that counts has it.
+
+        Raises BadInput for a name that no result of the run has.
+        """
         values = [trial.result[metric] for trial in self.counted if trial.result.get(metric) is not None]
+        if not values:
+            _check_known(metric, (trial.result for trial in self.among), "result")
         return Summary.of([float(value) for value in values]) if values else None
 
     def curve(self, metric: str) -> Curve | None:
-        """A metric against the steps at which all trials that count measured it; None when there are none."""
+        """A metric against the steps at which all trials that count measured it; None when there are none.
+
+        Raises BadInput for a name that no trial of the run measured.
+        """
         series = [found for trial in self.counted if (found := trial.metric(metric))]
+        if not series:
+            _check_known(metric, (line for trial in self.among for line in trial.metrics), "metric")
         steps = sorted(set(series[0]).intersection(*series[1:])) if series else []
         if not steps:
             return None
         return Curve.of(steps, [[each[step] for step in steps] for each in series])
+
+
+def _check_known(name: str, dicts: Iterable[dict[str, Any]], kind: str) -> None:
+    """BadInput for a name that none of the dicts has, where they have others."""
+    known = set[str]().union(*dicts) - {"step"}
+    if known and name not in known:
+        raise BadInput(f'no trial of this run has the {kind} "{name}"; {nearest(name, sorted(known))}')
 
 
 @dataclass(frozen=True)
@@ -164,6 +196,11 @@ class Results:
     """The groups of a run in the order of its plan, and the trials that are no numbers."""
 
     groups: tuple[Group, ...]
+
+    def __repr__(self) -> str:
+        labels = " · ".join(group.label for group in self.groups[:4])
+        more = f" · and {len(self.groups) - 4} more" if len(self.groups) > 4 else ""
+        return f"<results of {len(self.groups)} setting{'s' * (len(self.groups) != 1)}: {labels}{more}>"
 
     @property
     def trials(self) -> tuple[StoredTrial, ...]:
@@ -193,6 +230,16 @@ class Results:
                 return group
         raise KeyError(f'no setting "{label}"; {nearest(label, [group.label for group in self.groups])}')
 
+    def frame(self, of: "Of" = "trials", library: "Library | None" = None) -> Any:
+        """A row a trial, with its settings and the values of its result, or `of="metrics"`, a row a measurement.
+
+        A frame of pandas or polars, the first that is installed, or a dict of arrays ("arrays"); frames.py has the
+        columns.
+        """
+        from underhood.lab.frames import frame
+
+        return frame(self, of, library)
+
     def best(self, metric: str, *, largest: bool = False) -> Group | None:
         """The group whose mean is smallest, or largest; None when no group has the metric."""
         means = [(found.mean, group) for group in self.groups if (found := group.summary(metric)) is not None]
@@ -206,6 +253,9 @@ class Run:
 
     folder: RunFolder
     facts: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<run {self.name}: {self.study} at scale {self.scale}, {len(self.facts['plan'])} trials, {self.state}>"
 
     @property
     def path(self) -> Path:
@@ -263,7 +313,9 @@ class Run:
         settings = [trials[0].settings for trials in members.values()]
         values = varying(settings)
         groups = zip(labels(values), values, settings, members.values(), strict=True)
-        return Results(tuple(Group(label, value, each, tuple(trials)) for label, value, each, trials in groups))
+        return Results(
+            tuple(Group(label, value, each, tuple(trials), self.trials) for label, value, each, trials in groups)
+        )
 
     def trial(self, setting: Setting = None, seed: int | None = None) -> StoredTrial:
         """One trial, by its setting and seed (choosing.py).
@@ -286,14 +338,21 @@ class Run:
 
 def open_run(run: str | Path, runs: Path | None = None) -> Run:
     """A run by its folder, or by its name in the folder of runs."""
-    paths = [Path(run), runs_folder(runs) / run]
-    for path in paths:
-        facts = RunFolder(path).read()
-        if facts is not None:
-            return Run(RunFolder(path), facts)
-    known = [each.name for each in list_runs(runs)]
+    folder = RunFolder(run_path(run, runs))
+    facts = folder.read()
+    assert facts is not None
+    return Run(folder, facts)
+
+
+def run_path(run: str | Path, runs: Path | None = None) -> Path:
+    """The folder of a run, by that folder or by its name; BadInput names the nearest of those there are."""
+    home = runs_folder(runs)
+    for path in (Path(run), home / run):
+        if str(run) and (path / "run.json").is_file():
+            return path
+    known = [path.parent.name for path in sorted(home.glob("*/run.json"))]
     hint = nearest(str(run), known) if known else "there are none yet"
-    raise BadInput(f'no run "{run}" in {runs_folder(runs)}; {hint}')
+    raise BadInput(f'no run "{run}" in {home}; {hint}')
 
 
 def list_runs(runs: Path | None = None) -> list[Run]:

@@ -18,10 +18,11 @@ files are damaged counts as interrupted, and is run again by the next run.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType, NoneType
 from typing import Any, get_args
 
 from underhood.errors import BadInput
@@ -30,20 +31,33 @@ from underhood.lab.files import NewerStoreError, is_locked, locked, read_json, r
 from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
-RUN_HAS = (
-    "study",
-    "file",
-    "scale",
-    "command",
-    "state",
-    "exit_code",
-    "began",
-    "warnings",
-    "machine",
-    "versions",
-    "plan",
-    "trials",
-)
+ANEW = "run the study again to write it anew"
+Shape = Mapping[str, type | tuple[type, ...]]
+NUMBER = (int, float)
+TEXT_OR_NONE = (str, NoneType)
+
+# What the fields of each file are, so that one of another shape is told, and not met in the middle of a report.
+RUN: Shape = {
+    "study": str,
+    "file": TEXT_OR_NONE,
+    "scale": str,
+    "command": str,
+    "state": str,
+    "exit_code": (int, NoneType),
+    "began": str,
+    "warnings": list,
+    "machine": dict,
+    "versions": dict,
+    "plan": list,
+    "trials": dict,
+}
+SPEC: Shape = {"id": str, "group": str, "seed": int, "settings": dict}
+IDENTITY: Shape = {"settings": dict}
+STATE: Shape = {"state": str}
+STATE_MAY_HAVE: Shape = {"reason": str, "seconds": NUMBER, "attempt": int, "exit_code": int, "memory": dict}
+RESULT: Shape = {"values": dict}
+RESULT_MAY_HAVE: Shape = {"metrics": dict, "seconds": NUMBER, "machine": dict, "versions": dict, "codes": list}
+IDENTITY_MAY_HAVE: Shape = {"codes": list, "versions": dict, "begun": str}
 
 
 def runs_folder(runs: Path | None = None) -> Path:
@@ -84,18 +98,18 @@ class TrialFolder:
 
     def identity(self) -> dict[str, Any] | None:
         """trial.json, None before the trial was first begun."""
-        return _read(self.path / "trial.json")
+        return _read(self.path / "trial.json", IDENTITY, IDENTITY_MAY_HAVE)
 
     def result(self) -> dict[str, Any] | None:
         """result.json, None while the trial isn't finished."""
-        return _read(self.path / "result.json")
+        return _read(self.path / "result.json", RESULT, RESULT_MAY_HAVE)
 
     def status(self) -> dict[str, Any]:
         """state.json as it holds now: a trial whose worker is gone is not running, whatever was last written.
 
         A state that cannot be read is none; finished is a trial that has its result, and no other.
         """
-        found = _unless_damaged(self.path / "state.json") or {}
+        found = _unless_damaged(self.path / "state.json", STATE, STATE_MAY_HAVE) or {}
         state = found.get("state", "waiting")
         if (self.path / "result.json").exists():
             state = "finished"
@@ -107,20 +121,24 @@ class TrialFolder:
 
     def damage(self) -> str:
         """What is wrong with the trial's files, in a line; "" where nothing is."""
+        return self.read()[0]
+
+    def read(self) -> tuple[str, dict[str, Any] | None]:
+        """What is wrong with the trial's files, "" where nothing is, and its result: None if unfinished or damaged."""
         try:
-            _read(self.path / "trial.json")
+            self.identity()
             result = self.result()
         except NewerStoreError:
             raise
         except BadInput as error:
-            return str(error)
+            return str(error), None
         kept = (result or {}).get("metrics")
         if kept is not None and kept != _digest(self.metrics_file):
-            return f"{self.metrics_file}: is not what it was when the trial finished"
-        return ""
+            return f"{self.metrics_file}: is not what it was when the trial finished", None
+        return "", result
 
-    def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of metrics.jsonl."""
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; BadInput names one that is none."""
         return read_lines(self.metrics_file)
 
     def log_tail(self, lines: int = LOG_TAIL) -> str:
@@ -184,11 +202,14 @@ class RunFolder:
 
     def read(self) -> dict[str, Any] | None:
         """run.json, None before the run was first begun; BadInput where it is damaged."""
-        facts = _read(self.path / "run.json")
-        if facts is not None and (lacking := [key for key in RUN_HAS if key not in facts]):
-            raise BadInput(
-                f"{self.path / 'run.json'}: lacks {', '.join(lacking)}; run the study again to write it anew"
-            )
+        path = self.path / "run.json"
+        facts = _read(path, RUN)
+        if facts is None:
+            return None
+        for trial in facts["plan"]:
+            if not (isinstance(trial, str) and Path(trial).name == trial and trial not in ("", "..")):
+                raise BadInput(f"{path}: plan: {trial!r} is no trial's id; {ANEW}")
+            _check_shape(path, f"trials.{trial}: ", facts["trials"].get(trial), SPEC)
         return facts
 
     def read_if_whole(self) -> dict[str, Any] | None:
@@ -210,17 +231,30 @@ def _digest(path: Path) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _unless_damaged(path: Path) -> dict[str, Any] | None:
+def _unless_damaged(path: Path, has: Shape, may_have: Shape) -> dict[str, Any] | None:
     try:
-        return _read(path)
+        return _read(path, has, may_have)
     except NewerStoreError:
         raise
     except BadInput:
         return None
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, has: Shape, may_have: Shape = MappingProxyType({})) -> dict[str, Any] | None:
+    """A file of the store, None where it is not there; BadInput where it is damaged, or has not these fields."""
     try:
-        return read_json(path)
+        found = read_json(path)
     except FileNotFoundError:
         return None
+    _check_shape(path, "", found, has, may_have)
+    return found
+
+
+def _check_shape(path: Path, where: str, found: Any, has: Shape, may_have: Shape = MappingProxyType({})) -> None:
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: {where}lacks; {ANEW}")
+    if lacking := [key for key in has if key not in found]:
+        raise BadInput(f"{path}: {where}lacks {', '.join(lacking)}; {ANEW}")
+    for key, kind in (*has.items(), *may_have.items()):
+        if key in found and (not isinstance(found[key], kind) or (isinstance(found[key], bool) and kind is not bool)):
+            raise BadInput(f"{path}: {where}{key} is {str(found[key])[:40]!r}, of another kind; {ANEW}")

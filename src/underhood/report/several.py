@@ -24,8 +24,12 @@ LONGEST = 60  # letters of a label before a heading
 
 
 def document_of(study: Study, results: Results) -> Document:
-    """What the study reports of the results, in a part for every value of what it does not compare."""
-    finished = Results(tuple(g for g in results.groups if g.counted or (study.diverged and _diverged(g))))
+    """What the study reports of the results, in a part for every value of what it does not compare.
+
+    A report may ask for what some runs of its study have and this one has not: its groups answer None then.
+    """
+    groups = [replace(group, among=()) for group in results.groups]
+    finished = Results(tuple(g for g in groups if g.counted or (study.diverged and _diverged(g))))
     if not any(group.counted for group in finished.groups):
         return Document(study.title, study.question, DIVERGED if results.diverged else UNFINISHED)
     keys = [] if study.compares is None else apart(results, study.compares)
