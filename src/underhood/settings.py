@@ -37,6 +37,10 @@ from underhood.values import read_value, toml_or_none
 
 S = TypeVar("S", bound="Settings")
 
+# Of a setting that stands in a user's file: where the file lies, which is no part of a trial's id, and what it holds.
+LOCATED = frozenset({"source_file"})
+DIGESTS = frozenset({"source_sha256"})
+
 
 class Settings(BaseModel):
     """A frozen model. Three rules on top of pydantic's:
@@ -120,9 +124,11 @@ class Layer:
 
     def over(self, below: "Layer", models: Sequence[type[BaseModel]] = ()) -> "Layer":
         """Both, with `below` giving way where they meet; `models` are those that the values are of."""
+        replaced = {path for path in self.locations if not isinstance(_at(self.values, path), dict)}
+        kept = {key: at for key, at in below.locations.items() if not any(key[: len(p)] == p for p in replaced)}
         return Layer(
             _merged(below.values, self.values, models),
-            below.locations | self.locations,
+            kept | self.locations,
             below.mistakes + self.mistakes,
         )
 
@@ -133,6 +139,12 @@ class Layer:
                 return self.locations[path[:length]]
         within = (location for key, location in self.locations.items() if key[: len(path)] == path)
         return next(within, "")
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        values = values[key] if isinstance(values, dict) else None
+    return values
 
 
 def _merged(below: Any, above: Any, models: Sequence[type[BaseModel]]) -> Any:
@@ -378,4 +390,4 @@ def non_default(settings: BaseModel) -> dict[str, Any]:
         if not info.is_required() and value == info.get_default(call_default_factory=True, validated_data={}):
             continue
         differing[name] = non_default(value) if isinstance(value, BaseModel) else dumped[name]
-    return differing | {name: dumped[name] for name in settings.model_extra or {}}
+    return differing | {name: dumped[name] for name in settings.model_extra or {} if name not in LOCATED}

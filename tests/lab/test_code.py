@@ -24,6 +24,7 @@ def trial(settings, seed, context):
 
 class Network(Settings):
     name: str = "mlp"
+    source_file: str = ""
 
 
 class Trial(Settings):
@@ -173,7 +174,7 @@ def test_of_the_back_ends_only_the_one_in_use_counts(tmp_path, monkeypatch):
 
 def test_a_users_network_counts(tmp_path):
     net = tmp_path / "net.py"
-    spec = TrialSpec("underhood.lab.trial:resolve", Trial(network=f"{net}:Net"), 0)
+    spec = TrialSpec("underhood.lab.trial:resolve", Trial(network={"name": "net.py:Net", "source_file": str(net)}), 0)
     net.write_text("class Net: a = 1\n")
     before = code_fingerprint(spec)
     net.write_text("class Net: a = 22\n")

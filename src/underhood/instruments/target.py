@@ -3,7 +3,7 @@
     vgg16                        a page of underhood.networks
     net.py:Network               a class in a file, built with --args
     net.py:build()               a function that returns the network (the brackets may go)
-    net.py                       the only torch.nn.Module class that the file defines
+    net.py                       the only torch.nn.Module class that the file defines, else its only function of `nn`
     package.module:Class         the same from an installed package
 
 A class or function whose first argument is called `nn` is a page like ours and builds on either back end.
@@ -12,11 +12,9 @@ A class or function whose first argument is called `nn` is a page like ours and 
 import ast
 import inspect
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 from underhood.errors import BadInput, nearest
 from underhood.instruments.pytorch import load_torch
 from underhood.networks import NETWORKS
+from underhood.python_files import Neighbours, load
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,23 @@ class Target:
     input: tuple[int, ...] | None = None
     pages: bool = False
     built: Any = None
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes a network: called with an `nn` first where it is a page, without one where it is PyTorch's alone."""
+
+    name: str
+    make: Callable[..., Any]
+    pages: bool
+
+    def __call__(self, nn: Any, **arguments: Any) -> Any:
+        return self.make(nn, **arguments) if self.pages else self.make(**arguments)
+
+    @property
+    def parameters(self) -> tuple[inspect.Parameter, ...]:
+        """What it takes beside the `nn`; nothing is known of a callable without a signature."""
+        return tuple(_parameters(self.make).values())[1 if self.pages else 0 :]
 
 
 def resolve(what: Any, arguments: Mapping[str, Any] | None = None) -> Target:
@@ -93,16 +109,44 @@ def short(error: BaseException) -> str:
 
 def is_place(what: str) -> bool:
     """Whether a text names a file or a module rather than something of ours."""
-    location, _, attribute = what.partition(":")
-    return bool(attribute) or location.endswith(".py") or Path(location).is_file()
+    location, attribute = place(what)
+    return bool(attribute) or is_file(location)
 
 
-def locate(what: str) -> tuple[Any, str, ModuleType]:
-    """What `FILE.py:thing` or `package.module:thing` is, its name in full, and the module that it stands in."""
-    location, _, attribute = what.partition(":")
-    home = load_file(Path(location)) if location.endswith(".py") or Path(location).is_file() else _import(location)
-    name = attribute.removesuffix("()") or _only_network(home, location)
+def locate(what: str, neighbours: Neighbours | None = None) -> tuple[Any, str, ModuleType]:
+    """What `FILE.py:thing` or `package.module:thing` is, its name in full, and the module that it stands in.
+
+    A file imports what lies beside it as `neighbours`, if these are handed in.
+    """
+    location, attribute = place(what)
+    home = load(Path(location), neighbours) if is_file(location) else _import(location)
+    name = attribute or _only_network(home, location)
+    if is_file(location):
+        _check_one_meaning(Path(location), name)
     return _attribute(home, location, name), f"{location}:{name}", home
+
+
+def place(what: str) -> tuple[str, str]:
+    """The file or module of a text, and the name of what is meant in it; a path may hold colons of its own."""
+    before, colon, after = what.rpartition(":")
+    if not colon or is_file(what):
+        return what, ""
+    return before, after.removesuffix("()")
+
+
+def is_file(location: str) -> bool:
+    return location.endswith(".py") or Path(location).is_file()
+
+
+def maker(thing: Any, name: str) -> Maker:
+    """The class or function `thing` as what makes a network; BadInput where it is neither, or built already."""
+    torch = sys.modules.get("torch")  # where it is not loaded, nothing is of it
+    if torch is not None and isinstance(thing, torch.nn.Module):
+        raise BadInput(f"{name} is built already: name its class, or a function that builds it")
+    _not_of_the_engine(thing, name)
+    if not callable(thing):
+        raise BadInput(f"{name} is a {type(thing).__name__}, not a network or something that builds one")
+    return Maker(name, thing, next(iter(_parameters(thing)), "") == "nn")
 
 
 def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
@@ -127,17 +171,18 @@ def _value(text: str) -> Any:
 
 
 def _from_object(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
-    nn = load_torch().nn
-    if isinstance(thing, nn.Module):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(thing, torch.nn.Module):
         if arguments:
             raise BadInput(f"{name} is built already: --args would change nothing")
         return Target(name, lambda _: thing, built=thing)
+    made = maker(thing, name)
+    return Target(name, _checked(name, thing, arguments, made.pages), pages=made.pages)
+
+
+def _not_of_the_engine(thing: Any, name: str) -> None:
     if any(base.__module__.startswith("underhood.engine") for base in type(thing).__mro__):
         raise BadInput(f"{name} is a module of the engine: give a function of `nn` that builds it on either back end")
-    if not callable(thing):
-        raise BadInput(f"{name} is a {type(thing).__name__}, not a network or something that builds one")
-    pages = next(iter(_parameters(thing)), "") == "nn"
-    return Target(name, _checked(name, thing, arguments, pages), pages=pages)
 
 
 def _checked(name: str, make: Any, arguments: dict[str, Any], pages: bool) -> Callable[[Any], Any]:
@@ -161,36 +206,6 @@ def _parameters(make: Any) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def load_file(path: Path) -> ModuleType:
-    """The file as a module; its folder is importable while it loads, as when Python runs it."""
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file")
-    name = f"underhood_file_{path.stem}"
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"{path} is not a Python file")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise BadInput(f"{_where(path, error)}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _where(path: Path, error: Exception) -> str:
-    """file:line of the last frame of the traceback that stands in the user's file."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f"{path}:{error.lineno}"
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == path.name]
-    return f"{path}:{lines[-1]}" if lines else str(path)
-
-
 def _import(location: str) -> ModuleType:
     try:
         return import_module(location)
@@ -208,14 +223,25 @@ def _attribute(home: ModuleType, location: str, name: str) -> Any:
     return thing
 
 
+def _check_one_meaning(path: Path, name: str) -> None:
+    """Refuse a name that a class and a function of the file share: Python takes the later, the user may not."""
+    there = [node for node in ast.parse(path.read_bytes()).body if getattr(node, "name", "") == name]
+    classes = [node.lineno for node in there if isinstance(node, ast.ClassDef)]
+    functions = [node.lineno for node in there if isinstance(node, ast.FunctionDef)]
+    if classes and functions:
+        raise BadInput(
+            f"{path}: {name} is a class (line {classes[-1]}) and a function (line {functions[-1]}); rename one of them"
+        )
+
+
 def _only_network(home: ModuleType, location: str) -> str:
-    base = load_torch().nn.Module
+    torch = sys.modules.get("torch")
+    own = {name: thing for name, thing in vars(home).items() if getattr(thing, "__module__", "") == home.__name__}
     names = [
-        name
-        for name, thing in vars(home).items()
-        if isinstance(thing, type) and issubclass(thing, base) and thing.__module__ == home.__name__
+        name for name, thing in own.items() if torch and isinstance(thing, type) and issubclass(thing, torch.nn.Module)
     ]
+    names = names or [name for name, thing in own.items() if callable(thing) and "nn" in [*_parameters(thing)][:1]]
     if len(names) == 1:
         return names[0]
-    found = f"it defines {', '.join(names)}" if names else "it defines no torch.nn.Module"
+    found = f"it defines {', '.join(names)}" if names else "it defines no torch.nn.Module and no function of nn"
     raise BadInput(f"{location}: say which network, as {location}:Class; {found}")

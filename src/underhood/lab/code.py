@@ -65,9 +65,9 @@ def _digest(parts: Iterable[str]) -> str:
 def _starts(spec: TrialSpec) -> Iterator[Path]:
     """The trial's own file, then the pages that its settings name."""
     own = spec.file or _file(spec.function.partition(":")[0], PACKAGE.parent)
-    network = _setting(spec, "network.name")
+    network = _network_page(_setting(spec, "network.name"), _setting(spec, "network.source_file"))
     backend = BACKEND_PAGES / f"{_setting(spec, 'backend')}.py"
-    for path in (own, _network_page(network), backend):
+    for path in (own, network, backend):
         if path is not None and path.is_file():  # another package's trial: its sources aren't ours to follow
             yield path.resolve()
 
@@ -79,8 +79,8 @@ def _setting(spec: TrialSpec, key: str) -> str:
         return ""
 
 
-def _network_page(name: str) -> Path | None:
-    """The page of a network by its registry name, or the user's file in "net.py:Class"."""
+def _network_page(name: str, file: str) -> Path | None:
+    """The page of a network by its registry name, or the user's file that it stands in."""
     from underhood.networks import NETWORKS
 
     if name in NETWORKS:
@@ -88,7 +88,7 @@ def _network_page(name: str) -> Path | None:
         while isinstance(build, partial):
             build = build.func
         return Path(inspect.getfile(build))
-    return Path(name.rpartition(":")[0] or name) if ".py" in name else None
+    return Path(file) if file else None
 
 
 def closure(starts: Iterable[Path], function: str = "") -> set[Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from underhood.errors import BadInput, nearest
-from underhood.lab import fitting, tuning
+from underhood.lab import fitting, own_networks, tuning
 from underhood.lab.code import fingerprints
 from underhood.lab.executors import Executor
 from underhood.lab.executors.local import IN_WORKER, LocalPool
@@ -42,6 +42,7 @@ from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Given, Study, plan
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, WhenFull, now
+from underhood.settings import LOCATED
 from underhood.sizes import parse_size, size_text
 from underhood.training.tune import Tuning
 from underhood.values import write_value
@@ -212,6 +213,8 @@ class _Coordinator:
         ]
         self.at_once = max(1, min(self.parallel, len(self.specs) - len(finished)))
         self._predict([spec for spec in self.specs if spec.id not in finished])
+        self.warnings += own_networks.changed(self.specs, self.folder.read_if_whole())
+        own_networks.keep(self.specs, self.folder.path)
         self.began = now()
         self._write("running")  # the plan stands before the first trial does
         settings = {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs}
@@ -397,5 +400,5 @@ def _trials(ids: set[str]) -> str:
 def _defaults_changed(then: Any, today: Any) -> bool:
     """Whether a setting that both know has another value now, though the id, made of non-defaults, is the same."""
     if isinstance(then, dict) and isinstance(today, dict):
-        return any(_defaults_changed(then[key], today[key]) for key in then.keys() & today.keys())
+        return any(_defaults_changed(then[key], today[key]) for key in then.keys() & today.keys() - LOCATED)
     return line_of(then) != line_of(today)

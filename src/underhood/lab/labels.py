@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from underhood.lab.trial import TrialSpec
-from underhood.settings import flattened
+from underhood.settings import DIGESTS, LOCATED, flattened
 
 
 def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -16,7 +16,11 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     flat = [flattened(each) for each in settings]
     keys = dict.fromkeys(key for each in flat for key in each)
     differing = [key for key in keys if any(each.get(key) != flat[0].get(key) for each in flat)]
-    return [{key: each.get(key) for key in differing} for each in flat]
+    plain = [key for key in differing if key.rpartition(".")[2] not in LOCATED | DIGESTS]
+    for told in (plain, [key for key in differing if key.rpartition(".")[2] not in DIGESTS]):
+        if len({_plain([each.get(key) for key in told]) for each in flat}) == len(flat):
+            break  # where a file lies tells two apart that are called the same, and nothing else does
+    return [{key: each.get(key) for key in told} for each in flat]
 
 
 def labels(values: Sequence[Mapping[str, Any]], alone: str = "all") -> list[str]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from underhood.errors import BadInput, nearest
+from underhood.lab import own_networks
 from underhood.lab.trial import TrialSpec, is_importable
 from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words
 from underhood.trials import Trial
@@ -136,7 +137,9 @@ def plan(
     specs = (
         TrialSpec.of(study.trial, each, seed, content[study.data(each)]) for seed in range(count) for each in settings
     )
-    return list({spec.id: spec for spec in specs}.values())
+    planned = list({spec.id: spec for spec in specs}.values())
+    own_networks.check(planned, data)
+    return planned
 
 
 def settings_of(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from underhood.errors import BadInput, MissingPiece, UnderhoodError
-from underhood.lab import checkpoints
+from underhood.lab import checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
@@ -137,7 +137,7 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     pin_threads(spec.threads)
     resume = recorder.begin()
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
-    for event in trial(spec.settings, spec.seed, context):
+    for event in trial(own_networks.at_hand(spec.settings, task.folder.parents[1]), spec.seed, context):
         if isinstance(event, Result):
             return event
         recorder.record(event)

@@ -32,7 +32,7 @@ from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import train
 from underhood.training.network_file import file_of
 from underhood.training.pipeline import Parts
-from underhood.training.settings import NetworkSettings, OptimizerSettings, TrainingSettings
+from underhood.training.settings import IN_A_FILE, NetworkSettings, OptimizerSettings, TrainingSettings
 from underhood.trials import Context, Event
 
 Array = np.ndarray
@@ -240,10 +240,12 @@ def _equations(results: Results) -> Iterator[Equation]:
 
 
 def _structure(group: Group) -> tuple[str, str]:
-    """The sizes of the network's layers, 784–512–10, and its activation."""
+    """The sizes of the network's layers, 784–512–10, and its activation, as far as its settings tell them."""
     network = group.settings["network"]
-    known = inspect.signature(Network.entries()[network["name"]]).parameters
-    own = {name: parameter.default for name, parameter in known.items()} | network
+    own: dict[str, Any] = {}
+    if not IN_A_FILE.issubset(network):
+        known = inspect.signature(Network.entries()[network["name"]]).parameters
+        own = {name: parameter.default for name, parameter in known.items()} | network
     inputs, classes = SIZES.get(group.settings["data"]["name"], ("inputs", "classes"))
     sizes = [inputs, *own["hidden"], classes] if "hidden" in own else [inputs, "…", classes]
     return "–".join(map(str, sizes)), str(own.get("activation", "its own activations"))

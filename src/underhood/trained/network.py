@@ -24,6 +24,7 @@ from underhood.training.backends import Backend, backend_of
 from underhood.training.backends.settings import ENGINE_HAS, BackendSettings
 from underhood.training.inference import answer, evaluate, examine
 from underhood.training.network_file import NetworkFile
+from underhood.training.own_network import COPY, DIGEST, built, changed, maker_of
 from underhood.training.pipeline import EVALUATION_BATCH
 from underhood.training.preprocessing import Preprocessing
 
@@ -37,6 +38,7 @@ class Trained:
     def __init__(self, file: NetworkFile, backend: BackendName | None = None, source: str = "") -> None:
         self.file, self.source = file, source
         chosen, self.notes = _chosen(file.settings, backend)
+        self.notes += filter(None, [changed(file.settings["network"])])
         self.back: Backend = backend_of(chosen)
         self.network = _with_weights(file, self.back, source)
         self.at_once = int(file.settings.get("evaluation_batch", EVALUATION_BATCH))  # as its trial did: to the last bit
@@ -118,7 +120,11 @@ class Trained:
 
 
 def load(path: str | Path, backend: BackendName | None = None) -> Trained:
-    """The network in a file that a trial left, `artefacts/model.safetensors`; it needs nothing beside it."""
+    """The network in a file that a trial left, `artefacts/model.safetensors`; it needs nothing beside it.
+
+    But for a network of the user's own: its Python file is taken from where it was, or as it was from the folder
+    `network` beside the weights.
+    """
     return Trained(NetworkFile.read(Path(path)), backend, str(path))
 
 
@@ -151,11 +157,17 @@ def _has_cuda() -> bool:
 
 def _with_weights(file: NetworkFile, back: Backend, source: str) -> Any:
     """The network as the back end builds it, with the file's weights."""
-    if file.network not in NETWORKS:
+    network = file.settings["network"] | {"name": file.network}
+    if DIGEST not in network and file.network not in NETWORKS:
         known = nearest(file.network, list(NETWORKS))
         raise BadInput(f'{source}: its network "{file.network}" is none of those here; {known}')
+    made = maker_of(network, Path(source).parent / COPY)
+    if not made.pages and back.name != "torch":
+        raise BadInput(f"{source}: {made.name} takes no `nn`, so PyTorch alone computes it; ask with backend torch")
     try:
-        net = back.prepare(NETWORKS[file.network].build(back.nn, **file.arguments))
+        own = DIGEST in network
+        net = built(made, file.arguments, back, file.preprocessing.shape) if own else made(back.nn, **file.arguments)
+        net = back.prepare(net)
         net.load_state_dict({name: back.exactly(values) for name, values in file.weights.items()})
     except MissingPiece:
         raise

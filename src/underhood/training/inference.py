@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from underhood.networks import NETWORKS
 from underhood.training.answers import Tally
 from underhood.training.backends import Backend
+from underhood.training.own_network import built
 from underhood.training.pipeline import EVALUATION_BATCH, Part, Parts
 from underhood.training.settings import TrainingSettings
 
@@ -24,18 +24,19 @@ def arguments_of(settings: TrainingSettings, parts: Parts, network: Callable[...
 
     Its inputs, channels and classes are taken from the data where it asks for them.
     """
-    make = network or NETWORKS[settings.network.name].build
+    takes = list(signature(network).parameters) if network else [p.name for p in settings.network.maker().parameters]
     shape = parts.preprocessing.shape
     fits = {"inputs": int(np.prod(shape)), "channels": shape[0], "classes": len(parts.classes)}
-    takes = signature(make).parameters  # it may be a partial, which has no annotations
     from_data = {name: value for name, value in fits.items() if name in takes}
     return from_data | ({} if network else settings.network.arguments)
 
 
 def build(settings: TrainingSettings, back: Backend, parts: Parts, network: Callable[..., Any] | None = None) -> Any:
     """The network that the settings name, or that `network` makes of an `nn` without them."""
-    make = network or NETWORKS[settings.network.name].build
-    return make(back.nn, **arguments_of(settings, parts, network))
+    arguments = arguments_of(settings, parts, network)
+    if network or not settings.network.own:
+        return (network or settings.network.maker())(back.nn, **arguments)
+    return built(settings.network.maker(), arguments, back, parts.preprocessing.shape)
 
 
 def answer(net: Any, back: Backend, flips: str, x: Any) -> Any:

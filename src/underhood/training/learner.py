@@ -15,11 +15,13 @@ import numpy as np
 from underhood.data.streams import stream
 from underhood.training.averaging import Average
 from underhood.training.backends import Backend, backend_of
+from underhood.training.backends.settings import BackendSettings
 from underhood.training.gradients import Gradients
 from underhood.training.inference import answer, arguments_of, build, examine
 from underhood.training.initial import initialise
 from underhood.training.network_file import file_of
-from underhood.training.pipeline import Parts
+from underhood.training.own_network import check
+from underhood.training.pipeline import Parts, read
 from underhood.training.settings import TrainingSettings
 
 Array = np.ndarray
@@ -97,6 +99,7 @@ class NetworkLearner(Learner):
         self.settings, self.seed, self.parts = settings, seed, parts
         self.made_by = network
         self.back = backend_of(settings)
+        self.back.draw_from(stream("init", seed, name="network"))  # what a constructor draws, and initialise leaves
         self.net = self.back.prepare(build(settings, self.back, parts, network))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
@@ -227,3 +230,22 @@ def _loss(net: Any, back: Backend, smoothing: float, x: Any, t: Any) -> tuple[An
     """Mean loss of some images, and their logits, tensors of tensors."""
     logits = back.forward(net, x)
     return back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
+
+
+def try_out(settings: TrainingSettings, root: Path | None) -> None:
+    """Build the user's own network once and ask it as a training will; BadInput says why it cannot be trained.
+
+    It is tried on the processor in single or double precision, whatever it will be trained in.
+    """
+    parts = read(settings.data, root, 0, settings.dtype)
+    back = backend_of(BackendSettings(backend=settings.backend, precision=settings.dtype))
+    images, size = len(parts.train), settings.batch_size
+    last = images % size or min(size, images)
+    least = min(last, size) * settings.data.repeats
+    how = f"{images:,} images in batches of {size}"
+    if settings.accumulate > 1:
+        least = max(1, least // settings.accumulate)
+        how += f", {settings.accumulate} passes each"
+    arguments = arguments_of(settings, parts)
+    about = {"shape": parts.preprocessing.shape, "classes": len(parts.classes), "least": least, "how": how}
+    check(settings.network.maker(), arguments, back, about)

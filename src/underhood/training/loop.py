@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from underhood.training import histograms
+from underhood import python_files
+from underhood.training import histograms, own_network
 from underhood.training.answers import FILE as TEST
 from underhood.training.answers import Tally
 from underhood.training.inference import evaluate
@@ -127,6 +128,7 @@ def train(
         run.restore(context.resume)
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result
         if run.progress.step == 0:
+            yield from _source(run)
             yield from _histograms(run)
         while not run.over:
             yield from _epoch(run)
@@ -134,6 +136,18 @@ def train(
                 yield run.checkpoint()
                 return
         yield from _end(run)
+
+
+def _source(run: _Trial) -> Iterator[Event]:
+    """The file of a network of the user's own, and what it imports from beside it, kept with the trial."""
+    if run.settings.network.own:
+        path = own_network.where(run.settings.network.model_dump())
+        for name, text in python_files.texts(path).items():
+            yield Artefact(f"{own_network.COPY}/{name}", partial(_write, text))
+
+
+def _write(text: bytes, path: Path) -> None:
+    path.write_bytes(text)
 
 
 def _epoch(run: _Trial) -> Iterator[Event]:

@@ -4,7 +4,8 @@
         tensors    the state_dict, with PyTorch's names
         metadata   {"underhood": JSON of
                      format           "underhood.network/1"
-                     network          {"name", "arguments"}: an entry of `networks`, inputs and classes put in
+                     network          {"name", "arguments"}: an entry of `networks`, inputs and classes put in, or one
+                                      of the user's own (own_network.py), whose file and hash the settings have
                      classes          their names, in the order of the logits
                      preprocessing    shape, white, mean, std, dtype (preprocessing.py)
                      settings, seed   of the training: back end, precision and test_flips among them

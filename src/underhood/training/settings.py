@@ -11,17 +11,23 @@ of the entry that they name; what is left out keeps the entry's default.
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from underhood.arguments import mistake
 from underhood.errors import BadInput, nearest
-from underhood.settings import SettingError, Settings
+from underhood.settings import DIGESTS, LOCATED, SettingError, Settings
 from underhood.sizes import parse_size, size_text
 from underhood.training.averaging import AVERAGES, Averaging
 from underhood.training.backends.settings import BackendSettings
 from underhood.training.schedules import SCHEDULES, Moment
 from underhood.training.selection import Watched
+
+if TYPE_CHECKING:
+    from underhood.instruments.target import Maker
+
+IN_A_FILE = LOCATED | DIGESTS  # what a network in a file has beside its name and arguments
 
 
 class EntrySettings(Settings):
@@ -61,23 +67,32 @@ class EntrySettings(Settings):
             return given
         return {**cls.own_defaults(str(given.get("name", cls.model_fields["name"].default))), **given}
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        """What the entry takes as arguments; None where nothing can be said of it any more."""
         entries = self.entries()
         if self.name not in entries:
             raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(entries))}')
-        parameters = inspect.signature(entries[self.name]).parameters.values()
-        known = [p for p in parameters if p.kind is not p.VAR_KEYWORD][1:]
+        taken = [p for p in inspect.signature(entries[self.name]).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        return tuple(taken[1:])
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        parameters = self.parameters()
+        if parameters is None:
+            return self
+        known = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         fields = [name for name in type(self).model_fields if name != "name"]
         names = [*fields, *(p.name for p in known if p.name not in fields and p.name != "name")]
         for given in list(self.arguments):
-            if given not in names:
+            if given not in names and not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 there_is = nearest(given, names) if names else "it takes none"
                 raise SettingError(given, f'{self.name} has no "{given}"; {there_is}')
         extra, own = self.model_extra or {}, self.own_defaults(self.name)
         for p in known:
             if p.name in extra:
                 extra[p.name] = _as_stored(extra[p.name])
+                if wrong := mistake(p, extra[p.name]):
+                    raise SettingError(p.name, wrong)
                 if extra[p.name] == _as_stored(p.default) and p.name not in own and p.name not in self.follow:
                     del extra[p.name]
         return self
@@ -89,7 +104,10 @@ def _as_stored(value: Any) -> Any:
 
 
 class NetworkSettings(EntrySettings):
-    """Which entry of `networks`, and its arguments; what is left out of inputs, channels and classes, the data give."""
+    """Which entry of `networks`, or the user's own in a file, "nets.py:Small" (own_network.py), and its arguments.
+
+    What is left out of inputs, channels and classes, the data give.
+    """
 
     follow = frozenset({"inputs", "channels", "classes"})
 
@@ -100,6 +118,58 @@ class NetworkSettings(EntrySettings):
         from underhood.networks import NETWORKS
 
         return {name: row.build for name, row in NETWORKS.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_file(cls, given: Any) -> Any:
+        """A file's name becomes where it lies and what it holds, unless that is known already."""
+        given = {"name": given} if isinstance(given, str) else given
+        if not isinstance(given, Mapping) or not isinstance(given.get("name"), str) or IN_A_FILE.issubset(given):
+            return given
+        from underhood.training.own_network import found
+
+        try:
+            return {**given, **(found(given["name"]) or {})}
+        except BadInput as error:
+            raise SettingError("name", str(error)) from error
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's, in a file."""
+        return IN_A_FILE.issubset(self.model_extra or {})
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {name: value for name, value in super().arguments.items() if name not in IN_A_FILE}
+
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        if not self.own:
+            return super().parameters()
+        made = self.known()
+        return None if made is None else made.parameters
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """A network in a file is given all that it needs."""
+        for p in (self.parameters() or ()) if self.own else ():
+            needed = p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            if needed and p.name not in self.arguments and p.name not in self.follow:
+                raise SettingError(p.name, f"{self.name} needs it and has no default; write network.{p.name}=…")
+            if p.default is p.empty and p.kind is p.POSITIONAL_ONLY:
+                raise SettingError("name", f"{self.name} takes {p.name} by position alone; give it a name")
+        return self
+
+    def known(self) -> "Maker | None":
+        """What makes the network in a file that is as it was; None for an entry, or where the file has changed."""
+        from underhood.training.own_network import known
+
+        return known(self.model_dump()) if self.own else None
+
+    def maker(self) -> "Maker":
+        """What makes the network; BadInput where its file has changed or is gone."""
+        from underhood.training.own_network import maker_of
+
+        return maker_of(self.model_dump())
 
 
 class OptimizerSettings(EntrySettings):
@@ -329,6 +399,18 @@ class TrainingSettings(BackendSettings):
             return size_text(parse_size(given))
         except (BadInput, TypeError) as error:
             raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _computable(self) -> Self:
+        """A module of PyTorch's is computed by PyTorch alone."""
+        made = self.network.known()
+        if made is not None and not made.pages and self.backend != "torch":
+            raise SettingError(
+                "backend",
+                f"{made.name} takes no `nn`, so PyTorch alone computes it: --set backend=torch, or write it as a "
+                "function of `nn`, as `underhood new network` does",
+            )
+        return self
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

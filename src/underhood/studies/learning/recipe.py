@@ -15,6 +15,7 @@ from underhood.report.document import Section
 from underhood.report.facts import plain
 from underhood.studies.learning.results import loss_and_error
 from underhood.tables import Column, Table
+from underhood.training.settings import IN_A_FILE
 
 ASSUMED = "assumed"
 
@@ -40,6 +41,8 @@ def structure(settings: Mapping[str, Any], title: str) -> str | Table:
     from underhood.data import DATA_SETS
 
     data_set = DATA_SETS.get(settings["data"]["name"])
+    if IN_A_FILE.issubset(settings["network"]):
+        return f"How `{title}` is built stands in its file; `underhood cost` shows it."
     if data_set is None:
         return (
             f"How `{title}` is built depends on the pictures of {settings['data']['name']}; `underhood cost` shows it."
@@ -154,5 +157,6 @@ def _said(group: Group) -> Iterator[tuple[str, str]]:
 def entry(settings: Mapping[str, Any]) -> str:
     """`sgd, lr 0.1, momentum 0.9`: an entry with the arguments that are not its defaults."""
     silent = {"warmup": 0, "every": "step"}
-    told = [f"{k} {plain(v)}" for k, v in settings.items() if k != "name" and silent.get(k, ...) != v]
+    said = {k: v for k, v in settings.items() if k not in {"name", *IN_A_FILE}}
+    told = [f"{k} {plain(v)}" for k, v in said.items() if silent.get(k, ...) != v]
     return ", ".join([settings["name"], *told])
