@@ -43,6 +43,8 @@ def footprint(settings: TrainingSettings, seed: int, parts: Parts) -> Footprint:
         raise BadInput(f"device {settings.device}: the memory of a GPU is not predicted")
     if settings.compile or settings.precision == "bfloat16-autocast":
         raise BadInput("compile and bfloat16-autocast are not predicted")
+    if settings.form != "plan":
+        raise BadInput(f'form "{settings.form}" is not predicted, only a plan is')
     shape = parts.train.images.images.shape[1:]
     shown = settings.batch_size * settings.data.repeats
     batch = MAKING * max(shown, settings.evaluation_batch) * prod(shape) * np.dtype(settings.dtype).itemsize

@@ -430,6 +430,8 @@ class TrainingSettings(BackendSettings):
         apart = rule == "adamw" or arguments.get("decoupled_weight_decay")
         if self.penalty.l2 and arguments.get("weight_decay") and not apart:
             raise SettingError("penalty.l2", "the optimiser's weight_decay is an L2 penalty already; give one of them")
+        if self.accumulate > 1 and self.form != "plan":
+            raise SettingError("form", f'"{self.form}" is of whole steps; leave accumulate at 1')
         if self.accumulate > self.batch_size:
             raise SettingError(
                 "accumulate", f"a batch of {self.batch_size} cannot be taken in {self.accumulate} passes"

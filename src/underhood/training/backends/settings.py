@@ -8,6 +8,13 @@
 
 bfloat16 has float32's range and 8 of its 24 binary digits. All of these may change a number in its last digits or
 earlier, so they are part of what a trial is. Only PyTorch has more than float32 and float64 on a processor.
+
+    form                a step on the engine is
+    plan                recorded once, then replayed in fused kernels
+    fast                each operation in its fast form, as it stands
+    vector              in array code; a convolution's columns hold C·K·K numbers
+    vector-by-channel   the same, but for 2-D convolutions: a product a channel, with columns of K·K numbers
+    definition          by the loops of the equations, compiled
 """
 
 from typing import Literal, Self
@@ -16,6 +23,7 @@ from pydantic import Field, model_validator
 
 from underhood.settings import SettingError, Settings
 
+Form = Literal["plan", "fast", "vector", "vector-by-channel", "definition"]
 Precision = Literal["float32", "float64", "bfloat16-autocast", "bfloat16"]
 ENGINE_HAS = {
     "device": ("cpu",),
@@ -31,7 +39,7 @@ class BackendSettings(Settings):
 
     `channels_last` stores images and kernels with the channels innermost, `compile` translates the network by
     torch.compile while it trains, `fused` updates all weights in one call of the optimiser. `device` is "cpu" or
-    "cuda"; `threads` are the processor's.
+    "cuda"; `threads` are the processor's. `form` is the engine's.
     """
 
     backend: Literal["underhood", "torch"] = "underhood"
@@ -41,6 +49,7 @@ class BackendSettings(Settings):
     compile: bool = False
     fused: bool = False
     threads: int = Field(default=1, ge=1)
+    form: Form = "plan"
 
     @property
     def dtype(self) -> str:
@@ -58,4 +67,6 @@ class BackendSettings(Settings):
                         key,
                         f"{said} needs backend = torch; the engine computes on the processor, in float32 or float64",
                     )
+        elif self.form != "plan":
+            raise SettingError("form", f'"{self.form}" is a form of the engine; it needs backend = underhood')
         return self
