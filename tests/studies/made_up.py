@@ -8,8 +8,8 @@ from underhood.lab.study import Study, settings_of
 
 
 def trial(settings, seed, result, metrics=()):
-    """A finished trial, or one that diverged where its result says so; `metrics` are its lines."""
-    lines = list(metrics)
+    """A finished trial, or one that diverged where its result says so; `metrics`, or its own, are its lines."""
+    lines = list(result.get("metrics", metrics))
     return SimpleNamespace(
         seed=seed,
         settings=settings,

@@ -28,6 +28,7 @@ LONG = {
     "quickstart", "mnist-mlp", "simple-nn-sanity", "layer-profile", "region-proposals", "concept-claims",
     "two-back-ends", "cifar10-cnn", "resnet20", "cifar100-edge", "adaptive-optimizers", "batch-augmentation",
     "simple-nn", "lr-decay", "augmentation", "batch-norm", "swish", "learning-rate", "l2-strength", "l1-vs-l2",
+    "nesterov", "batch-size-vs-epochs", "scalar-vs-vector",
 }  # fmt: skip
 # Settings that every training has: their tests are those of training, and one of them stands for all here.
 SHARED = {*settings_fields(TrainingSettings), *settings_fields(BackendSettings)} - {"batch_size"}

@@ -102,7 +102,7 @@ def test_exactly_the_goal_is_not_above_it():
 
 def test_few_epochs_are_said_to_be_few():
     said = answer([found(0.3)], [found(0.2)], scale="quick")
-    assert "a step down every 1.5 of 5 epochs instead of every 60 of 200" in said
+    assert "a step down every 1.2 of 4 epochs instead of every 60 of 200" in said
     assert "200 would have ended, which were not run here" in said
 
 
