@@ -162,3 +162,10 @@ def test_a_signal_stops_at_the_next_step_and_says_how_to_go_on(study, runs, numb
     assert "To go on:\n  underhood run" in err
     assert "Traceback" not in err
     assert json.loads((runs / "descent-smoke" / "run.json").read_text())["state"] == "stopped"
+
+
+def test_all_refuses_what_is_one_study_s_own(underhood):
+    said = underhood("run", "all", "--scale=smoke", "--set", "epochs=1", "--seeds=2", "--fit=1GB")
+    assert said.status == 2
+    assert said.err == "--fit, --set, --seeds: are one study's; `all` has none of it\n"
+    assert 'unknown scale "tiny"' in underhood("run", "all", "--scale=tiny").err

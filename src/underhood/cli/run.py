@@ -22,7 +22,7 @@ def _option(name: str, help: str, group: Group, *more: str) -> Parameter:
 
 
 def run(
-    study: Annotated[str, Parameter(help="A study's name, or a Python file with a study of your own.")],
+    study: Annotated[str, Parameter(help="A study's name, a Python file with a study of your own, or all.")],
     /,
     *,
     scale: Annotated[
@@ -88,8 +88,10 @@ def run(
         underhood run mnist-mlp --grid optimizer.name=sgd,adam --backend torch
         underhood run my_study.py --dry-run
         underhood run mnist-mlp --set network=template --export p1
+        underhood run all --scale quick
 
-    The exit code is 0, 1 when some trials failed, 2 for bad input, 3 when this
+    `all` runs every study in turn, and ends with a page that leads to their
+    reports; one that fails stops none. The exit code is 0, 1 when some trials failed, 2 for bad input, 3 when this
     machine lacks something, 130 or 143 when the run was interrupted.
     """
     if keep and rerun:
@@ -102,6 +104,18 @@ def run(
         _check_export(study, scale, what, export)
     if fit and dry_run:
         raise BadInput("--fit and --dry-run: what the trials are is known after predicting alone; leave one out")
+    how: dict[str, Any] = {
+        "parallel": parallel,
+        "runs": runs,
+        "checkpoint_every": checkpoint_every,
+        "when_full": when_full,
+        "retry": retry,
+    }
+    if study == "all":
+        asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
+        asked |= {f"--{key}": value for key, value in what.items() if key != "data"} | {"--memory-limit": memory_limit}
+        _check_all(scale, [option for option, value in asked.items() if value])
+        return _all(scale, how | {"data": data, "changed": "rerun" if rerun else "keep"}, json)
     if dry_run:
         _list(study, scale, what, json)
         return 0
@@ -113,14 +127,10 @@ def run(
             study,
             scale,
             **what,
+            **how,
             tune=tune,
             fit=fit,
-            parallel=parallel,
             name=name,
-            runs=runs,
-            checkpoint_every=checkpoint_every,
-            when_full=when_full,
-            retry=retry,
             memory_limit=memory_limit,
             changed="keep" if keep else "rerun" if rerun else "ask",
             ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,
@@ -130,6 +140,34 @@ def run(
     if export is not None:
         _export(done, export)
     return done.exit_code
+
+
+def _check_all(scale: str, asked: list[str]) -> None:
+    """Refuse what is one study's own, and a scale that a study lacks, before anything starts."""
+    from underhood.studies import every
+
+    if asked:
+        raise BadInput(f"{', '.join(asked)}: {'is' if len(asked) == 1 else 'are'} one study's; `all` has none of it")
+    for each in every():
+        each.scale(scale)
+
+
+def _all(scale: str, how: dict[str, Any], as_json: bool) -> int:
+    """Every study, a line each; what is under way is shown on a terminal alone."""
+    from underhood.service.everything import run_all
+
+    over = "\r\033[K" if sys.stderr.isatty() else ""  # a terminal's line is written over
+
+    def show(text: str) -> None:
+        if over:
+            print(f"{over}{text}", end="", file=sys.stderr, flush=True)
+
+    code, page = run_all(scale, say=lambda text: say(over + text), show=show, **how)
+    if as_json:
+        print_json("run-all", scale=scale, exit_code=code, page=str(page))
+    else:
+        print(page)
+    return code
 
 
 def _check_export(study: str, scale: str, what: dict[str, Any], folder: Path) -> None:

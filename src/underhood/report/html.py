@@ -45,14 +45,14 @@ def render_html(document: Document, facts: Facts) -> str:
         "version": __version__,
     }
     if figures:
-        policy = _policy(_script(), _unpacked())
-        page = _template().render(known, vega=Markup(_vega()), policy=policy, script=Markup(_script())).lstrip()
+        allowed = policy(_script(), _unpacked())
+        page = _template().render(known, vega=Markup(_vega()), policy=allowed, script=Markup(_script())).lstrip()
         if len(page.encode()) <= LARGEST:
             return page
-    return _template().render(known, vega="", policy=_policy(_script()), script=Markup(_script())).lstrip()
+    return _template().render(known, vega="", policy=policy(_script()), script=Markup(_script())).lstrip()
 
 
-def _policy(*scripts: str) -> str:
+def policy(*scripts: str) -> str:
     """A Content-Security-Policy: these scripts run and no others, and nothing is fetched from anywhere.
 
     Vega makes functions of expressions, hence unsafe-eval; it is the scripts named that may.
@@ -82,8 +82,13 @@ def _unpacked() -> str:
     return gzip.decompress(base64.b64decode(_vega())).decode() + LOADED
 
 
-@cache
 def _template() -> Template:
+    return templates().get_template("report.html.j2")
+
+
+@cache
+def templates() -> Environment:
+    """The pages' templates, with the filters that set prose, formulas and blocks."""
     environment = Environment(
         loader=PackageLoader("underhood.report"),
         autoescape=True,
@@ -104,7 +109,7 @@ def _template() -> Template:
         "live": _live,
         "download": _download,
     }
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def _kind(block: Any) -> str:
