@@ -22,7 +22,7 @@ from typing import Any
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.learning.results import against_epochs, called, difference, diverged, listed
-from underhood.tables import Column, Table
+from underhood.tables import Column, Estimate, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -176,8 +176,8 @@ def _table(results: Results) -> Table:
         row: dict[str, Any] = {"step": step}
         for name, curve in curves.items():
             for i in (i for i, at in enumerate(curve.steps) if at == step):
-                ends = (None, None) if curve.low is None or curve.high is None else (curve.low[i], curve.high[i])
-                row[name] = Summary(float(curve.mean[i]), *ends, curve.n, ())
+                low, high = (None if end is None else float(end[i]) for end in (curve.low, curve.high))
+                row[name] = Estimate(float(curve.mean[i]), low, high, curve.n)
         rows.append(row)
     titles = {f"rule{i}": group.label for i, group in enumerate(results.groups)}
     columns = [Column("step", "Iterations", format=",d")]
