@@ -6,7 +6,8 @@
 then the mean over the map and one linear layer. A block is two 3×3 convolutions; where the map is halved the
 shortcut is a 1×1 convolution of stride 2 with BatchNorm. 11,689,512 parameters with 1000 classes; the CIFAR
 form, 10 classes, has 11,173,962, which is 44.7 MB of gradients in fp32. It is not one of the paper's CIFAR
-networks (`resnet20` …), which are forty times smaller.
+networks (`resnet20` …), which are forty times smaller. All widths follow the first stage's, `width`: with 8 the
+CIFAR form has 176,402 parameters.
 
 Sources: He et al. 2016, table 1; the CIFAR form: github.com/kuangliu/pytorch-cifar.
 """
@@ -18,22 +19,22 @@ from underhood.networks.blocks import blocks
 from underhood.networks.registry import Network
 
 
-def resnet18(nn: Any, classes: int = 1000, small: bool = False) -> Any:
-    """`small` is the CIFAR form: a 3×3 stem of stride 1 and no pool."""
+def resnet18(nn: Any, classes: int = 1000, small: bool = False, width: int = 64) -> Any:
+    """`small` is the CIFAR form: a 3×3 stem of stride 1 and no pool. `width` is the channels of the first stage."""
     if small:
-        layers = [nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
+        layers = [nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     else:
         layers = [
-            nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(64),
+            nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, padding=1),
         ]
-    inputs = 64
-    for outputs, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+    inputs = width
+    for outputs, stride in ((width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)):
         layers += [block(nn, inputs, outputs, stride), block(nn, outputs, outputs, 1)]
         inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, classes))
 
 
 def block(nn: Any, inputs: int, outputs: int, stride: int) -> Any:
