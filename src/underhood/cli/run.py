@@ -42,6 +42,10 @@ def run(
         Literal["underhood", "torch"] | None,
         _option("--backend", "Compute on our engine or on PyTorch; short for --set backend=….", WHAT),
     ] = None,
+    devices: Annotated[
+        int | None,
+        _option("--devices", "Workers that train each trial together, on PyTorch; short for --set devices=….", WHAT),
+    ] = None,
     tune: Annotated[
         bool, _option("--tune", "Time PyTorch's options on this machine first, and take the quickest.", WHAT)
     ] = False,
@@ -86,6 +90,7 @@ def run(
         underhood run quickstart
         underhood run mnist-mlp --scale smoke --set optimizer.lr=0.05 --seeds 5
         underhood run mnist-mlp --grid optimizer.name=sgd,adam --backend torch
+        underhood run resnet20 --backend torch --devices 2
         underhood run my_study.py --dry-run
         underhood run mnist-mlp --set network=template --export p1
         underhood run all --scale quick
@@ -99,6 +104,7 @@ def run(
     if tune and dry_run:
         raise BadInput("--tune and --dry-run: what the trials are is known after timing alone; leave one out")
     sets = [*(set or ()), *([f"backend={backend}"] if backend else ())]
+    sets += [] if devices is None else [f"devices={devices}"]
     what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
     if export is not None:
         _check_export(study, scale, what, export)

@@ -164,8 +164,8 @@ def _as_axis(values: Sequence[Any]) -> str:
 
 
 def _fitting(specs: Sequence[TrialSpec]) -> int:
-    """How many of these trials the cores bear at once, each with its own threads."""
-    return max(1, min(len(specs), usable_cores() // max(spec.threads for spec in specs)))
+    """How many of these trials the cores bear at once, each with its own threads, on each of its devices."""
+    return max(1, min(len(specs), usable_cores() // max(spec.threads * spec.devices for spec in specs)))
 
 
 def _check_owner(folder: RunFolder, study: Study) -> None:

@@ -58,6 +58,11 @@ class TrialSpec:
         """How many threads the trial computes with: its settings' `threads`, 1 where they have none."""
         return int(getattr(self.settings, "threads", 1))
 
+    @property
+    def devices(self) -> int:
+        """How many workers it is computed by: its settings' `devices`, 1 where they have no such number."""
+        return _devices(getattr(self.settings, "devices", 1))
+
     def _identity(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
@@ -109,6 +114,15 @@ class TrialSpec:
         _, _, name = self.function.partition(":")
         function: Callable[..., Any] = resolve(f"{self.file}:{name}" if self.file else self.function)
         return function
+
+
+def devices_of(stored: dict[str, Any]) -> int:
+    """TrialSpec.devices of what `to_json` wrote, whose settings need not be imported for it."""
+    return _devices(stored["settings"].get("devices", 1))
+
+
+def _devices(given: Any) -> int:
+    return given if isinstance(given, int) else 1
 
 
 def _differing(stored: Any, read: Any, path: str = "") -> Iterator[tuple[str, str, str]]:

@@ -36,6 +36,8 @@ def tuned(
     """
     if not any(can_be_tuned(spec.settings) for spec in specs):
         raise BadInput(NOTHING_TO_CHOOSE)
+    if devices := [spec.devices for spec in specs if spec.devices > 1]:
+        raise BadInput(f"--tune times one device, here are {devices[0]}: tune on one, and set what it chose")
     made: Choices = {}
     found = []
     for spec in specs:

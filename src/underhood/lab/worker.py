@@ -18,14 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from underhood import torchrun
 from underhood.errors import BadInput, MissingPiece, UnderhoodError
 from underhood.lab import checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
+from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
-from underhood.lab.trial import TrialSpec
+from underhood.lab.trial import TrialSpec, devices_of
+from underhood.training.parallel.group import shared
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
@@ -70,9 +73,14 @@ class Task:
 
 def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
     """Run the trial to its end, an interruption, or its failure, and emit what becomes of it."""
+    if (devices := devices_of(task.spec)) > 1 and not torchrun.is_worker():
+        from underhood.lab.group import run_group
+
+        run_group(task, devices, emit, stopping)
+        return
     folder = TrialFolder(task.folder)
     began = time.monotonic()
-    with _claimed(folder):
+    with claimed(folder):
         if task.fresh:
             folder.clear()
         before = folder.status()["seconds"]
@@ -135,7 +143,7 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     spec = TrialSpec.from_json(task.spec)
     trial = spec.load()
     pin_threads(spec.threads)
-    resume = recorder.begin()
+    resume = shared(recorder.begin(spec))
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
     for event in trial(own_networks.at_hand(spec.settings, task.folder.parents[1]), spec.seed, context):
         if isinstance(event, Result):
@@ -166,11 +174,16 @@ class _Recorder:
             return True
         return time.monotonic() - self.saved_at >= self.task.checkpoint_every
 
-    def begin(self) -> Checkpoint | None:
+    def begin(self, spec: TrialSpec) -> Checkpoint | None:
         """Bring the folder to the state of its newest whole checkpoint, or to the start."""
         for half_written in self.folder.path.glob(".*.tmp"):
             half_written.unlink()
+        brought = bring(spec, self.folder)
+        if brought:  # with metrics of its own
+            self.metrics.close()
+            self.metrics = self.folder.metrics_file.open("ab")
         saved, notes = checkpoints.latest(self.folder.path, os.path.getsize(self.folder.metrics_file))
+        notes += [brought] if brought else []
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
         earlier = (self.folder.identity() or {}) if saved else {}
         now_with = versions()
@@ -275,7 +288,7 @@ def pin_threads(count: int) -> None:
 
 
 @contextmanager
-def _claimed(folder: TrialFolder) -> Iterator[None]:
+def claimed(folder: TrialFolder) -> Iterator[None]:
     """The folder's lock. A worker whose coordinator died stops at its next step: give it the time."""
     deadline = time.monotonic() + PATIENCE
     with ExitStack() as held:

@@ -41,6 +41,8 @@ def footprint(settings: TrainingSettings, seed: int, parts: Parts) -> Footprint:
     """The trial's peak. BadInput where it can't be predicted, with the reason."""
     if settings.device != "cpu":
         raise BadInput(f"device {settings.device}: the memory of a GPU is not predicted")
+    if settings.devices > 1:
+        raise BadInput(f"devices {settings.devices}: the memory of several workers is not predicted")
     if settings.compile or settings.precision == "bfloat16-autocast":
         raise BadInput("compile and bfloat16-autocast are not predicted")
     if settings.form != "plan":

@@ -5,7 +5,7 @@ NetworkLearner is a page of `networks` with an optimiser of `optim`, on either b
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from underhood.training.inference import answer, arguments_of, build, examine
 from underhood.training.initial import initialise
 from underhood.training.network_file import file_of
 from underhood.training.own_network import check
+from underhood.training.parallel.group import group_of
 from underhood.training.pipeline import Parts, read
 from underhood.training.settings import TrainingSettings
 
@@ -97,13 +98,14 @@ class NetworkLearner(Learner):
         self, settings: TrainingSettings, seed: int, parts: Parts, network: Callable[..., Any] | None = None
     ) -> None:
         self.settings, self.seed, self.parts = settings, seed, parts
+        self.group = group_of(settings)
         self.made_by = network
         self.back = backend_of(settings)
         self.back.draw_from(stream("init", seed, name="network"))  # what a constructor draws, and initialise leaves
         self.net = self.back.prepare(build(settings, self.back, parts, network))
         initialise(self.net, seed, settings.initialisation, self.back)
         chosen = settings.optimizer
-        self.optimizer = self.back.optimizer(chosen.name, self.net, lr=chosen.lr, **chosen.arguments)
+        self.optimizer = self.back.optimizer(chosen.name, self.net, lr=settings.rate, **chosen.arguments)
         # over the network itself: a plan watches what the function holds, and a learner changes at every step
         self.loss = partial(_loss, self.net, self.back, settings.label_smoothing)
         self.whole = self.back.step(self.loss, self.optimizer)
@@ -120,14 +122,14 @@ class NetworkLearner(Learner):
     def prepare(self, step: int, factor: float, measuring: bool) -> None:
         self.number, self.measuring = step, measuring
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.optimizer.lr * factor
+            group["lr"] = self.settings.rate * factor
 
     def step(self, x: Array, t: Array) -> tuple[float, int]:
         if self.average:
             self.average.hide()
         if not self.net.training:  # walks every module, so only after an evaluation
             self.net.train()
-        at_once = self.gradients.plain and not self.measuring and self.settings.accumulate == 1
+        at_once = self.gradients.plain and not self.measuring and self.settings.accumulate == self.group.size == 1
         with self._drawing():
             loss, errors = self._passes(x, t, self.whole if at_once else self.passed)
         if not at_once:
@@ -145,6 +147,8 @@ class NetworkLearner(Learner):
         E = Σ (nᵢ/n) Eᵢ        the gradients of the passes add up; BatchNorm's statistics are each pass's own
         """
         self.optimizer.zero_grad()
+        if self.group.size > 1:
+            return self._passes_of_worker(x, t)
         passes = self.settings.accumulate
         if passes == 1:
             loss, logits = step(self.back.tensor(x), self.back.tensor(t))
@@ -159,6 +163,26 @@ class NetworkLearner(Learner):
             errors += self._errors(logits, t[first:last])
         return total, errors
 
+    def _passes_of_worker(self, x: Array, t: Array) -> tuple[float, int]:
+        """The same of one worker's images: gradients meaned over all, the loss and errors of all together.
+
+        A worker without images in a pass takes part with a loss of 0: the others wait for its gradients.
+        """
+        group, repeats = self.group, self.settings.data.repeats
+        total, errors, first = 0.0, 0, 0
+        with group.together():
+            for number, images in enumerate(group.passes, 1):
+                some = slice(first, first + images * repeats)
+                first = some.stop
+                with nullcontext() if number == len(group.passes) else self.back.apart():
+                    loss, logits = self.loss(self.back.tensor(x[some]), self.back.tensor(t[some]))
+                    part = loss * group.weight(images) if images else logits.sum()
+                    part.backward()
+                total += part.item() / group.size
+                errors += self._errors(logits, t[some])
+            total, count = group.total(total, errors)
+        return total, int(count)
+
     @contextmanager
     def _drawing(self) -> Iterator[None]:
         """The step has random numbers of its own, so that a resumed trial draws what it would have drawn.
@@ -166,7 +190,8 @@ class NetworkLearner(Learner):
         Most networks draw nothing, and are spared this from the second step on.
         """
         if self.draws is not False:
-            self.back.draw_from(stream("dropout", self.seed, name=f"step {self.number}"))
+            worker = f" worker {self.group.rank}" * bool(self.group.rank)  # else all would drop the same units
+            self.back.draw_from(stream("dropout", self.seed, name=f"step {self.number}{worker}"))
         before = self.back.drawn() if self.draws is None else None
         yield
         if self.draws is None:
@@ -181,7 +206,8 @@ class NetworkLearner(Learner):
             self.average.show()
         self.net.eval()
         with self.back.no_grad():
-            return examine(self.back, self.answered(self.back.tensor(x)), t)
+            self.group.copy_first(list(self.net.buffers()))  # local statistics: those that the checkpoint has
+            return examine(self.back, self.group.whole(self.answered, self.back.tensor(x)), t)
 
     def _errors(self, logits: Any, t: Array) -> int:
         return int((self.back.array(logits).argmax(1) != t).sum())

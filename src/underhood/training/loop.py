@@ -23,6 +23,7 @@ from underhood.training.answers import FILE as TEST
 from underhood.training.answers import Tally
 from underhood.training.inference import evaluate
 from underhood.training.learner import Learner, NetworkLearner
+from underhood.training.parallel.group import Group, group_of
 from underhood.training.pipeline import Parts, read, shuffled
 from underhood.training.resident import resident
 from underhood.training.selection import Found, best, enough, reached, watched
@@ -67,6 +68,7 @@ class _Trial:
     parts: Parts
     subject: Learner
     progress: Progress
+    group: Group
     best: dict[str, Array] = field(default_factory=dict)
     good: dict[str, Array] = field(default_factory=dict)
 
@@ -123,7 +125,7 @@ def train(
     """
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
-    run = _Trial(settings, seed, context, parts, subject, Progress())
+    run = _Trial(settings, seed, context, parts, subject, Progress(), group_of(settings))
     if context.resume is not None:
         run.restore(context.resume)
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result
@@ -153,7 +155,7 @@ def _write(text: bytes, path: Path) -> None:
 def _epoch(run: _Trial) -> Iterator[Event]:
     """The rest of an epoch; ends early, between two steps, when asked to stop."""
     settings, progress, parts = run.settings, run.progress, run.parts
-    size = settings.batch_size
+    size = settings.step_images
     steps = -(-len(parts.train) // size)
     log_every = settings.log_every or max(1, steps // 20)
     order = shuffled(len(parts.train), run.seed, progress.epoch)
@@ -168,7 +170,8 @@ def _epoch(run: _Trial) -> Iterator[Event]:
         before = run.subject.weights() if measuring or progress.step == 0 else None
         started = perf_counter()
         run.subject.prepare(progress.step, factor(progress.step), measuring)
-        x, t = train.batch(order[progress.batch * size : (progress.batch + 1) * size])
+        whole = order[progress.batch * size : (progress.batch + 1) * size]
+        x, t = train.batch(run.group.share(whole, settings.accumulate))
         loss, errors = run.subject.step(x, t)
         progress.seconds += perf_counter() - started
         if progress.initial_loss is None:
@@ -176,7 +179,7 @@ def _epoch(run: _Trial) -> Iterator[Event]:
             yield Metric(0, {"initial_loss": loss})
         if before is not None and np.isfinite(loss):
             run.good, progress.good_step = before, progress.step
-        _count(progress, loss, errors, len(t))
+        _count(progress, loss, errors, len(whole) * settings.data.repeats)
         if measuring or progress.diverged:
             yield Metric(progress.step, _since_the_last(run, steps, measuring))
         if progress.diverged:

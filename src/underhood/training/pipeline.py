@@ -72,7 +72,7 @@ class Part:
         """Images (M·B, C, H, W) and labels (M·B,) of the given positions within this part; M = 1 unless repeated."""
         rows = self.rows[which]
         view = self.drawn.view(rows) if self.drawn else View(len(rows), *self.images.images.shape[2:])
-        labels = np.tile(self.images.labels[rows], view.images // len(rows))
+        labels = np.tile(self.images.labels[rows], self.chain.repeats if self.drawn else 1)
         if self.resident is None:
             return pixels_of(self.images.take(rows), view, self.scale, self.shift), labels
         there = self.resident

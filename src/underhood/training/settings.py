@@ -389,6 +389,17 @@ class TrainingSettings(BackendSettings):
     log_every: int = Field(default=0, ge=0)
     histograms: HistogramSettings = Field(default_factory=HistogramSettings)
 
+    @property
+    def step_images(self) -> int:
+        """How many images a step is of, on all devices together."""
+        return self.batch_size * (self.devices if self.parallel.batch == "each" else 1)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate before its schedule: as given, or grown with the batch."""
+        power = {"kept": 0.0, "linear": 1.0, "square-root": 0.5}[self.parallel.rate]
+        return self.optimizer.lr * float(self.devices**power)
+
     @field_validator("memory_limit", mode="before")
     @classmethod
     def _a_size(cls, given: Any) -> Any:

@@ -57,6 +57,9 @@ class Backend(Protocol):
         operations each time.
         """
 
+    def apart(self) -> AbstractContextManager[Any]:
+        """Of several workers each keeps the gradients of what it computes inside to itself, until the next pass."""
+
     def no_grad(self) -> AbstractContextManager[Any]:
         """Nothing inside is recorded for backward."""
 

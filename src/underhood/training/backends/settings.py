@@ -31,7 +31,32 @@ ENGINE_HAS = {
     "channels_last": (False,),
     "compile": (False,),
     "fused": (False,),
+    "devices": (1,),
 }
+
+
+class ParallelSettings(Settings):
+    """What several `devices` do with a batch (docs/data-parallel.md).
+
+    `batch` "whole": the batch size is that of all together, and the training is the one that a single worker would do,
+    but for rounding; "each": every worker takes a batch of that size, so that a step sees k times as many images. For
+    that `rate` keeps the learning rate, multiplies it by k ("linear", Goyal et al. 2017) or by √k ("square-root",
+    Krizhevsky 2014). `batch_norm` is over the batch of all workers, or of each alone as in plain DDP. `resumed` are the
+    numbers of devices that the trial was on before, in their order: it goes on from the last one's checkpoint.
+    """
+
+    batch: Literal["whole", "each"] = "whole"
+    rate: Literal["kept", "linear", "square-root"] = "kept"
+    batch_norm: Literal["synchronised", "local"] = "synchronised"
+    resumed: list[int] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.rate != "kept" and self.batch == "whole":
+            raise SettingError("rate", f'"{self.rate}" follows a batch that grows; it needs parallel.batch = "each"')
+        if strange := [count for count in self.resumed if count < 1]:
+            raise SettingError("resumed", f"{strange[0]} is no number of devices")
+        return self
 
 
 class BackendSettings(Settings):
@@ -39,7 +64,8 @@ class BackendSettings(Settings):
 
     `channels_last` stores images and kernels with the channels innermost, `compile` translates the network by
     torch.compile while it trains, `fused` updates all weights in one call of the optimiser. `device` is "cpu" or
-    "cuda"; `threads` are the processor's. `form` is the engine's.
+    "cuda"; `threads` are the processor's, for each of the `devices`: workers that train together, each on a processor
+    of its own or on a GPU of its own. `form` is the engine's.
     """
 
     backend: Literal["underhood", "torch"] = "underhood"
@@ -50,6 +76,8 @@ class BackendSettings(Settings):
     fused: bool = False
     threads: int = Field(default=1, ge=1)
     form: Form = "plan"
+    devices: int = Field(default=1, ge=1)
+    parallel: ParallelSettings = Field(default_factory=ParallelSettings)
 
     @property
     def dtype(self) -> str:
@@ -57,12 +85,20 @@ class BackendSettings(Settings):
         return "float64" if self.precision == "float64" else "float32"
 
     @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.devices > 1 and self.compile:
+            raise SettingError("compile", f"true is for one device; here are {self.devices}")
+        if self.devices > 1 and self.precision == "bfloat16" and self.parallel.batch_norm == "synchronised":
+            raise SettingError("precision", '"bfloat16" needs parallel.batch_norm = "local" on several devices')
+        return self
+
+    @model_validator(mode="after")
     def _the_engine_has_it(self) -> Self:
         if self.backend == "underhood":
             for key, there_is in ENGINE_HAS.items():
                 value = getattr(self, key)
                 if value not in there_is:
-                    said = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+                    said = f'"{value}"' if isinstance(value, str) else str(value).lower()
                     raise SettingError(
                         key,
                         f"{said} needs backend = torch; the engine computes on the processor, in float32 or float64",

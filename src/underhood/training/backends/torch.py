@@ -7,7 +7,7 @@ compiled each for itself (`dynamic=False`), and evaluation is not compiled.
 
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Torch:
         self.dtype: torch.dtype = getattr(torch, "float32" if self.autocast else settings.precision)
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
+        self.parallel: torch.nn.parallel.DistributedDataParallel | None = None
 
     def tensor(self, array: Any) -> torch.Tensor:
         made = array if isinstance(array, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(array))
@@ -72,12 +73,29 @@ class Torch:
                     module.float()
         if self.settings.compile:
             self.compiled = torch.compile(net, dynamic=False)
+        if self.settings.devices > 1:
+            net = self._among_workers(net)
+        return net
+
+    def _among_workers(self, net: Any) -> Any:
+        """The network with its gradients meaned over all workers; its buffers are each worker's own."""
+        from underhood.training.parallel.batch_norm import synchronised
+
+        if self.settings.parallel.batch_norm == "synchronised":
+            net = synchronised(net, self.device)
+        self.parallel = torch.nn.parallel.DistributedDataParallel(net, forward_sync_buffers=False)
         return net
 
     def forward(self, net: Any, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            logits = self._translated(x) if self.compiled is not None and net.training else net(x)
+            logits = self._training(net)(x) if net.training else net(x)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+    def _training(self, net: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What computes the network while it trains."""
+        if self.compiled is not None:
+            return self._translated
+        return net if self.parallel is None else self.parallel  # type: ignore[no-any-return]
 
     def _translated(self, x: torch.Tensor) -> torch.Tensor:
         assert self.compiled is not None
@@ -112,6 +130,9 @@ class Torch:
             return results
 
         return run
+
+    def apart(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.parallel is None else self.parallel.no_sync()
 
     def no_grad(self) -> AbstractContextManager[Any]:
         return torch.no_grad()

@@ -1,7 +1,7 @@
 """The engine of this package as a back end."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +75,9 @@ class Underhood:
                 return results
 
         return run
+
+    def apart(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def no_grad(self) -> AbstractContextManager[Any]:
         return engine.no_grad()
