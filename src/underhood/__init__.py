@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from underhood.instruments.cost import cost
     from underhood.instruments.memory import memory
     from underhood.instruments.profile import profile
+    from underhood.instruments.scaling import scaling
     from underhood.instruments.trace import trace
     from underhood.lab.results import open_run
     from underhood.service.running import run
@@ -51,6 +52,7 @@ _FACE = {
     "profile": "underhood.instruments.profile",
     "run": "underhood.service.running",
     "save": "underhood.weights",
+    "scaling": "underhood.instruments.scaling",
     "tensor": "underhood.engine",
     "trace": "underhood.instruments.trace",
 }
@@ -129,6 +131,7 @@ __all__ = [
     "profile",
     "run",
     "save",
+    "scaling",
     "tensor",
     "trace",
 ]

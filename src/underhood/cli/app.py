@@ -23,6 +23,7 @@ from underhood.cli.profile import profile
 from underhood.cli.report import report
 from underhood.cli.run import run
 from underhood.cli.runs import runs
+from underhood.cli.scaling import scaling
 from underhood.cli.studies import show, studies
 from underhood.cli.trace import trace
 from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, missing_extra
@@ -48,7 +49,7 @@ HELP = Group("Help", sort_key=3)
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
     STUDIES: (run, studies, show, report, runs, predict, evaluate),
-    INSTRUMENTS: (cost, check, profile, memory, trace),
+    INSTRUMENTS: (cost, check, profile, memory, scaling, trace),
     HOUSE: (data, doctor),
 }
 

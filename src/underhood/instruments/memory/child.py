@@ -73,6 +73,10 @@ def _tiny(nn: Any) -> Any:
 
 def main() -> None:
     task = json.load(sys.stdin)
+    if task.get("ceiling") and sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (task["ceiling"], task["ceiling"]))
     if task["backend"] == "underhood":
         on_engine(task)
         return

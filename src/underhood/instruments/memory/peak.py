@@ -31,8 +31,12 @@ def measured_peak(
     threads: int = 1,
     device: str = "cpu",
     backend: str = "torch",
+    ceiling: int | None = None,
 ) -> int:
-    """Bytes at the peak of three training steps: the child's resident set, or the GPU allocator's."""
+    """Bytes at the peak of three training steps: the child's resident set, or the GPU allocator's.
+
+    On Linux the child gets no more than `ceiling` bytes of memory of its own; BadInput where that is too little.
+    """
     if inputs.named or not all(isinstance(spec, Spec) for spec in inputs.positional):
         raise BadInput("a measured peak needs plain tensors as inputs: --input SHAPE")
     task = {
@@ -44,6 +48,7 @@ def measured_peak(
         "device": device,
         "steps": STEPS,
         "backend": backend,
+        "ceiling": ceiling,
     }
     if backend == "underhood":
         _child(task)  # compiles what is not in the cache: the compiler's memory is not the training's
