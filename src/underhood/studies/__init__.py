@@ -50,6 +50,7 @@ PAGES: tuple[str, ...] = (
     "region_proposals",
     "concept_claims",
     "two_back_ends",
+    "data_parallel",
     "cifar10_cnn",
     "resnet20",
     "cifar100_edge",

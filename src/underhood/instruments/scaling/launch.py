@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from underhood.instruments.scaling.worker import MARK
 
 MODULE = "underhood.instruments.scaling.worker"
 SSH = "ssh {host}"
+POLL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,17 @@ class Hosts:
         return [*reach, shlex.join(whole)] if reach[0].endswith("ssh") else [*reach, *whole]
 
 
-def run(task: dict[str, Any], devices: int, hosts: Hosts | None, seconds: float) -> dict[str, Any]:
+class StoppedError(Exception):
+    """It was asked to stop before the workers were done."""
+
+
+def run(
+    task: dict[str, Any],
+    devices: int,
+    hosts: Hosts | None,
+    seconds: float,
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
     """What worker 0 of `devices` found. BadInput with the last words of a worker that failed, or took too long."""
     lines = _lines(task, devices, hosts)
     local = os.environ | _environment(task["threads"])
@@ -57,7 +69,7 @@ def run(task: dict[str, Any], devices: int, hosts: Hosts | None, seconds: float)
     ]
     try:
         deadline = time.monotonic() + seconds
-        said = [process.communicate(timeout=max(1.0, deadline - time.monotonic())) for process in started]
+        said = [_heard(process, deadline, stopping) for process in started]
     except subprocess.TimeoutExpired:
         raise BadInput(f"scaling: {devices} workers were not done after {seconds:,.0f} s") from None
     finally:
@@ -70,6 +82,18 @@ def run(task: dict[str, Any], devices: int, hosts: Hosts | None, seconds: float)
             found: dict[str, Any] = json.loads(line.removeprefix(MARK))
             return found
     raise BadInput(f"scaling: {devices} workers failed: {_gist(b''.join(err for _, err in said))}")
+
+
+def _heard(process: subprocess.Popen[bytes], deadline: float, stopping: Callable[[], bool]) -> tuple[bytes, bytes]:
+    """All that a process writes until it ends."""
+    while True:
+        try:
+            return process.communicate(timeout=POLL)
+        except subprocess.TimeoutExpired:
+            if stopping():
+                raise StoppedError from None
+            if time.monotonic() > deadline:
+                raise
 
 
 def _lines(task: dict[str, Any], devices: int, hosts: Hosts | None) -> list[list[str]]:

@@ -84,6 +84,7 @@ def scaling(
     fit: int | str | None = None,
     strong: bool = True,
     say: Callable[[str], None] = lambda text: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Scaling:
     """Time training steps of a network, given as a text, on several numbers of workers; `batch` is each worker's.
 
@@ -92,7 +93,7 @@ def scaling(
     protocol: whole epochs, of which the second counts. `fit` is a ceiling ("4GB") up to which the batch is grown
     fourfold. `hosts` are other machines, reached by `via` (launch.py). `device` is "cpu", where workers exchange
     gradients over gloo and compute with `threads` threads each, or "cuda", over nccl. `strong` also measures the
-    batches shared among the workers.
+    batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
 
     Raises BadInput for what cannot be measured, MissingPiece where there are no GPUs to measure.
     """
@@ -111,7 +112,7 @@ def scaling(
     for count in counts:
         wanted = _wanted(batches, counts, count, strong)
         say(f"{count} worker{'s' * (count != 1)}: batches {', '.join(map(str, wanted))}")
-        found = [_measured(task, each, count, epochs, images, reached) for each in _split(wanted, epochs)]
+        found = [_measured(task, each, count, epochs, images, reached, stopping) for each in _split(wanted, epochs)]
         if device == "cuda" and 1 < count <= gpus:
             found[0]["cells"] = _with_data_parallel(task, found[0]["cells"], batches, count, reached)
         found[0]["cells"] = [cell for each in found for cell in each["cells"]]
@@ -190,7 +191,13 @@ def _split(wanted: list[int], epochs: int) -> list[list[int]]:
 
 
 def _measured(
-    task: dict[str, Any], batches: list[int], count: int, epochs: int, images: int, hosts: Hosts | None
+    task: dict[str, Any],
+    batches: list[int],
+    count: int,
+    epochs: int,
+    images: int,
+    hosts: Hosts | None,
+    stopping: Callable[[], bool],
 ) -> dict[str, Any]:
     task = task | {"batches": batches}
     if epochs:
@@ -198,7 +205,7 @@ def _measured(
         task |= {"warmup": whole, "rounds": 1, "steps": whole}
     if hosts is not None:
         hosts = Hosts(hosts.names, hosts.via, free_port())
-    return run(task, count, hosts, PATIENCE * (24 if epochs else 1))
+    return run(task, count, hosts, PATIENCE * (24 if epochs else 1), stopping)
 
 
 def _with_data_parallel(

@@ -263,7 +263,8 @@ def model_table(found: ScalingResult, model: Model) -> Table:
     link, size = model.link, model.gradient_bytes
     foot = [
         f"t(k) = c(B) + (1 − {model.hidden:.2f})·({model.messages}·2(k − 1)·{link.latency * MICRO:,.1f} µs + "
-        f"2(k − 1)/k · {megabytes(size)} / {link.ring / GIGA:.3f} GB/s); two workers send {megabytes(ring_bytes(size, 2))} each.",
+        f"2(k − 1)/k · {megabytes(size)} / {link.ring / GIGA:.3f} GB/s); of two workers each sends "
+        f"{megabytes(ring_bytes(size, 2))}.",
         "Assumed: a processor or GPU for each worker, alike and as quick as here; links alike round the ring, as "
         "between two workers here; batches made in time; the fraction of communication that two workers hid, for all.",
         "Predicted here: computation takes as many times as long as workers share a processor.",

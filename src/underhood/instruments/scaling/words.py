@@ -11,10 +11,10 @@ def reading(found: ScalingResult) -> list[str]:
 def conditions(found: ScalingResult) -> list[str]:
     """Where and how it was measured."""
     if found.device == "cuda":
-        place = f"{found.gpus} GPU{'s' * (found.gpus != 1)} here, one a worker; gradients over nccl"
+        place = f"on {found.gpus} GPU{'s' * (found.gpus != 1)}, one a worker; gradients over nccl"
     else:
-        place = f"no GPU was used: workers compute on {found.cores} processor{'s' * (found.cores != 1)} here, "
-        place += f"{found.threads} thread{'s' * (found.threads != 1)} each; gradients over gloo"
+        place = f"without a GPU, on {found.cores} processor{'s' * (found.cores != 1)}, "
+        place += f"{found.threads} thread{'s' * (found.threads != 1)} a worker; gradients over gloo"
     if found.hosts:
         place += f"; hosts {', '.join(found.hosts)}"
     batches = f"Images of {found.data}, made by each worker between its steps" if found.data else "Random batches"
@@ -25,7 +25,7 @@ def conditions(found: ScalingResult) -> list[str]:
         protocol = (
             f"{steps} steps each way, in rounds that take turns; an epoch is {found.images:,} images at their median"
         )
-    return [f"Measured with {place}.", f"{batches}; {protocol}; optimiser {found.optimizer}."]
+    return [f"Measured {place}.", f"{batches}; {protocol}; optimiser {found.optimizer}."]
 
 
 def oversubscription(found: ScalingResult) -> list[str]:

@@ -1,0 +1,1 @@
+"""What `data-parallel` says: the sheet's questions, answered from the numbers of the instrument `scaling`."""

@@ -1,0 +1,91 @@
+"""The instrument on real workers, briefly; and what it refuses before any is started."""
+
+import pytest
+
+from underhood.errors import BadInput, MissingPiece
+from underhood.instruments.scaling import scaling
+from underhood.instruments.scaling.launch import Hosts, StoppedError
+from underhood.instruments.scaling.work import Work
+
+torch = pytest.importorskip("torch")
+
+
+def test_two_workers_are_measured():
+    found = scaling(
+        "mlp", (1, 1, 8, 8), arguments={"inputs": 64, "hidden": [32]}, batch=4, devices=2, steps=2, rounds=2, warmup=1,
+        strong=False,
+    )  # fmt: skip
+    cell = found.cell(2, 4)
+    assert cell.gradient_bytes == 4 * (64 * 32 + 32 + 32 * 10 + 10)
+    assert sum(cell.buckets) == cell.gradient_bytes
+    assert cell.steps == 4
+    assert {*cell.ways} == {"synchronised", "apart"}
+    assert all(0 < times.low <= times.median <= times.high for times in cell.ways.values())
+    assert cell.ddp.communication > 0
+    group = found.group(2)
+    assert 0 < group.link.latency < 1
+    assert min(group.link.one_way, group.link.ring) > 0
+    assert cell.gradient_bytes in [each.bytes for each in group.all_reduce]
+    assert [table.name for table in found.tables()] == ["table-1", "table-2", "table-3", "link"]
+
+
+def test_each_worker_takes_images_that_are_nobody_elses(tmp_path):
+    import numpy as np
+
+    pixels = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 4), np.uint8)
+    labels = (np.arange(20) % 4).astype(np.uint8)
+    path = tmp_path / "set.npz"
+    np.savez(path, x_train=pixels, y_train=np.arange(20, dtype=np.uint8), x_test=pixels, y_test=labels)
+    task = {"network": "mlp", "arguments": {"inputs": 48}, "shape": [3, 4, 4], "data": str(path), "root": None}
+    task |= {"optimizer": "sgd", "device": "cpu", "batch": 2}
+    seen = []
+    for rank in range(2):
+        batches = Work(task, rank, 2).batches
+        seen.append({int(label) for _ in range(5) for label in next(batches)[1]})
+    assert len(seen[0]) == len(seen[1]) == 10
+    assert not seen[0] & seen[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batch": [0]}, "--batch 0: at least 1"),
+        ({"devices": []}, r"--devices \(none\)"),
+        ({"epochs": 3}, "--epochs 3: 2 is the protocol"),
+        ({"steps": 0}, "at least 1"),
+        ({"device": "tpu"}, 'unknown "tpu"'),
+        ({"hosts": ["a", "b"], "via": "ssh"}, "--via"),
+        ({"devices": [3], "hosts": ["a", "b"]}, "--devices 3: does not divide over 2 hosts"),
+        ({"data": "cifr10"}, "unknown"),
+    ],
+)
+def test_mistakes_are_named_before_anything_starts(given, message):
+    with pytest.raises(BadInput, match=message):
+        scaling("simple-nn", **{"devices": [2], "strong": False, **given})
+
+
+def test_without_a_gpu_cuda_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(MissingPiece, match="sees no GPU"):
+        scaling("simple-nn", device="cuda")
+
+
+def test_a_worker_s_failure_is_said():
+    with pytest.raises(BadInput, match=r"workers failed: .*(mat1|shapes|size)"):
+        scaling("mlp", (1, 1, 5, 5), arguments={"inputs": 64}, batch=2, devices=1, strong=False)
+
+
+def test_it_stops_when_asked():
+    with pytest.raises(StoppedError):
+        scaling("simple-nn", devices=[1], batch=4, steps=100_000, strong=False, stopping=lambda: True)
+
+
+def test_how_hosts_are_reached():
+    ssh = Hosts.of(["left", "right=10.0.0.2"], None)
+    assert ssh.names == (("left", "left"), ("right", "10.0.0.2"))
+    assert ssh.line(0, ["python", "-m", "a b"], {"X": "1 2"}) == ["ssh", "left", "env 'X=1 2' python -m 'a b'"]
+    netns = Hosts.of(["uh0=10.77.0.1"], "ip netns exec {host}")
+    assert netns.line(0, ["python", "-m", "a b"], {"X": "1"}) == [
+        *("ip", "netns", "exec", "uh0", "env", "X=1", "python", "-m", "a b")
+    ]  # fmt: skip

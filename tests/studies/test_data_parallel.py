@@ -1,0 +1,99 @@
+"""The study `data-parallel`: its answers from made-up measurements whose numbers are known, and once from real ones."""
+
+import pytest
+
+import underhood
+from tests.instruments.scaling.made_up import GROWTH, found
+from tests.studies.made_up import results
+from underhood.studies import find
+from underhood.studies.scaling import answers
+
+STUDY = find("data-parallel")
+
+
+def document(result, gpus=0):
+    stored = {"scaling": result.stored(), "gpus": gpus, "torch": "9.9"}
+    return STUDY.report(results(STUDY, [stored], scale="quick"))
+
+
+def blocks(made, title):
+    return next(section.blocks for section in made.sections if section.title == title)
+
+
+def test_the_answer_has_the_best_speedups():
+    """128 images: 128 ms alone, 133 ms with two, 143 ms with four; at 32, 5 of 37 ms and 15 of 47 are communication."""
+    said = document(found()).answer
+    assert "**1.92 times** with 2 workers at batch 128" in said
+    assert "**3.58 times** with 4 workers at batch 128" in said
+    assert "most of a step at batch 32 with 4 workers: 32% of it" in said
+    assert "oversubscribed" not in said
+
+
+def test_workers_that_share_processors_are_told():
+    said = document(found(cores=2)).answer
+    assert "3.58 times** with 4 workers at batch 128 each, oversubscribed" in said
+    assert "4 workers are oversubscribed" in said
+    assert "with 2 workers: 14% of it" in said  # 5 of 37 ms: nothing is concluded from four
+
+
+def test_all_three_tables_stand_under_their_questions():
+    made = document(found(growth=GROWTH))
+    names = {section.title: [b.name for b in section.blocks if hasattr(b, "rows")] for section in made.sections}
+    assert names["Table 1: time and speed-up"] == ["table-1", "growth"]
+    assert names["Table 2: computation and communication"] == ["table-2"]
+    assert names["Table 3: the all-reduce and its bandwidth"] == ["table-3", "link"]
+    assert names["Which scaling"] == ["strong-scaling"]
+    assert names["Past this machine"] == ["prediction"]
+
+
+def test_which_scaling_and_whether_the_other_looks_worse():
+    said = " ".join(block for block in blocks(document(found()), "Which scaling") if isinstance(block, str))
+    assert "Table 1 measures weak scaling" in said
+    assert "worse in every case" in said
+    assert "2 workers, batch 128: 1.92 weak, 1.86 strong" in said
+
+
+def test_another_outcome_gives_another_answer():
+    """Workers that take three times as long: slower than one, and strong scaling no better."""
+    said = document(found(devices=(1, 2), slower=3.0)).answer
+    assert "**0.66 times** with 2 workers at batch 128" in said
+
+
+def test_the_formula_is_held_against_the_measured_all_reduce():
+    said = next(iter(answers.bandwidth(found(devices=(1, 4)))))
+    assert "8.000 MB of gradients take 12.600 ms alone, 1.00 times the formula's 12.600 ms" in said
+    assert "bus bandwidth 0.952 GB/s, 95%" in said
+
+
+def test_memory_ends_where_it_was_predicted_to():
+    said = " ".join(answers.one_worker(found(growth=GROWTH)))
+    assert "up to batch 128" in said
+    assert "trained with 1,500 MB" in said
+    assert "Batch 512 is predicted not to fit: tried in a process of its own, it ended with: not enough memory." in said
+
+
+def test_the_prediction_is_checked_at_two_and_four():
+    result = found()
+    said = list(answers.prediction(result, result.model()))
+    assert "Checked with 2 workers: predicted 1.94, measured 1.92 (+1%)." in said
+    assert "Checked with 4 workers: predicted 3.80, measured 3.58 (+6%)." in said
+
+
+def test_no_gpu_is_said():
+    said = " ".join(answers.conditions(found(), 0, "9.9"))
+    assert "PyTorch 9.9 sees no GPU here: there is no GPU column" in said
+
+
+def test_one_worker_alone_has_no_speedup_to_tell():
+    assert "no speed-up" in document(found(devices=(1,))).answer
+
+
+@pytest.mark.slow
+def test_smoke(tmp_path):
+    run = underhood.run("data-parallel", "smoke", runs=tmp_path)
+    assert run.exit_code == 0
+    stored = run.trials[0].result["scaling"]
+    assert [group["devices"] for group in stored["workers"]] == [1, 2]
+    assert all(cell["ways"]["synchronised"]["median"] > 0 for group in stored["workers"] for cell in group["cells"])
+    assert stored["workers"][1]["cells"][0]["ddp"]["communication"] > 0
+    assert (run.path / "report.html").is_file()
