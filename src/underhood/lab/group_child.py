@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from underhood import torchrun
+from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import number_back
 from underhood.lab.group import ENDED, STOP, TASK, say
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote
@@ -90,8 +91,9 @@ def _follow(room: Path, task: Task, spec: TrialSpec, stopping: Callable[[], bool
     """Another worker's part: the same steps, recorded by nobody."""
     trial = spec.load()
     pin_threads(spec.threads)
-    for _ in trial(spec.settings, spec.seed, Context(task.data, shared(None), stopping)):
-        pass
+    with held(Ceiling(task.memory_limit, task.predicted_peak, task.mapped)):
+        for _ in trial(spec.settings, spec.seed, Context(task.data, shared(None), stopping)):
+            pass
 
 
 def _waiting_for_the_reason(room: Path) -> int:

@@ -169,6 +169,10 @@ class NetworkLearner(Learner):
         A worker without images in a pass takes part with a loss of 0: the others wait for its gradients.
         """
         group, repeats = self.group, self.settings.data.repeats
+        if len(t) != repeats * sum(group.passes):
+            raise ValueError(
+                f"{len(t)} images are not this worker's of a batch of {group.images}: Group.share says which"
+            )
         total, errors, first = 0.0, 0, 0
         with group.together():
             for number, images in enumerate(group.passes, 1):

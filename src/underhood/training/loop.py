@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from underhood import python_files
+from underhood.errors import BadInput
 from underhood.training import histograms, own_network
 from underhood.training.answers import FILE as TEST
 from underhood.training.answers import Tally
@@ -126,6 +127,8 @@ def train(
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
     run = _Trial(settings, seed, context, parts, subject, Progress(), group_of(settings))
+    if run.group.size > 1 and not isinstance(subject, NetworkLearner):
+        raise BadInput(f"devices: {settings.devices}; {settings.network.name} has a way to learn of its own, on one")
     if context.resume is not None:
         run.restore(context.resume)
     with np.errstate(all="ignore"):  # a trial that diverges says so in its result
