@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 WATCH = 0.5  # seconds between two looks at whether the launcher is still there
 
@@ -55,7 +56,9 @@ def meet(backend: str) -> None:
     The launcher's store outlives a restart: under a prefix of its own each attempt reads no address of the last one's
     workers, for whom it would wait.
     """
-    from torch import distributed
+    import torch
+
+    distributed: Any = torch.distributed
 
     _find_interface()
     rank, workers = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])

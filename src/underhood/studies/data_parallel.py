@@ -9,7 +9,7 @@ Source: "Homework 3" of a course on deep learning systems, problem 2.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,9 @@ FORMULAS = [
 ]
 
 
+Count = Annotated[int, Field(ge=1)]
+
+
 class DataParallelSettings(Settings):
     """What trains, on how many workers, and for how long it is timed."""
 
@@ -41,12 +44,12 @@ class DataParallelSettings(Settings):
         default_factory=lambda: NetworkSettings(name="resnet18-cifar"), description="a network of ours"
     )
     data: str | None = Field("cifar10", description="the images' set; none for random numbers")
-    batch: list[int] = Field([32, 128, 512], description="each worker's batches", min_length=1)
-    workers: list[int] = Field([1, 2, 4], description="numbers of workers", min_length=1)
+    batch: list[Count] = Field([32, 128, 512], description="each worker's batches", min_length=1)
+    workers: list[Count] = Field([1, 2, 4], description="numbers of workers", min_length=1)
     optimizer: str = Field("sgd,lr=0.1,momentum=0.9,weight_decay=5e-4", description="PyTorch's, in words")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="GPUs where there are enough, or the processor")
     threads: int = Field(1, ge=1, description="of each worker")
-    epochs: int = Field(2, description="2: the sheet's protocol; 0: the short form on steps")
+    epochs: Literal[0, 2] = Field(2, description="2: the sheet's protocol; 0: the short form on steps")
     steps: int = Field(5, ge=1, description="of a round, in the short form")
     rounds: int = Field(5, ge=1, description="in the short form")
     warmup: int = Field(3, ge=1, description="steps before the first round, in the short form")
@@ -115,7 +118,7 @@ def report(results: Results) -> Document:
             ),
         ]
     if model is not None and (figure := found.figure()):
-        past = [*answers.prediction(found, model), figure, tables.model_table(found, model)]
+        past: list[Block] = [*answers.prediction(found, model), figure, tables.model_table(found, model)]
         sections.append(Section("Past this machine", past))
     sections.append(Section("How it was measured", list(answers.conditions(found, gpus, trial.result["torch"]))))
     return Document(ENTRY.title, ENTRY.question, answers.answer(found), sections, answers.headline(found))

@@ -8,6 +8,7 @@ user's file have to lie in the same places on all of them.
 import base64
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -74,9 +75,8 @@ def run(
         raise BadInput(f"scaling: {devices} workers were not done after {seconds:,.0f} s") from None
     finally:
         for process in started:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            process.terminate()
+            process.communicate()
     for line in said[0][0].decode(errors="replace").splitlines():
         if line.startswith(MARK):
             found: dict[str, Any] = json.loads(line.removeprefix(MARK))
@@ -124,10 +124,8 @@ def free_port() -> int:
 
 
 def _gist(stderr: bytes) -> str:
-    """The line of the first traceback that says what went wrong, else the last line."""
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    ends = [
-        line for line in lines if line.split(":")[0].split(".")[-1].endswith(("Error", "Input", "Piece", "Exception"))
-    ]
-    told = [line.partition("]:")[2] or line for line in ends if "ChildFailedError" not in line]
-    return (told or lines or ["without a word"])[0]
+    """What the first error of a worker says, else the last line; torch puts the worker's number before each line."""
+    text = re.sub(r"^\[rank\d+\]:\s?", "", stderr.decode(errors="replace"), flags=re.MULTILINE)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|BadInput|MissingPiece)\b: ", line)]
+    return errors[0].partition(": ")[2] if errors else lines[-1] if lines else "without a word"

@@ -44,18 +44,19 @@ class Link:
 
         work()
         calls = max(1, min(50, int(SECONDS / self.repeats / max(self._timed(work, 1), 1e-6))))
-        times = [self._once(lambda: [work() for _ in range(calls)]) / calls for _ in range(max(5, self.repeats))]
+        times = [self._once(work, calls) / calls for _ in range(max(5, self.repeats))]
         low, median, high = quartiles(times)
         return {"bytes": buffer.numel() * 4, "seconds": [median, low, high, len(times)]}
 
     def _bytes(self, size: int) -> Any:
         return self.torch.zeros(max(1, size // 4), device=self.device)
 
-    def _once(self, work: Callable[[], Any]) -> float:
-        """Seconds from a barrier until the slowest worker is done."""
+    def _once(self, work: Callable[[], Any], calls: int = 1) -> float:
+        """Seconds from a barrier until the slowest worker has done its calls."""
         self.distributed.barrier()
         began = perf_counter()
-        work()
+        for _ in range(calls):
+            work()
         self._settle()
         took = self.torch.tensor([perf_counter() - began], dtype=self.torch.float64, device=self.device)
         self.distributed.all_reduce(took, op=self.distributed.ReduceOp.MAX)

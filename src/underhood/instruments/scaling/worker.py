@@ -109,7 +109,7 @@ class _Worker:
         ddp._set_ddp_runtime_logging_sample_rate(1)
 
         def apart() -> AbstractContextManager[Any]:
-            return ddp.no_sync()  # type: ignore[no-any-return]
+            return ddp.no_sync()
 
         return ways | {
             "synchronised": lambda: work.step(ddp, nullcontext),

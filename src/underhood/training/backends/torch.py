@@ -95,7 +95,7 @@ class Torch:
         """What computes the network while it trains."""
         if self.compiled is not None:
             return self._translated
-        return net if self.parallel is None else self.parallel  # type: ignore[no-any-return]
+        return net if self.parallel is None else self.parallel
 
     def _translated(self, x: torch.Tensor) -> torch.Tensor:
         assert self.compiled is not None

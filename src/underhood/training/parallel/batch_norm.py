@@ -25,7 +25,7 @@ class _Normalise(torch.autograd.Function):
     """x: (B, C, …) → y and the batch's statistics (N, μ, σ²)."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: torch.Tensor, gamma: torch.Tensor | None, beta: torch.Tensor | None, eps: float
     ) -> tuple[torch.Tensor, ...]:
         over = [0, *range(2, x.ndim)]
@@ -37,7 +37,8 @@ class _Normalise(torch.autograd.Function):
             own = torch.cat([mean, variance * count, mean.new_tensor([count])])
         pieces = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
         distributed.all_gather(pieces, own)
-        means, squares, counts = torch.stack(pieces).split([channels, channels, 1], 1)
+        joined = torch.stack(pieces)
+        means, squares, counts = joined[:, :channels], joined[:, channels:-1], joined[:, -1:]
         n = counts.sum()
         mean = (counts * means).sum(0) / n
         variance = (squares + counts * (means - mean) ** 2).sum(0) / n
@@ -51,7 +52,7 @@ class _Normalise(torch.autograd.Function):
         return y.clone() if y is normal else y, n, mean, variance
 
     @staticmethod
-    def backward(ctx: Any, g: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:
         normal, gamma, scale, n = ctx.saved_tensors
         over = [0, *range(2, g.ndim)]
         own = torch.stack([g.sum(over), (g * normal).sum(over)])
@@ -74,7 +75,7 @@ class BatchNorm(_BatchNorm):
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (torch's name)
         if not self.training:
             return super().forward(input)
-        y, n, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)
+        y, n, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
         if int(n) == 1:
             raise ValueError("Expected more than 1 value per channel when training, got 1 on all workers together")
         if self.track_running_stats:
@@ -99,7 +100,7 @@ class BatchNorm(_BatchNorm):
 def synchronised(net: Any, device: torch.device) -> Any:
     """The network with each of its BatchNorms taken over all workers: the same parameters and state_dict."""
     if device.type != "cpu":
-        return torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        return torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
     if isinstance(net, _BatchNorm):
         return _replaced(net)
     for name, child in net.named_children():
