@@ -27,7 +27,7 @@ from underhood.instruments.scaling.work import PARTS, Work
 from underhood.instruments.stopwatch import quartiles
 
 MARK = "underhood-scaling "
-SIZES = (1 << 16, 1 << 20, 1 << 22)  # bytes of the all-reduces beside the gradients' own
+SIZES = (1 << 16, 1 << 20, 1 << 22, 1 << 24)  # bytes of the all-reduces beside the gradients' own
 DDP_TIMES = ("forward_compute", "backward_compute", "backward_comm", "backward_compute_comm_overlap")
 
 
