@@ -26,7 +26,8 @@ from underhood.training.settings import TrainingSettings
 # What trains or measures takes seconds a trial, whatever it is asked: those grids are among the slow tests.
 LONG = {
     "quickstart", "mnist-mlp", "simple-nn-sanity", "layer-profile", "region-proposals", "concept-claims",
-    "two-back-ends", "data-parallel", "cifar10-cnn", "resnet20", "cifar100-edge", "adaptive-optimizers", "batch-augmentation",
+    "two-back-ends", "data-parallel", "cifar10-cnn", "resnet20", "cifar100-edge", "adaptive-optimizers",
+    "batch-augmentation",
     "simple-nn", "lr-decay", "augmentation", "batch-norm", "swish", "learning-rate", "l2-strength", "l1-vs-l2",
     "nesterov", "batch-size-vs-epochs", "scalar-vs-vector",
 }  # fmt: skip
