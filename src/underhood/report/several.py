@@ -15,6 +15,7 @@ from typing import Any
 from underhood.lab.labels import labels
 from underhood.lab.results import Group, Results
 from underhood.lab.study import Study
+from underhood.report import weight_histograms
 from underhood.report.document import Block, Document, Section
 from underhood.tables import Column, Table
 
@@ -35,9 +36,14 @@ def document_of(study: Study, results: Results) -> Document:
     keys = [] if study.compares is None else apart(results, study.compares)
     parts = split(finished, keys)
     if len(parts) > 1:
-        return joined({label: study.report(part) for label, part in parts.items()})
-    document: Document = study.report(finished)
-    return document
+        return joined({label: _reported(study, part) for label, part in parts.items()})
+    return _reported(study, finished)
+
+
+def _reported(study: Study, results: Results) -> Document:
+    """What the study says, and what any training may have left to be seen."""
+    document: Document = study.report(results)
+    return replace(document, sections=[*document.sections, *weight_histograms.sections(results)])
 
 
 def _diverged(group: Group) -> bool:
