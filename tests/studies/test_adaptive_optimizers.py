@@ -32,7 +32,7 @@ def trial(seed, loss, accuracy=0.5, *, seconds=40.0, epochs=40, lr=0.01, scales=
             "fitted_loss": {10: 2.0, 20: loss},
             "fitted_objective": {10: 2.5, 20: loss + 0.1},
             "fitted_error": {20: 0.4},
-            "seconds": {10: seconds / 2, 20: seconds},
+            "seconds": {10 * i: seconds * i / epochs for i in range(1, epochs + 1)},
         }
     return SimpleNamespace(
         seed=seed, state="finished", diverged=diverged, result=result, seconds=seconds,
@@ -123,6 +123,13 @@ class TestTheTime:
             group("adam", 0.3, epochs=200, seconds=400.0)
         )
 
+    def test_a_slow_first_epoch_is_counted_once(self):
+        one = group("adam", 0.3, seconds=50.0)
+        metric = one.trials[0].metric
+        clock = {i: 10.0 + i for i in range(1, 41)}
+        one.trials[0].metric = lambda name: clock if name == "seconds" else metric(name)
+        assert "200 epochs take 3 min 30 s (Adam)" in said(one)  # 50 s measured, 160 of a second each
+
     def test_fewer_images_are_said(self):
         assert "on 4,000 images an epoch" in said(group("adam", 0.3, images=4000))
 
@@ -141,9 +148,9 @@ SHOWN = {"masks": 500, "images": 4, "right": {"loss": 1, "error": 0.5}, "both": 
 
 
 class TestScaling:
-    def words(self, **layer):
+    def words(self, shown=SHOWN, **layer):
         row = {"layer": "1", "p": 0.2, "by_mask": 1e-7, "when_used": 1e-16, "apart": 0.01, "errors": 1.0, "both": 0.8}
-        shown = SHOWN | {"layers": [row | layer]}
+        shown = shown | {"layers": [row | layer]}
         document = report(Results((group("adam", 0.3, dropout=True, scales=shown),)))
         (section,) = [each for each in document.sections if each.title.startswith("Scaling")]
         return "\n".join(block for block in section.blocks if isinstance(block, str))
@@ -154,6 +161,8 @@ class TestScaling:
         assert "**not equal in expectation**" in self.words(errors=7.0)
         assert "**not the same: 2.0e-01 apart**" in self.words(by_mask=0.2)
         assert "validation loss 2.000 instead of 1.000, error 60.00 % instead of 50.00 %" in self.words()
+        assert "too sure of itself" not in self.words()
+        assert "too sure of itself" in self.words(SHOWN | {"right": {"loss": 3, "error": 0.5}})
 
     def learner(self, **more):
         network = {"name": "mlp", "hidden": [20, 20], "dropout": 0.5, "input_dropout": 0.2} | more

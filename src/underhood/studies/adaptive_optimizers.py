@@ -32,8 +32,10 @@ from underhood.studies.learning.choices import at_the_edge, candidates, chosen_w
 from underhood.studies.learning.results import (
     Value,
     against_epochs,
+    an_epoch,
     called,
     difference,
+    epoch_seconds,
     estimate,
     listed,
     over_seeds,
@@ -51,6 +53,7 @@ from underhood.trials import Context, Event, Result
 
 SHEET_S_EPOCHS = 200
 CHANCE = 3.0  # standard errors, root mean square, up to which a mean over masks counts as what chance gives
+DROPPED = ", dropout"
 NAMES = {"optimizer.lr": "rate", "penalty.l2": "λ"}
 
 
@@ -80,7 +83,7 @@ def drops(group: Group) -> bool:
 
 def name(group: Group) -> str:
     """`Adam`, or `Adam, dropout`."""
-    return rules.titled(group.settings["optimizer"]["name"]) + ", dropout" * drops(group)
+    return rules.titled(group.settings["optimizer"]["name"]) + DROPPED * drops(group)
 
 
 def last(metric: str) -> Value:
@@ -103,14 +106,10 @@ def _result(key: str, trial: StoredTrial) -> float | None:
 ACCURACY = partial(_result, "test_accuracy")
 
 
-def an_epoch(trial: StoredTrial) -> float:
-    """The mean seconds of training an epoch."""
-    return float(trial.result["seconds"] / trial.result["epochs"])
-
-
-def whole(trial: StoredTrial) -> float:
-    """The seconds of the sheet's epochs at that rate."""
-    return SHEET_S_EPOCHS * an_epoch(trial)
+def whole(trial: StoredTrial) -> float | None:
+    """The seconds of the sheet's epochs: those measured, and the median epoch for each that was not run."""
+    epoch = an_epoch(trial)
+    return None if epoch is None else trial.result["seconds"] + (SHEET_S_EPOCHS - trial.result["epochs"]) * epoch
 
 
 # ---- the report
@@ -159,7 +158,7 @@ def _answer(results: Results) -> Iterator[str]:
     for group in results.groups:
         if not group.counted:
             yield f"{group.label}: {laboratory.lost(group)}."
-    couples = [(g, other) for g in dropped for other in plain if other.label == g.label.removesuffix(", dropout")]
+    couples = [(g, other) for g in dropped for other in plain if other.label == g.label.removesuffix(DROPPED)]
     if couples:
         yield "What dropout changes:\n" + "\n".join(f"- {_changed(*couple)}" for couple in couples)
     for how, groups in (("Without dropout", plain), ("With dropout", dropped)):
@@ -281,18 +280,13 @@ def _table(results: Results) -> Table:
 def _times_said(results: Results) -> str:
     epochs = sorted({group.settings["epochs"] for group in results.groups})
     said = "Times are of training alone, without evaluation and without the search, one trial at a time unless it says "
-    said += "otherwise below."
+    said += "otherwise below; an epoch's are the median."
     if epochs != [SHEET_S_EPOCHS]:
-        said += f" Those of {SHEET_S_EPOCHS} epochs are extrapolated from {' and '.join(map(str, epochs))}."
-    spread = [each for group in results.groups for trial in group.counted for each in _epoch_times(trial)]
+        said += f" Those of {SHEET_S_EPOCHS} epochs are extrapolated from {' and '.join(map(str, epochs))} by it."
+    spread = [each for group in results.groups for trial in group.counted for each in epoch_seconds(trial)]
     if len(spread) > 1:
         said += f" Single epochs took {min(spread):.2f} to {max(spread):.2f} s, over all settings."
     return said
-
-
-def _epoch_times(trial: StoredTrial) -> list[float]:
-    seconds = [value for _, value in sorted(trial.metric("seconds").items())]
-    return [after - before for before, after in zip([0.0, *seconds], seconds, strict=False)]
 
 
 def _curves(results: Results) -> Iterator[Figure]:
@@ -300,6 +294,7 @@ def _curves(results: Results) -> Iterator[Figure]:
         some = Results(tuple(group for group in results.groups if drops(group) is how and group.counted))
         if not some.groups:
             continue
+        some = called(some, lambda group: group.label.removesuffix(DROPPED))
         word = "dropout" if how else "plain"
         for metric, title in (("fitted_loss", "Data loss"), ("fitted_objective", "Objective")):
             yield against_epochs(
@@ -351,16 +346,16 @@ def _shown(results: Results) -> list[Block]:
         Column("rule", "Trained with", align="left"),
         Column("layer", "Layer", align="left"),
         Column("kept", "Kept", format=".2g", help="1 − p, of what goes into the layer"),
-        Column("by_mask", "The two ways apart, mask by mask", format=".0e"),
-        Column("when_used", "when used", format=".0e"),
-        Column("apart", "Mean over masks from what is used", format=".2%"),
-        Column("errors", "in its standard errors", format=".2f"),
-        Column("both", "Left if scaled twice", format=".2f"),
+        Column("by_mask", "Ways apart, by mask", format=".1g", help="the largest difference of the two, any mask"),
+        Column("when_used", "when used", format=".1g", help="the largest difference of the two"),
+        Column("apart", "Mean off", format=".2%", help="the masks' mean from what is used, root mean square"),
+        Column("errors", "in standard errors", format=".2f", help="the same in the standard errors of that mean"),
+        Column("both", "Left if scaled twice", format=".2f", help="of the layer's output, less its bias"),
     ]
     masks, images = found[0][1]["masks"], found[0][1]["images"]
     foot = [
-        f"Of {masks} masks and {images} validation images, with the first seed's weights; the first four are root mean "
-        "squares or, of the two ways, largest differences, as fractions of the layer's root mean square."
+        f"Of {masks} masks and {images} validation images, with the first seed's weights; differences are fractions of "
+        "the layer's root mean square."
     ]
     table = Table("Layer by layer", columns, rows, foot, name="scaling")
     return [*SCALINGS, _equal(rows), table, _twice(found)]
@@ -399,7 +394,13 @@ def _twice(found: Sequence[tuple[Group, dict[str, Any]]]) -> str:
         f"{percent(s['both']['error'])} instead of {percent(s['right']['error'])}"
         for group, s in found
     ]
-    return f"Never both: scaled while training and again when used, the networks give {'; '.join(said)}."
+    twice = f"Never both: scaled while training and again when used, the networks give {'; '.join(said)}."
+    if any(s["both"]["loss"] < s["right"]["loss"] for _, s in found):
+        twice += (
+            " Where the loss fell the network had been too sure of itself, which smaller logits hide; its layers are "
+            "fed too little all the same."
+        )
+    return twice
 
 
 TITLE = "Five adaptive learning rates, with dropout and without"

@@ -31,6 +31,7 @@ from underhood.studies.learning.results import (
     Moment,
     Value,
     against_epochs,
+    an_epoch,
     called,
     difference,
     estimate,
@@ -124,10 +125,6 @@ def _seconds(group: Group) -> Summary | None:
     return over_seeds(group, to_goal(group, "seconds"))
 
 
-def _an_epoch(trial: StoredTrial) -> float:
-    return float(trial.result["seconds"] / trial.result["epochs"])
-
-
 # ---- the report
 
 
@@ -151,8 +148,9 @@ def report(results: Results) -> Document:
 
 
 TIMES = (
-    "Seconds of training alone, without evaluation, and of one trial at a time unless it says otherwise below. The "
-    "goal is looked for after every epoch, on the validation images as they are."
+    "Seconds of training alone, without evaluation, and of one trial at a time unless it says otherwise below; an "
+    "epoch's are the median, for the first one records the step and may compile kernels. The goal is looked for after "
+    "every epoch, on the validation images as they are."
 )
 EQUATION = Equation(
     r"w \leftarrow w - \eta \cdot \frac{1}{M B} \sum_{i=1}^{B} \sum_{m=1}^{M} "
@@ -185,7 +183,7 @@ REASONS = {
 
 def _listed(group: Group) -> Listed:
     epochs = _epochs(group)
-    when = "not reached" if epochs is None else f"after {epochs.mean:.3g} epochs"
+    when = "not reached" if epochs is None else f"after {_counted(epochs.mean)}"
     note = f"{percent(goal(group), 0)} {when}"
     return listed(f"best validation accuracy, {group.label}", group, laboratory.best(group), "94 %", note)
 
@@ -234,14 +232,18 @@ def _arrival(group: Group) -> str:
     wanted, trained = percent(goal(group), 0), group.summary("epochs")
     if epochs is None or seconds is None:
         spent = group.summary("seconds")
-        took = f" in {trained.mean:.3g} epochs, {duration(spent.mean)} of training" if trained and spent else ""
+        took = f" in {_counted(trained.mean)}, {duration(spent.mean)} of training" if trained and spent else ""
         said = f"{wanted} was not reached{took}"
     else:
         many = f"{epochs.n} of {len(group.trials)} seeds" if len(group.trials) > 1 else "one seed"
-        said = f"**{wanted} after {epochs.mean:.3g} epochs** and {duration(seconds.mean)} of training ({many})"
+        said = f"**{wanted} after {_counted(epochs.mean)}** and {duration(seconds.mean)} of training ({many})"
     end = f"; best validation accuracy {estimate(best)}"
     end += "" if test is None else f", test accuracy at the end {estimate(test)}"
     return f"**{group.label}**: {said}{end}."
+
+
+def _counted(epochs: float) -> str:
+    return f"{epochs:.3g} epoch{'s' * (epochs != 1)}"
 
 
 def _compared(group: Group, reference: Group) -> str:
@@ -251,11 +253,11 @@ def _compared(group: Group, reference: Group) -> str:
     if sooner is None or slower is None:
         said = f"no seed reached the goal both with {group.label} and with {reference.label}"
     elif sooner.low is None or sooner.high is None:
-        said = f"{sooner.mean:+.3g} epochs to the goal and {slower.mean:.2f} times the time, of one pair of seeds"
+        said = f"epochs to the goal {sooner.mean:+.3g} and {slower.mean:.2f} times the time, of one pair of seeds"
     else:
         verdict = "sooner" if sooner.high < 0 else "later" if sooner.low > 0 else "not told from it"
         said = (
-            f"{sooner.mean:+.3g} [{sooner.low:+.3g}, {sooner.high:+.3g}] epochs to the goal (**{verdict}**) and "
+            f"epochs to the goal {sooner.mean:+.3g} [{sooner.low:+.3g}, {sooner.high:+.3g}] (**{verdict}**) and "
             f"{slower.mean:.2f} [{slower.low:.2f}, {slower.high:.2f}] times the time"
         )
     stopped = any(each.settings["at_goal"] == "stop" and _epochs(each) is not None for each in (group, reference))
@@ -267,11 +269,11 @@ def _compared(group: Group, reference: Group) -> str:
 def _price(others: list[Group], reference: Group) -> str:
     """What an epoch costs, as a multiple of the reference's."""
     said = [
-        f"{found.mean:.2f} times for {group.label}"
+        f"{found.mean:.2f} times as long with {group.label}"
         for group in others
-        if (found := ratio(group, reference, _an_epoch)) is not None
+        if (found := ratio(group, reference, an_epoch)) is not None
     ]
-    return f"An epoch takes, by the clock, {', '.join(said)}, of {reference.label}'s." if said else ""
+    return f"An epoch takes {', '.join(said)} as with {reference.label}." if said else ""
 
 
 def _table(results: Results) -> Table:
@@ -284,7 +286,7 @@ def _table(results: Results) -> Table:
             "seeds": f"{sum(reached(group, t) is not None for t in group.counted)} of {len(group.trials)}",
             "at": _epochs(group),
             "seconds": _seconds(group),
-            "epoch": over_seeds(group, _an_epoch),
+            "epoch": over_seeds(group, an_epoch),
             "best": laboratory.best(group),
             "test": group.summary("test_accuracy"),
         }

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log
+from statistics import median
 from typing import Any
 
 from underhood.figures import Figure, lines
@@ -113,6 +115,18 @@ def told_from(top: Group, others: Sequence[Group], apart: Apart, worse: str, spe
 def capital(text: str) -> str:
     """The text as the beginning of a sentence."""
     return text[:1].upper() + text[1:]
+
+
+def epoch_seconds(trial: StoredTrial) -> list[float]:
+    """The seconds of training that each epoch took."""
+    until = [seconds for _, seconds in sorted(trial.metric("seconds").items())]
+    return [after - before for before, after in pairwise([0.0, *until])]
+
+
+def an_epoch(trial: StoredTrial) -> float | None:
+    """The seconds of training of its middle epoch: the first has a step's recording in it, and perhaps compilation."""
+    found = epoch_seconds(trial)
+    return median(found) if found else None
 
 
 @dataclass(frozen=True)
