@@ -134,7 +134,7 @@ def _chosen(settings: dict[str, Any], backend: BackendName | None) -> tuple[Back
     if backend not in (None, "underhood", "torch"):
         raise BadInput(f'backend: unknown "{backend}"; {nearest(str(backend), ["underhood", "torch"])}')
     notes = []
-    given |= {"backend": backend or given["backend"], "compile": False, "fused": False, "form": "plan"}
+    given |= {"backend": backend or given["backend"], "compile": False, "fused": False, "form": "plan", "devices": 1}
     if given["device"] == "cuda" and not _has_cuda():
         given["device"] = "cpu"
         notes.append("it was trained on a GPU, and is computed on the processor here")

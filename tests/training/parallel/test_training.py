@@ -7,7 +7,9 @@ import pytest
 
 from tests.training.parallel.trials import furthest, pictures, run, spec_of
 from underhood.lab.resuming import before
+from underhood.trained.network import Trained
 from underhood.training.loop import CLOCKED
+from underhood.training.network_file import NetworkFile
 
 pytest.importorskip("torch")
 
@@ -26,6 +28,8 @@ def test_two_workers_train_simple_nn_as_one_does(tmp_path):
     assert of_two["train_loss"] == pytest.approx(of_one["train_loss"], rel=1e-10)
     assert of_two["test_loss"] == pytest.approx(of_one["test_loss"], rel=1e-10)
     assert of_two["test_error"] == of_one["test_error"]
+    of_file = Trained(NetworkFile.read(two.artefacts / "model.safetensors"))  # by one process alone
+    assert of_file.settings["devices"] == 2
     assert [line["step"] for line in two.metrics()] == [line["step"] for line in one.metrics()]
 
 
