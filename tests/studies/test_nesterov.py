@@ -44,17 +44,23 @@ def test_the_verdict_is_of_the_pairs(theirs, word):
 
 def test_one_seed_of_each():
     said = answer(seeds((0.5,)), seeds((0.4,)))
-    assert "Seed by seed Nesterov's is -0.1000 from SGD's; one seed cannot say whether that is luck." in said
-    assert "**0.4000**, mean of epoch 10 over 1 seed." in said
+    assert "last epoch is -0.1000 from SGD's; one seed cannot say whether that is luck." in said
+    assert "Nesterov: a training loss of **0.4000** on the mean of epoch 10, the last, over 1 seed." in said
 
 
 def test_when_the_other_s_last_loss_is_first_met():
     plain, quick, slow = (2.0, 1.5, 1.0), (1.2, 0.9, 0.8), (2.2, 2.1, 2.0)
     said = answer(seeds((0.5,), plain), seeds((0.4,), quick))
     assert "The loss of 1.0000, where SGD ends after 75 iterations, Nesterov first has after **50**" in said
-    assert "the lower one at 3 of the 3 points" in said
+    assert "the lower one at 3 of the 3 points of the curves; its lowest is 0.8000 after 75 iterations" in said
     assert "Nesterov never comes to the loss of 1.0000" in answer(seeds((0.5,), plain), seeds((0.6,), slow))
     assert "the lower one at 0 of the 3 points" in answer(seeds((0.5,), plain), seeds((0.6,), plain))
+
+
+def test_a_curve_that_rises_again_is_not_told_by_its_mean_alone():
+    said = answer(seeds((0.5,), (2.0, 1.5, 1.0)), seeds((0.4,), (1.2, 0.1, 3.0)))
+    assert "the lower one at 2 of the 3 points" in said
+    assert "its lowest is 0.1000 after 50 iterations, and it ends at 3.0000." in said
 
 
 def test_what_diverged_is_said_and_in_no_mean():
@@ -86,3 +92,14 @@ def test_both_start_alike_and_the_first_two_steps_agree(tmp_path):
     assert not np.allclose(plain[3:], theirs[3:], rtol=1e-6)
     document = STUDY.report(run.results)
     assert [block.name for block in document.sections[0].blocks] == ["loss", "losses"]
+
+
+def test_what_a_step_comes_to_under_a_steady_gradient():
+    # the report's words: about η k g/4, by the engine's own rule
+    from underhood.engine.optim.nesterov import rule
+
+    w, v, rate = 0.0, 0.0, 1e-3
+    for k in range(2, 2000):
+        before = w
+        w, v = rule(w, -1.0, v, rate, (k - 2) / (k + 1))
+    assert w - before == pytest.approx(rate * k / 4, rel=0.01)

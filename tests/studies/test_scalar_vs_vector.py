@@ -84,6 +84,16 @@ def test_plain_python_takes_the_same_steps_and_leaves_the_compiler_as_it_was(mon
     assert "__call__" not in vars(CPUDispatcher)
 
 
+def test_the_first_loss_is_of_the_same_batch_however_many_are_timed():
+    found = set()
+    for images in (16, 32, 48):
+        settings = page.Settings.model_validate(nested({**SMALL, "images": images}))
+        result = list(page.timed(settings, 0, Context()))[-1].values
+        assert (result["measured"], result["steps"]) == (images, images // 16 + page.WARM)
+        found.add(result["first_loss"])
+    assert len(found) == 1
+
+
 def test_the_interpreter_runs_what_would_be_compiled():
     from underhood.engine.compile import compiled
 

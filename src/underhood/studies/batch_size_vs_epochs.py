@@ -171,7 +171,7 @@ def _of_variance(groups: list[Group]) -> str:
     if found is None:
         return "It takes two batch sizes with a variance to say how it changes."
     ends = _ends(groups, "loss_variance", lambda group: int(group.settings["batch_size"]))
-    said = f"Fitted, Var[L] goes as **B^{_signed(found, '.2f')}**, {ends}; images that are independent would give B^−1"
+    said = f"fitted, Var[L] goes as **B^{_signed(found, '.2f')}**, {ends}; images that are independent would give B^−1"
     return f"{said}: {_direction(found, 'it falls as the batch grows', 'it **grows** with the batch')}."
 
 

@@ -38,7 +38,9 @@ ASSUMED = (
 )
 NOTE = (
     "$V_1$ is the point that a plain step reaches, $V_2$ the one before it; $W$ looks ahead from $V_1$. $k$ begins at "
-    "2 and counts the iterations, so the factor grows from 0 towards 1."
+    "2 and counts the iterations, so the factor grows from 0 towards 1. Under a steady gradient $g$ a step comes to "
+    "about $\\eta k g/4$, larger and larger: noise in the gradient of a batch, and curvature that such a step is too "
+    "large for, show the later the more. The paper's $O(1/k^2)$ is for convex functions and whole gradients."
 )
 
 
@@ -95,8 +97,8 @@ def _reached(group: Group) -> str:
         return f"{group.label} **diverged** with every seed, first at iteration {steps[0]}." if steps else ""
     epochs = group.settings["epochs"]
     return (
-        f"{group.label} ends at a training loss of **{_estimate(found)}**, mean of epoch {epochs} over {found.n} "
-        f"seed{'s' * (found.n != 1)}.{diverged(group)}"
+        f"{group.label}: a training loss of **{_estimate(found)}** on the mean of epoch {epochs}, the last, over "
+        f"{found.n} seed{'s' * (found.n != 1)}.{diverged(group)}"
     )
 
 
@@ -105,7 +107,7 @@ def _apart(group: Group, plain: Group) -> str:
     found = difference(group, plain, "train_loss")
     if found is None:
         return "No seed finished with both, so there is no difference to take."
-    said = f"Seed by seed {group.label}'s is {found.mean:+.4f} from {plain.label}'s"
+    said = f"Seed by seed {group.label}'s mean of the last epoch is {found.mean:+.4f} from {plain.label}'s"
     if found.low is None or found.high is None:
         return f"{said}; one seed cannot say whether that is luck."
     verdict = (
@@ -131,7 +133,11 @@ def _sooner(group: Group, plain: Group) -> str:
         for a in ours.mean[ours.steps == step]
     ]
     lower = sum(a < b for a, b in shared)
-    where = f"It is the lower one at {lower} of the {len(shared)} points of the curves."
+    best = int(ours.mean.argmin())
+    where = (
+        f"It is the lower one at {lower} of the {len(shared)} points of the curves; its lowest is "
+        f"{ours.mean[best]:.4f} after {int(ours.steps[best]):,} iterations, and it ends at {ours.mean[-1]:.4f}."
+    )
     if not met:
         return f"{group.label} never comes to the loss of {goal:.4f} where {plain.label} ends. {where}"
     return (

@@ -81,31 +81,33 @@ def timed(settings: Settings, seed: int, context: Context) -> Iterator[Event]:
     parts = read(settings.data, context.data, seed, settings.dtype)
     learner = NetworkLearner(settings, seed, parts)
     order, size = shuffled(len(parts.train), seed, 0), settings.batch_size
-    train_images = parts.train.in_epoch(seed, 0)
+    train_images, there = parts.train.in_epoch(seed, 0), max(1, len(order) // size)
     batches = max(1, min(settings.images or 0, len(order)) // size)
     warm = 0 if settings.interpreted else WARM
     times: list[float] = []
     losses: list[float] = []
+    measured = 0
     with interpreter() if settings.interpreted else nullcontext():
-        for i in range(-warm, batches):
+        for i in range(warm + batches):
             if context.stopping():
                 return  # it is short: the next run begins anew
             began = perf_counter()
-            learner.prepare(i + warm, 1.0, False)
-            x, t = train_images.batch(order[i % batches * size : (i % batches + 1) * size])
+            learner.prepare(i, 1.0, False)
+            x, t = train_images.batch(order[i % there * size : (i % there + 1) * size])
             loss, _ = learner.step(x, t)
             took = perf_counter() - began
             losses.append(loss)
-            if i >= 0:
+            if i >= warm:
                 times.append(took)
+                measured += len(t)
                 yield Metric(i + 1, {"seconds": took, "train_loss": loss})
-    whole = len(order) / size
+    whole = len(order) / (measured / batches)
     spread = Summary.of(times)
     yield Result(
         {
             "epoch_seconds": whole * spread.mean,
             "spread": None if spread.high is None else whole * (spread.high - spread.mean),
-            "measured": batches * size,
+            "measured": measured,
             "of": len(order),
             "first_loss": losses[0],
             "diverged": not bool(np.isfinite(losses).all()),
