@@ -6,18 +6,14 @@ Both are worked out in processes of their own (footprint_child.py), which leave 
 on the engine they also compile what is not in the cache, so that the compiler's memory is not the trial's.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from underhood.errors import BadInput
-from underhood.lab.executors.local import worker_environment
-from underhood.lab.files import line_of, number_back
+from underhood.errors import BadInput, UnderhoodError
+from underhood.lab.child import ChildDiedError, ask
 from underhood.lab.trial import TrialSpec
 from underhood.sizes import megabytes, size_text
 from underhood.training.settings import TrainingSettings
@@ -85,17 +81,10 @@ def held_trials(
 
 
 def _child(task: dict[str, Any], threads: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, *CHILD],
-        input=line_of(task).encode(),
-        capture_output=True,
-        env=worker_environment(threads),
-        check=False,
-    )
-    if done.returncode < 0 or not done.stdout:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise BadInput(f"the process that predicts it died: {last[0]}")
-    said: dict[str, Any] = number_back(json.loads(done.stdout))
-    if "error" in said:
-        raise BadInput(said["error"])
-    return said
+    """Whatever is wrong there is a prediction that can't be made."""
+    try:
+        return ask(CHILD, task, threads, quiet=True)
+    except UnderhoodError as error:
+        raise BadInput(str(error)) from error
+    except ChildDiedError as died:
+        raise BadInput(f"the process that predicts it died: {died}") from None

@@ -1,18 +1,11 @@
-"""A trial's memory predicted, or a tiny one's measured: `python -m underhood.lab.footprint_child`, a fresh process.
+"""A trial's memory predicted, or a tiny one's measured: `python -m underhood.lab.footprint_child` (child.py)."""
 
-Reads the task as JSON from stdin, prints bytes as JSON.
-"""
-
-import json
-import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from underhood.errors import UnderhoodError
-from underhood.lab.files import line_of, number_back
+from underhood.lab.child import serve
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import pin_threads
 from underhood.resident import peak
@@ -25,18 +18,9 @@ from underhood.trials import Artefact, Context
 TINY = {"data": {"name": "digits", "train": 64, "test": 32}, "batch_size": 16, "epochs": 1, "evaluation_batch": 16}
 
 
-def main() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    task = number_back(json.load(sys.stdin))
-    try:
-        said, code = (_predicted(task) if "spec" in task else _measured(task["backend"])), 0
-    except UnderhoodError as error:
-        said, code = {"error": str(error)}, error.exit_code
-    channel.write(line_of(said))
-    channel.close()
-    return code
+def answer(task: dict[str, Any]) -> dict[str, Any]:
+    """Bytes: of the trial in the task, or of a tiny one on the task's back end."""
+    return _predicted(task) if "spec" in task else _measured(task["backend"])
 
 
 def _predicted(task: dict[str, Any]) -> dict[str, Any]:
@@ -65,4 +49,4 @@ def _tiny(nn: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(answer))

@@ -4,20 +4,16 @@
 
 Trials that cost the same share one choice (training/tune.py says which do), and the first of them is timed. A choice
 is kept with the run, so that the command given again goes on with the same trials. The candidates are tried in a
-process of their own, `python -m underhood.lab.tuning_child`, which has the trial's threads from its start, leaves the
-coordinator as light as it was, and may die.
+process of their own (tuning_child.py).
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from underhood.errors import BadInput, MissingPiece
-from underhood.lab.executors.local import worker_environment
-from underhood.lab.files import line_of, number_back, read_json, write_json
+from underhood.lab.child import ChildDiedError, ask
+from underhood.lab.files import read_json, write_json
 from underhood.lab.store import RunFolder
 from underhood.lab.trial import TrialSpec, digest
 from underhood.training.tune import NOTHING_TO_CHOOSE, Tuning, can_be_tuned, weighs
@@ -63,17 +59,8 @@ def keep(folder: RunFolder, choices: Choices) -> None:
 
 
 def _in_a_child(spec: TrialSpec, data: Path | None) -> Tuning:
-    task = {"spec": spec.to_json(), "data": data and str(data)}
-    done = subprocess.run(
-        [sys.executable, *CHILD],
-        input=line_of(task).encode(),
-        stdout=subprocess.PIPE,
-        env=worker_environment(spec.threads),
-        check=False,
-    )
-    if done.returncode < 0 or not done.stdout:
-        raise MissingPiece(f"--tune: the process that tried the candidates died (exit code {done.returncode})")
-    said = number_back(json.loads(done.stdout))
-    if "error" in said:
-        raise (BadInput if done.returncode == BadInput.exit_code else MissingPiece)(said["error"])
-    return Tuning.from_json(said)
+    try:
+        return Tuning.from_json(ask(CHILD, {"spec": spec.to_json(), "data": data and str(data)}, spec.threads))
+    except ChildDiedError as died:
+        code = died.exit_code
+        raise MissingPiece(f"--tune: the process that tried the candidates died (exit code {code})") from None
