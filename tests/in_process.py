@@ -11,6 +11,7 @@ import pytest
 
 from underhood.lab import How, run_events
 from underhood.lab.files import line_of, number_back
+from underhood.lab.machine import usable_cores
 from underhood.lab.run_events import LabEvent
 from underhood.lab.worker import Task, run_trial
 
@@ -23,6 +24,12 @@ class InProcess:
 
     def __init__(self, size: int) -> None:
         self.waiting: list[Task] = []
+
+    def cores(self) -> int:
+        return usable_cores()
+
+    def memory(self) -> None:
+        """One after the other: it is no question."""
 
     def submit(self, task: Task) -> None:
         self.waiting.append(Task.from_json(_through_a_pipe(task.to_json())))

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.in_process import InProcess
@@ -19,7 +21,7 @@ from underhood.lab import How, load_file, open_run, plan, run_study
 from underhood.lab.machine import usable_cores
 from underhood.lab.results import list_runs
 from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
-from underhood.lab.store import RunFolder
+from underhood.lab.stopping import StopWhen
 from underhood.settings import Mistakes
 
 TINY = Path(__file__).with_name("tiny_study.py")
@@ -295,11 +297,6 @@ def test_a_run_of_a_newer_schema_is_refused_untouched(run_tiny, tmp_path):
     assert file.read_text() == newer
 
 
-def test_two_coordinators_do_not_share_a_run(run_tiny, tmp_path):
-    with RunFolder(tmp_path / "tiny-smoke").lock(), pytest.raises(BadInput, match="another process is working"):
-        run_tiny()
-
-
 def test_the_command_that_goes_on_with_a_run(tiny, tmp_path):
     file = tmp_path / "my settings.toml"
     file.write_text("steps = 1\n")
@@ -360,7 +357,7 @@ def wait_for(path, lines):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(run_tiny, start, tmp_path, number, code):
     for moment in (7, 12):
         program = start(tmp_path, "broken", TINY_HOLD=str(moment))
@@ -382,6 +379,123 @@ def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(run_tiny, sta
     )
     run_tiny(name="whole")
     assert content(tmp_path / "broken") == content(tmp_path / "whole")
+
+
+def test_a_worker_told_to_end_leaves_a_checkpoint_and_its_trial_goes_on_in_another(run_tiny, start, tmp_path):
+    program = start(tmp_path, "told", TINY_HOLD="7")
+    wait_for(tmp_path / "told", 7)
+    workers = psutil.Process(program.pid).children()
+    assert len(workers) == 2
+    workers[0].terminate()
+    deadline = time.monotonic() + 60
+    while workers[0].is_running() or len(psutil.Process(program.pid).children()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    while not list((tmp_path / "told").glob("trials/*/result.json")):  # behind the step that it was held in
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(program.pid, signal.SIGTERM)
+    said = finish(program)
+    assert "the trial goes on in another one" in said
+    assert "step=8, attempt=1" in said
+    run_tiny(name="told")
+    run_tiny(name="whole")
+    assert content(tmp_path / "told") == content(tmp_path / "whole")
+
+
+# ---- a second run of a run that is under way
+
+
+def in_a_thread(run_tiny, **how):
+    """Begin a run beside this thread; what it comes to is put into the list."""
+    found = []
+
+    def run():
+        try:
+            found.append(run_tiny(**how))
+        except BadInput as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, found
+
+
+def wait_till(heard, kind):
+    deadline = time.monotonic() + 60
+    while not any(isinstance(event, kind) for event in heard):
+        assert time.monotonic() < deadline, heard
+        time.sleep(0.02)
+
+
+def test_a_second_run_watches_and_ends_as_the_first_one(run_tiny, start, tmp_path):
+    program = start(tmp_path, "watched", TINY_HOLD="7")
+    wait_for(tmp_path / "watched", 7)
+    events = []
+    thread, found = in_a_thread(run_tiny, name="watched", listener=events.append)
+    wait_till(events, TrialStep)
+    os.killpg(program.pid, signal.SIGTERM)
+    said = finish(program)
+    thread.join(60)
+    ((run, _),) = found
+    assert (run.exit_code, run.state) == (143, "stopped")
+    assert f"process {program.pid} on" in warned(events)[0]
+    assert {event.step for event in events if isinstance(event, TrialStep)} <= {7, 8}
+    assert [event.state for event in events if isinstance(event, TrialEnded)] == ["interrupted"] * 2
+    assert isinstance(events[-1], RunEnded)
+    assert repr(events[-1].text) in said
+    assert events[-1].counts == {"interrupted": 2, "waiting": 2}
+
+
+def test_who_watches_goes_on_with_the_run_of_a_process_that_died(run_tiny, start, tmp_path):
+    program = start(tmp_path, "left", TINY_HOLD="7")
+    wait_for(tmp_path / "left", 7)
+    events = []
+    thread, found = in_a_thread(run_tiny, name="left", listener=events.append)
+    wait_till(events, TrialStep)
+    program.kill()
+    finish(program)
+    thread.join(120)
+    ((run, _),) = found
+    assert run.exit_code == 0
+    assert warned(events)[1] == f"process {program.pid} on {os.uname().nodename} is gone; its run is gone on with here"
+    run_tiny(name="whole")
+    assert content(tmp_path / "left") == content(tmp_path / "whole")
+
+
+def test_a_run_under_way_is_not_watched_for_other_trials(run_tiny, start, tmp_path):
+    program = start(tmp_path, "other", TINY_HOLD="7")
+    wait_for(tmp_path / "other", 7)
+    with pytest.raises(BadInput, match=f"process {program.pid} on .* works on this run, with other trials"):
+        run_tiny(name="other", seeds=3)
+
+
+# ---- until a trial measures so
+
+
+def test_a_run_stops_once_a_trial_measures_so(run_tiny):
+    when = StopWhen.read("train_loss > 4")
+    run, heard = run_tiny("steps=2000", scale="quick", stop_when=when)
+    (first,) = [event for event in heard if isinstance(event, TrialEnded)]
+    assert first.state == "interrupted"
+    assert run.trials[0].metrics[0]["train_loss"] < 4  # else the test tells nothing
+    assert any(when.holds(line) for line in run.trials[0].metrics)
+    assert (run.state, run.exit_code) == ("stopped", 0)
+    assert re.search(r"stopped \(plain, seed 0: train_loss \S+ at step \d+\)\. To go on:", heard[-1].text)
+    again, heard = run_tiny("steps=2000", scale="quick", seeds=1)
+    assert again.exit_code == 0
+    assert started(heard)[0] == run.trials[0].id
+    _, heard = run_tiny("steps=2000", scale="quick", stop_when=when)
+    assert started(heard) == []
+    assert f"plain, seed 0: measured {when} before" in heard[-1].text
+
+
+def test_a_metric_that_nothing_measures_stops_the_run_with_the_nearest(run_tiny):
+    with pytest.raises(BadInput, match=r'no trial measures "train_los"; did you mean "train_loss"\?'):
+        run_tiny("steps=3", stop_when=StopWhen.read("train_los < 0"))
+    with pytest.raises(BadInput, match=r'"test_eror"; did you mean "test_error"\?'):
+        run_tiny("steps=3", stop_when=StopWhen.read("test_eror < 0"))  # of the one that finished before
+    assert run_tiny("steps=3")[0].exit_code == 0
 
 
 def test_a_second_interrupt_kills(start, tmp_path):

@@ -3,9 +3,6 @@
 import json
 import math
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +12,8 @@ from hypothesis import strategies as st
 
 from underhood.errors import BadInput
 from underhood.lab.files import (
-    is_locked,
+    last_line,
     line_of,
-    locked,
     number_back,
     plain,
     read_json,
@@ -133,36 +129,13 @@ def test_truncating(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"one\n"
 
 
-# ---- locks
-
-
-def test_a_lock_is_held_by_one_and_ends_with_its_process(tmp_path):
-    lock = tmp_path / "lock"
-    assert not is_locked(lock)
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent("""
-            import sys, time
-            from pathlib import Path
-            from underhood.lab.files import locked
-            with locked(Path(sys.argv[1])):
-                print("held", flush=True)
-                time.sleep(60)
-        """),
-            lock,
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        assert is_locked(lock)
-        with pytest.raises(BlockingIOError), locked(lock):
-            pytest.fail("held by two")
-        holder.kill()
-    assert not is_locked(lock)
-    with locked(lock):
-        assert is_locked(lock)
-    assert not is_locked(lock)
+@given(st.lists(st.integers(0, 200), max_size=6), st.binary(max_size=3).filter(lambda cut: b"\n" not in cut))
+def test_the_last_line_is_the_last_that_is_whole(tmp_path_factory, lengths, cut):
+    """Lines of up to 200 letters, read from the end in blocks of 64."""
+    file = tmp_path_factory.mktemp("last") / "metrics.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("underhood.lab.files.BLOCK", 64)
+        lines = [{"a": "x" * length} for length in lengths]
+        file.write_bytes(b"".join(f"{line_of(line)}\n".encode() for line in lines) + cut)
+        assert last_line(file) == (lines[-1] if lines else None)
+    assert last_line(file.with_name("none")) is None

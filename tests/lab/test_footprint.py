@@ -5,6 +5,7 @@ import pytest
 from underhood.errors import BadInput
 from underhood.lab import footprint
 from underhood.lab.footprint import Predicted, held_trials
+from underhood.lab.how import How
 from underhood.lab.trial import TrialSpec
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -56,10 +57,8 @@ def test_trials_without_a_limit_are_not_asked(peaks):
 
 
 def test_the_less_of_two_limits_counts():
-    from underhood.lab.coordinator import memory_limit
-
-    assert memory_limit(spec(), None) is None
-    assert memory_limit(spec(memory_limit="1GB"), None) == 10**9
-    assert memory_limit(spec(memory_limit="1GB"), 5 * 10**8) == 5 * 10**8
-    assert memory_limit(spec(memory_limit="1000MB"), 2 * 10**9) == 10**9
+    assert How().limit_of(spec()) is None
+    assert How().limit_of(spec(memory_limit="1GB")) == 10**9
+    assert How(memory_limit=5 * 10**8).limit_of(spec(memory_limit="1GB")) == 5 * 10**8
+    assert How(memory_limit=2 * 10**9).limit_of(spec(memory_limit="1000MB")) == 10**9
     assert spec(memory_limit="1GB").id == spec(memory_limit="1000MB").id != spec().id

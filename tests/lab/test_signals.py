@@ -8,7 +8,7 @@ import pytest
 from underhood.lab.signals import Stop, stop_signals
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_are_counted(number, code):
     before = signal.getsignal(number)
     with stop_signals() as stop:
@@ -37,3 +37,17 @@ def test_off_the_main_thread_none_are_heard():
     thread.start()
     thread.join()
     assert found == [Stop(), before]
+
+
+def test_a_hang_up_that_nohup_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.times == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_wish_that_came_true_is_no_signal():
+    assert Stop(times=1, wish="validation_error 0.05").exit_code == 0

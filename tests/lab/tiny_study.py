@@ -1,6 +1,6 @@
 """A study small enough to run by the dozen: a random walk that can be told to misbehave.
 
-Run as a program, it is a user's own script: `python tiny_study.py RUNS NAME [key=value …]`.
+Run as a program, it is a user's own script: `python tiny_study.py RUNS NAME [key=value …]`; an axis is key=a,b.
 """
 
 import os
@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from underhood.lab import How, Scale, Study, run_study
+from underhood.lab.executors import executor_of
 from underhood.settings import Settings
 from underhood.trials import Artefact, Checkpoint, Metric, Note, Result
 
 # How a walk is made to wait, so that a test needn't be quick to interrupt it; neither changes a number.
 HOLD = int(os.environ.get("TINY_HOLD", -1))  # waits in this step till it is asked to stop
 STUBBORN = int(os.environ.get("TINY_STUBBORN", -1))  # after this step it hears nothing for ten minutes
+PAUSE = float(os.environ.get("TINY_PAUSE", 0))  # seconds that it rests before each step
 
 
 class WalkSettings(Settings):
@@ -59,6 +61,7 @@ def walk(settings, seed, context):
             os.kill(os.getpid(), signal.SIGKILL)
         while step == HOLD and not context.stopping():
             time.sleep(0.01)
+        time.sleep(PAUSE)
         at = np.sin(at * settings.walk.size) + rng.normal(size=3)
         yield Metric(step + 1, {"train_loss": float(at @ at), "mean": float(at.mean())})
         if step == STUBBORN:
@@ -88,5 +91,15 @@ study = Study(
 
 
 if __name__ == "__main__":
-    how = How(runs=Path(sys.argv[1]), name=sys.argv[2], parallel=2, listener=print, checkpoint_every=0.1)
-    sys.exit(run_study(study, "smoke", sys.argv[3:], how=how).exit_code)
+    how = How(
+        runs=Path(sys.argv[1]),
+        name=sys.argv[2],
+        parallel=int(os.environ.get("TINY_PARALLEL", 2)),
+        listener=print,
+        checkpoint_every=0.1,
+        changed="rerun",
+        executor=executor_of(os.environ.get("TINY_ON", "local")),
+    )
+    grid = [word for word in sys.argv[3:] if "," in word]
+    sets = [word for word in sys.argv[3:] if "," not in word]
+    sys.exit(run_study(study, "smoke", sets, how=how, grid=grid).exit_code)

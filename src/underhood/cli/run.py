@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from underhood.cli.output import Json, dump, print_json, print_table, say
+from underhood.cli.output import Json, print_json, say
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -54,8 +54,12 @@ def run(
     ] = None,
     parallel: Annotated[
         int | None,
-        _option("--parallel", "Trials at once; by default as many as the cores bear, or one if timed.", HOW, "-j"),
+        _option("--parallel", "Trials at once; by default as cores and memory bear, or one if timed.", HOW, "-j"),
     ] = None,
+    on: Annotated[
+        Literal["local", "ray"],
+        _option("--on", "Where: local, processes of this machine, or ray, the cluster of RAY_ADDRESS.", HOW),
+    ] = "local",
     name: Annotated[str | None, _option("--name", "The run's name; by default STUDY-SCALE.", HOW)] = None,
     runs: Annotated[Path | None, _option("--runs", "Folder of the runs; by default ./runs.", HOW)] = None,
     data: Annotated[Path | None, _option("--data", "Folder of the data sets, instead of UNDERHOOD_DATA.", HOW)] = None,
@@ -71,13 +75,19 @@ def run(
         str | None,
         _option("--memory-limit", "Hold each trial's process to so much memory, as 1GB; refuse what can't work.", HOW),
     ] = None,
+    stop_when: Annotated[
+        str | None,
+        _option("--stop-when", 'Stop, with checkpoints, once a trial measures so: "validation_error < 0.1".', HOW),
+    ] = None,
     keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
     rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
     export: Annotated[
         Path | None,
         _option("--export", "Folder for the hand-in of the course: script, model, report; of two studies alone.", HOW),
     ] = None,
-    dry_run: Annotated[bool, _option("--dry-run", "List the trials, and run none.", HOW)] = False,
+    dry_run: Annotated[
+        bool, _option("--dry-run", "List the trials and how long each will take; run none.", HOW)
+    ] = False,
     json: Json = False,
 ) -> int:
     """Run a study, from its question to its report.
@@ -96,8 +106,10 @@ def run(
         underhood run all --scale quick
 
     `all` runs every study in turn, and ends with a page that leads to their
-    reports; one that fails stops none. The exit code is 0, 1 when some trials failed, 2 for bad input, 3 when this
-    machine lacks something, 130 or 143 when the run was interrupted.
+    reports; one that fails stops none. A second command of a run that is under
+    way watches it, and ends as it does. The exit code is 0, 1 when some trials
+    failed, 2 for bad input, 3 when this machine lacks something, 130, 143 or
+    129 when the run was interrupted.
     """
     if keep and rerun:
         raise BadInput("--keep and --rerun: choose one")
@@ -120,10 +132,13 @@ def run(
     if study == "all":
         asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
         asked |= {f"--{key}": value for key, value in what.items() if key != "data"} | {"--memory-limit": memory_limit}
+        asked |= {"--on": on != "local", "--stop-when": stop_when}
         _check_all(scale, [option for option, value in asked.items() if value])
         return _all(scale, how | {"data": data, "changed": "rerun" if rerun else "keep"}, json)
     if dry_run:
-        _list(study, scale, what, json)
+        from underhood.cli.dry_run import dry_run as listed
+
+        listed(study, scale, what, name, runs, parallel, json)
         return 0
     from underhood.report.progress import Progress
     from underhood.service.running import run as run_it
@@ -136,8 +151,10 @@ def run(
             **how,
             tune=tune,
             fit=fit,
+            on=on,
             name=name,
             memory_limit=memory_limit,
+            stop_when=stop_when,
             changed="keep" if keep else "rerun" if rerun else "ask",
             ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,
             listener=progress,
@@ -201,28 +218,6 @@ def _confirmed(question: str) -> bool:
     """The user's answer; nothing but a yes is one."""
     say(f"{question} [y/N] ")
     return input().strip().lower() in ("y", "yes")
-
-
-def _list(study: str, scale: str, what: dict[str, Any], as_json: bool) -> None:
-    """The trials that a run would have, instead of running them."""
-    from underhood.lab import plan
-    from underhood.lab.labels import labels_of
-    from underhood.studies import find
-    from underhood.tables import Column, Table
-
-    found = find(study)
-    specs = plan(found, scale, what["set"], what["seeds"], what["settings"], grid=what["grid"], data=what["data"])
-    labels = labels_of(specs)
-    table = Table(
-        f"{found.name} at scale {scale}: {len(specs)} trial{'s' * (len(specs) != 1)}",
-        [Column("trial", "Trial", align="left"), Column("label", "What", align="left"), Column("seed", "Seed")],
-        [{"trial": spec.id, "label": labels[spec.id], "seed": spec.seed} for spec in specs],
-        name="plan",
-    )
-    if as_json:
-        dump(table.to_json())
-    else:
-        print_table(table)
 
 
 def _report(run: "Run", as_json: bool) -> None:

@@ -3,14 +3,15 @@
 study.py         a question, its axes and scales; plan: the trials that answer it
 trial.py         what a trial is, and its id
 code.py          the fingerprint of the code behind it
-coordinator.py   runs what isn't done yet
-executors/       where trials run: processes of this machine
+coordinator.py   runs what isn't done yet; watching.py: watches who does
+executors/       where trials run: processes of this machine, or a Ray cluster
 worker.py        one trial in its folder, from first step or last checkpoint to result
 store.py         a run's files; files.py and checkpoints.py write them
 results.py       trials by setting; summary.py: mean, interval, n
 """
 
-from underhood.lab.coordinator import How, run_study
+from underhood.lab.coordinator import run_study
+from underhood.lab.how import How
 from underhood.lab.results import Group, Results, Run, StoredTrial, list_runs, open_run
 from underhood.lab.study import Scale, Study, plan
 from underhood.lab.summary import Curve, Summary

@@ -24,7 +24,7 @@ from typing import Any
 
 import underhood
 from underhood.lab.files import replace
-from underhood.lab.trial import TrialSpec
+from underhood.lab.trial import TrialSpec, found_at
 from underhood.settings import value_at
 
 PACKAGE = Path(underhood.__file__).parent
@@ -62,9 +62,14 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
+def files_behind(spec: TrialSpec) -> set[Path]:
+    """The files that loading and running the trial may read as code."""
+    return closure(_starts(spec))
+
+
 def _starts(spec: TrialSpec) -> Iterator[Path]:
     """The trial's own file, then the pages that its settings name."""
-    own = spec.file or _file(spec.function.partition(":")[0], PACKAGE.parent)
+    own = found_at(spec.file) if spec.file else _file(spec.function.partition(":")[0], PACKAGE.parent)
     network = _network_page(_setting(spec, "network.name"), _setting(spec, "network.source_file"))
     backend = BACKEND_PAGES / f"{_setting(spec, 'backend')}.py"
     for path in (own, network, backend):
@@ -88,7 +93,7 @@ def _network_page(name: str, file: str) -> Path | None:
         while isinstance(build, partial):
             build = build.func
         return Path(inspect.getfile(build))
-    return Path(file) if file else None
+    return found_at(Path(file)) if file else None
 
 
 def closure(starts: Iterable[Path], function: str = "") -> set[Path]:

@@ -3,85 +3,54 @@
     run = run_study(study, "quick", sets=["optimizer.lr=0.1"], how=How(parallel=2))
 
 A finished trial isn't run again, so the same command continues a run, and a larger grid or more seeds run only
-what is new. A trial that fails is a state with a reason; the others go on. Ctrl-C and SIGTERM let every trial
-stop at its next step with a checkpoint; a second one kills.
+what is new. A trial that fails is a state with a reason; the others go on. Ctrl-C, SIGTERM and SIGHUP let every
+trial stop at its next step with a checkpoint; a second one kills.
 """
 
+import errno
 import os
-import shlex
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from underhood.errors import BadInput, nearest
+from underhood.errors import BadInput
 from underhood.lab import fitting, own_networks, tuning
 from underhood.lab.code import fingerprints
 from underhood.lab.executors import Executor
-from underhood.lab.executors.local import IN_WORKER, LocalPool
+from underhood.lab.executors.local import IN_WORKER
 from underhood.lab.files import line_of
 from underhood.lab.footprint import Predicted, held_trials
+from underhood.lab.how import How, command_of
 from underhood.lab.labels import labels_of
+from underhood.lab.locks import me
 from underhood.lab.machine import machine, usable_cores, versions
 from underhood.lab.results import Run, open_run
 from underhood.lab.run_events import (
     LabEvent,
-    Listener,
     RunEnded,
     RunStarted,
     TrialEnded,
     TrialNote,
     TrialState,
+    TrialStep,
     Tuned,
     Warned,
     nobody,
 )
 from underhood.lab.signals import Stop, stop_signals
+from underhood.lab.slots import Slots, slots
+from underhood.lab.stopping import measures
 from underhood.lab.store import RunFolder, runs_folder
 from underhood.lab.study import Given, Study, plan
 from underhood.lab.trial import TrialSpec
-from underhood.lab.worker import Task, WhenFull, now
+from underhood.lab.watching import watch
+from underhood.lab.worker import Task, now
 from underhood.settings import LOCATED
-from underhood.sizes import parse_size, size_text
 from underhood.training.tune import Tuning
-from underhood.values import write_value
 
-
-@dataclass(frozen=True)
-class How:
-    """How a study runs: nothing here changes a number.
-
-    `parallel` trials at once, None for as many as the cores bear, or one where times are compared; `runs` and `name`
-    say where the run is kept; `data` is the folder of the data sets; a failed trial is tried again up to `retry` times;
-    each trial's process is held to `memory_limit` bytes, and to its settings' `memory_limit` where that is less.
-    `changed` says what to do with results of older code: "ask" asks `ask(text)` whether to run them again, and keeps
-    them with a warning when there is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where
-    the disk has no room for one it goes on without, or stops as failed, with its last one, as `when_full` says.
-    """
-
-    parallel: int | None = 1
-    runs: Path | None = None
-    name: str | None = None
-    data: Path | None = None
-    listener: Listener = nobody
-    checkpoint_every: float = 60.0
-    when_full: WhenFull = "go-on"
-    retry: int = 0
-    memory_limit: int | None = None
-    changed: Literal["ask", "keep", "rerun"] = "ask"
-    ask: Callable[[str], bool] | None = None
-    executor: Callable[[int], Executor] = LocalPool
-
-    def __post_init__(self) -> None:
-        if self.parallel is not None and self.parallel < 1:
-            raise BadInput(f"--parallel {self.parallel}: at least one trial must run at once")
-        if not self.checkpoint_every >= 0:
-            raise BadInput(f"--checkpoint-every {self.checkpoint_every:g}: seconds, 0 or more")
-        if self.when_full not in (known := list(get_args(WhenFull))):
-            raise BadInput(f'--when-full: unknown "{self.when_full}"; {nearest(self.when_full, known)}')
-        if self.retry < 0:
-            raise BadInput(f"--retry {self.retry}: cannot be less than 0")
+CLOSED = (errno.EIO, errno.EPIPE)  # what writing to a terminal says that is gone
 
 
 def run_study(
@@ -99,73 +68,35 @@ def run_study(
     """Run the study's trials that have no result yet, and open the run.
 
     With `tune`, what they are computed with is chosen before by trying it out (tuning.py), once for the run; with
-    `fit` bytes, what their training is changed by to fit (fitting.py).
+    `fit` bytes, what their training is changed by to fit (fitting.py). Where another process works on the run
+    already, it is watched till its end instead (watching.py), and gone on with should that process die.
+
     `Run.exit_code` is 0; 1 when trials failed; 2 or 3 when all of them did for bad input, or for want of something
-    in the environment; 130 or 143 after Ctrl-C or SIGTERM. Raises BadInput, before anything starts, for settings,
-    data or a store that are wrong.
+    in the environment; 128 and the signal's number after Ctrl-C, SIGTERM or SIGHUP. Raises BadInput, before anything
+    starts, for settings, data or a store that are wrong.
     """
     if os.environ.get(IN_WORKER):  # the worker loads the user's file, and the file runs its study
         raise BadInput('a file that runs its own study must do so below `if __name__ == "__main__":`')
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
-    command = _command(study, scale, sets, seeds, file, grid, tune, fit, how)
-    _check_owner(folder, study)
-    try:
-        with folder.lock():
-            if fit is not None:
-                specs = fitting.fitted(specs, fit, folder, how.data, lambda text: how.listener(Warned(text)))
-            if tune:
-                specs = _tuned(specs, folder, how)
-            return _Coordinator(study, scale, specs, folder, command, how).run()
-    except BlockingIOError:
-        raise BadInput(f"{folder.path}: another process is working on this run; wait for it, or use --name") from None
-
-
-def _command(
-    study: Study,
-    scale: str,
-    sets: Given,
-    seeds: int | None,
-    file: Path | None,
-    grid: Given,
-    tune: bool,
-    fit: int | None,
-    how: How,
-) -> str:
-    """The command that repeats a run, or goes on with it."""
-    words = ["underhood", "run", str(study.file or study.name), "--scale", scale]
-    words += [word for each in _as_words(sets, write_value) for word in ("--set", each)]
-    words += [word for each in _as_words(grid, _as_axis) for word in ("--grid", each)]
-    words += ["--tune"] * tune
-    options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
-    options |= {"memory-limit": None if how.memory_limit is None else size_text(how.memory_limit)}
-    options |= {"fit": None if fit is None else size_text(fit)}
-    for option, value in options.items():
-        words += [] if value is None else [f"--{option}", str(value)]
-    return shlex.join(words)
-
-
-def memory_limit(spec: TrialSpec, asked: int | None) -> int | None:
-    """The bytes that a trial's process is held to: the less of what is `asked` of all and what its settings say."""
-    own = getattr(spec.settings, "memory_limit", None)
-    limits = [limit for limit in (asked, None if own is None else parse_size(own)) if limit is not None]
-    return min(limits, default=None)
-
-
-def _as_words(given: Given, write: Callable[[Any], str]) -> list[str]:
-    if isinstance(given, Mapping):
-        return [f"{key}={write(value)}" for key, value in given.items()]
-    return list(given)
-
-
-def _as_axis(values: Sequence[Any]) -> str:
-    return ",".join(map(write_value, values))
-
-
-def _fitting(specs: Sequence[TrialSpec]) -> int:
-    """How many of these trials the cores bear at once, each with its own threads, on each of its devices."""
-    return max(1, min(len(specs), usable_cores() // max(spec.threads * spec.devices for spec in specs)))
+    command = command_of(study, scale, sets, seeds, file, grid, tune, fit, how)
+    while True:
+        _check_owner(folder, study)
+        with ExitStack() as claim:
+            try:
+                claim.enter_context(folder.lock())
+            except BlockingIOError:
+                pass
+            else:
+                if fit is not None:
+                    specs = fitting.fitted(specs, fit, folder, how.data, lambda text: how.listener(Warned(text)))
+                if tune:
+                    specs = _tuned(specs, folder, how)
+                return _Coordinator(study, scale, specs, folder, command, how).run()
+        watched = watch(folder, [spec.id for spec in specs], command, how.listener)
+        if watched is not None:
+            return watched
 
 
 def _check_owner(folder: RunFolder, study: Study) -> None:
@@ -196,40 +127,63 @@ class _Coordinator:
     ) -> None:
         self.study, self.scale, self.specs = study, scale, specs
         self.folder, self.command, self.how = folder, command, how
-        self.parallel = how.parallel or (1 if study.timed else _fitting(specs))
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
         self.warnings: list[str] = []
         if (folder.path / "run.json").exists() and folder.read_if_whole() is None:
             self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
+        self.parallel = how.parallel or (1 if study.timed else None)
         self.at_once = 1
         self.peaks: dict[str, Predicted] = {}
         self.began = ""
+        self.measured: set[str] = set()  # the names of what trials measured, as far as --stop-when heard of it
+        self.mistake: BadInput | None = None
 
     def run(self) -> Run:
         fresh = self._to_run_again()
         finished = [
             spec.id for spec in self.specs if spec.id not in fresh and self._status(spec)["state"] == "finished"
         ]
-        self.at_once = max(1, min(self.parallel, len(self.specs) - len(finished)))
-        self._predict([spec for spec in self.specs if spec.id not in finished])
+        to_do = [spec for spec in self.specs if spec.id not in finished]
+        asked = self.how.limit_of
+        self.peaks = held_trials(to_do, asked, self.how.data, self.warnings.append)  # BadInput where none can work
+        met = self._met_before(finished)
+        executor = self.how.executor(self.parallel or usable_cores()) if to_do and not met else None
+        try:
+            return self._run(executor, fresh, finished, to_do, met)
+        finally:
+            if executor is not None:
+                executor.close()
+
+    def _run(
+        self, executor: Executor | None, fresh: set[str], finished: list[str], to_do: list[TrialSpec], met: str
+    ) -> Run:
+        if executor is not None:
+            places = slots(
+                to_do,
+                self.parallel,
+                executor.cores(),
+                executor.memory(),
+                self.peaks,
+                self.how.data,
+                self.warnings.append,
+            )
+            self.at_once = places.at_once(to_do, executor.cores())
         self.warnings += own_networks.changed(self.specs, self.folder.read_if_whole())
         own_networks.keep(self.specs, self.folder.path)
         self.began = now()
         self._write("running")  # the plan stands before the first trial does
         settings = {spec.id: spec.settings.model_dump(mode="json") for spec in self.specs}
         path = self.folder.path
-        self._say(RunStarted(path.name, path, self.labels, tuple(finished), self.parallel, settings))
+        self._say(RunStarted(path.name, path, self.labels, tuple(finished), self.parallel or self.at_once, settings))
         for warning in self.warnings:
             self._say(Warned(warning))
         with stop_signals() as stop:
-            self._work([self._task(spec, spec.id in fresh) for spec in self.specs if spec.id not in finished], stop)
+            if executor is None:
+                stop.wish = met
+            else:
+                self._work(executor, places, [self._task(spec, spec.id in fresh) for spec in to_do], stop)
         return self._end(stop)
-
-    def _predict(self, specs: list[TrialSpec]) -> None:
-        """The peaks of those that have a limit; BadInput where a limit can't work."""
-        asked = self.how.memory_limit
-        self.peaks = held_trials(specs, lambda spec: memory_limit(spec, asked), self.how.data, self.warnings.append)
 
     def _status(self, spec: TrialSpec) -> dict[str, Any]:
         return self.folder.trial(spec.id).status()
@@ -268,6 +222,24 @@ class _Coordinator:
             self.warnings.append(f"{text}; kept (--rerun runs them again)")
         return again
 
+    def _met_before(self, finished: list[str]) -> str:
+        """Which finished trial measured what the run is to stop at, in a line; "" where none did.
+
+        BadInput where it is known that no trial measures it.
+        """
+        when = self.how.stop_when
+        if when is None:
+            return ""
+        self.measured |= measures(self.specs)
+        for trial in map(self.folder.trial, finished):
+            values = [*trial.metrics(), (trial.result() or {}).get("values", {})]
+            self.measured |= {name for each in values for name in each}
+            if any(map(when.holds, values)):
+                return f"{self.labels[trial.id]}: measured {when} before"
+        if self.measured and when.metric not in self.measured:
+            raise when.unknown(self.measured)
+        return ""
+
     def _task(self, spec: TrialSpec, fresh: bool) -> Task:
         return Task(
             spec=spec.to_json(),
@@ -279,12 +251,14 @@ class _Coordinator:
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,
             fresh=fresh,
+            data_set=self.study.data(spec.settings),
+            watch=self.how.stop_when.metric if self.how.stop_when else None,
             **self._memory(spec),
         )
 
     def _memory(self, spec: TrialSpec) -> dict[str, Any]:
         """What holds the trial's process: its limit, its predicted peak, and how its heap is kept under it."""
-        limit, peak = memory_limit(spec, self.how.memory_limit), self.peaks.get(spec.id)
+        limit, peak = self.how.limit_of(spec), self.peaks.get(spec.id)
         if limit is None or peak is None:
             return {"memory_limit": limit}
         mapped = peak.heap > limit
@@ -292,43 +266,60 @@ class _Coordinator:
 
     # ---- during
 
-    def _work(self, tasks: list[Task], stop: Stop) -> None:
+    def _work(self, executor: Executor, places: Slots, tasks: list[Task], stop: Stop) -> None:
         """Keep the executor busy until all tasks have ended, or all that run have stopped."""
-        if not tasks:
-            return
+        specs = {spec.id: spec for spec in self.specs}
         waiting, running = deque(tasks), dict[str, Task]()
-        executor = self.how.executor(self.parallel)
         obeyed = 0
-        try:
-            while running or (waiting and not stop.times):
-                while waiting and len(running) < self.parallel and not stop.times:
-                    task = waiting.popleft()
-                    running[task.trial] = task
-                    executor.submit(task)
-                for event in executor.events(timeout=0.2):
-                    waiting += self._on_event(event, running, stop)
-                if stop.times > obeyed:
-                    obeyed = stop.times
-                    for trial in running:
-                        executor.cancel(trial, kill=stop.times > 1)
-        finally:
-            executor.close()
+        while running or (waiting and not stop.times):
+            while waiting and not stop.times:
+                beside = [specs[trial] for trial in running]
+                if not places.admits(specs[waiting[0].trial], beside, executor.cores()):
+                    break
+                task = waiting.popleft()
+                running[task.trial] = task
+                executor.submit(task)
+            for event in executor.events(timeout=0.2):
+                self._on_event(event, waiting, running, stop)
+            if stop.times > obeyed:
+                obeyed = stop.times
+                for trial in running:
+                    executor.cancel(trial, kill=stop.times > 1)
 
-    def _on_event(self, event: LabEvent, running: dict[str, Task], stop: Stop) -> list[Task]:
-        """Pass an event on, and give back the task that is to be tried again."""
+    def _on_event(self, event: LabEvent, waiting: deque[Task], running: dict[str, Task], stop: Stop) -> None:
+        """Pass an event on; a trial that is to go on, or to be tried again, waits again."""
+        self._heed(event, stop)
         if not isinstance(event, TrialEnded):
             self._say(event)
-            return []
+            return
         task = running.pop(event.trial)
         if event.state == "failed" and stop.times > 1:
             event = replace(event, state="interrupted", reason="killed by a second signal")
         self._record_crash(task, event)
-        if event.state == "failed" and task.attempt <= self.how.retry and not stop.times:
+        if not stop.times and event.state == "interrupted":
+            self._say(TrialNote(event.trial, "its process was told to end; the trial goes on in another one"))
+            event = replace(event, state="waiting")
+            waiting.appendleft(replace(task, fresh=False))
+        elif not stop.times and event.state == "failed" and task.attempt <= self.how.retry:
             self._say(TrialNote(event.trial, f"failed: {event.reason}; trying again"))
-            self._say(replace(event, state="waiting"))
-            return [replace(task, fresh=False, attempt=task.attempt + 1)]
+            event = replace(event, state="waiting")
+            waiting.append(replace(task, fresh=False, attempt=task.attempt + 1))
         self._say(event)
-        return []
+
+    def _heed(self, event: LabEvent, stop: Stop) -> None:
+        """Stop where `--stop-when` says so, or where a trial has finished without measuring what it names."""
+        when = self.how.stop_when
+        if when is None or stop.times or not isinstance(event, TrialStep | TrialEnded):
+            return
+        self.measured |= event.values.keys()
+        if when.holds(event.values):
+            at = f"step {event.step}" if isinstance(event, TrialStep) else "its end"
+            stop.wish = f"{self.labels[event.trial]}: {when.metric} {event.values[when.metric]:g} at {at}"
+            stop.times = 1
+        elif isinstance(event, TrialEnded) and event.state == "finished" and when.metric not in self.measured:
+            names = {name for line in self.folder.trial(event.trial).metrics() for name in line}
+            self.mistake = when.unknown(names | self.measured)
+            stop.wish, stop.times = str(self.mistake), 1
 
     def _record_crash(self, task: Task, ended: TrialEnded) -> None:
         """Write the state of a trial whose worker died before it could."""
@@ -352,16 +343,20 @@ class _Coordinator:
         if failed:
             reasons = [f"{self.labels[trial]}: {status['reason']}" for trial, status in failed.items()]
             text = "\n  ".join([f"{text}, {len(failed)} failed:", *reasons])
-        if stop.times:
-            state, exit_code = "stopped", stop.exit_code
-            text += f"; stopped. To go on:\n  {self.command}"
+        if unfinished and (stop.times or stop.wish):
+            state = "stopped"
+            exit_code = self.mistake.exit_code if self.mistake else stop.exit_code or (1 if failed else 0)
+            why = f" ({stop.wish})" if stop.wish else ""
+            text += f"; stopped{why}. To go on:\n  {self.command}"
         else:
             codes = {status["exit_code"] for status in unfinished}
             alike = len(unfinished) == len(statuses) and len(codes) == 1
             state = "failed" if unfinished else "finished"
             exit_code = (codes.pop() if alike else 1) if unfinished else 0
-        self._write(state, exit_code=exit_code, ended=now())
+        self._write(state, exit_code=exit_code, ended=now(), said=text)
         self._say(RunEnded(dict(counts), text, exit_code))
+        if self.mistake:
+            raise self.mistake
         return open_run(self.folder.path)
 
     def _write(self, state: str, **end: Any) -> None:
@@ -375,10 +370,11 @@ class _Coordinator:
                 "command": self.command,
                 "state": state,
                 "exit_code": None,
+                "process": asdict(me()),
                 "began": self.began,
                 "ended": None,
                 **end,
-                "parallel": self.parallel,
+                "parallel": self.parallel or self.at_once,
                 "seeds": sorted({spec.seed for spec in self.specs}),
                 "warnings": self.warnings,
                 "memory_limit": self.how.memory_limit,
@@ -390,7 +386,12 @@ class _Coordinator:
         )
 
     def _say(self, event: LabEvent) -> None:
-        self.how.listener(event)
+        try:
+            self.how.listener(event)
+        except OSError as error:
+            if error.errno not in CLOSED:
+                raise
+            self.how = replace(self.how, listener=nobody)  # its terminal is gone; the run goes on
 
 
 def _trials(ids: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: JSON replaced in one rename, JSON lines appended, locks that die with us.
+"""Files that are whole or not there: JSON replaced in one rename, JSON lines appended.
 
 JSON here is strict, so that any program can read it: a number that isn't finite is written as the string
 "NaN", "Infinity" or "-Infinity", and read back as the number.
@@ -10,15 +10,15 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from underhood.errors import BadInput
 
 SCHEMA = "underhood.store/1"
+BLOCK = 1 << 16  # bytes of a file's end that are read at once
 
 
 class NewerStoreError(BadInput):
@@ -143,55 +143,23 @@ def _line(path: Path, number: int, text: bytes) -> dict[str, Any]:
     return value
 
 
+def last_line(path: Path) -> dict[str, Any] | None:
+    """The last whole line of a JSONL file, read from its end; None where there is none."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        at = end
+        while at:
+            at = max(0, at - BLOCK)
+            file.seek(at)
+            lines = file.read(end - at).split(b"\n")[:-1]  # behind the last newline nothing is whole
+            if lines and (len(lines) > 1 or not at):
+                return dict(number_back(json.loads(lines[-1])))
+    return None
+
+
 def truncate(path: Path, length: int) -> None:
     """Cut an append-only file back to its first `length` bytes."""
     if path.exists():
         os.truncate(path, length)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; BlockingIOError while another process holds it. It ends with its process."""
-    with path.open("a+") as file:
-        _lock(file)
-        try:
-            yield
-        finally:
-            _unlock(file)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock file `path`."""
-    try:
-        with path.open("r") as file:
-            _lock(file)
-            _unlock(file)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError(*error.args) from error
-
-    def _unlock(file: IO[str]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

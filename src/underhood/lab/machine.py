@@ -15,6 +15,9 @@ import underhood
 # What may change a number or a time.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "torch")
 
+# A container's limit, as it sees it itself: of cgroups v2 and v1.
+CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 
 def versions() -> dict[str, str]:
     """Python's and the packages' versions, read without importing them; what isn't installed isn't listed."""
@@ -47,6 +50,19 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Bytes that programs may still take here, which in a container can be fewer than the machine has."""
+    import psutil
+
+    limits = [int(psutil.virtual_memory().available)]
+    for path in CGROUP_LIMITS:
+        try:
+            limits.append(int(path.read_text()))
+        except (OSError, ValueError):  # no such controller, or "max"
+            continue
+    return min(limits)
 
 
 def _cpu() -> str:

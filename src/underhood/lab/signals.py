@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C and SIGTERM counted, not died of."""
+"""Being asked to stop: Ctrl-C, SIGTERM and a terminal that closes (SIGHUP) counted, not died of."""
 
 import signal
 import threading
@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+HEARD = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 @dataclass
 class Stop:
-    """How often a stop was asked for, and by which signal the last time."""
+    """How often a stop was asked for, and by which signal the last time; or the `wish` that came true."""
 
     times: int = 0
     signal: int = 0
+    wish: str = ""
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 128 + self.signal if self.times else 0
+        """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+        return 128 + self.signal if self.signal else 0
 
 
 @contextmanager
@@ -33,9 +36,14 @@ def stop_signals() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in HEARD if not _ignored(number)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ignored(number: int) -> bool:
+    """Whether the user said beforehand that a hang-up is to be ignored, as `nohup` does."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN

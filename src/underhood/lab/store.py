@@ -27,7 +27,8 @@ from typing import Any, get_args
 
 from underhood.errors import BadInput
 from underhood.lab import checkpoints
-from underhood.lab.files import NewerStoreError, is_locked, locked, read_json, read_lines, write_json
+from underhood.lab.files import NewerStoreError, read_json, read_lines, write_json
+from underhood.lab.locks import Owner, is_locked, locked, owner_of
 from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
@@ -196,6 +197,10 @@ class RunFolder:
     def is_locked(self) -> bool:
         """Whether a coordinator is at work on the run."""
         return is_locked(self.path / "lock")
+
+    def owner(self) -> Owner | None:
+        """Who is at work on the run, or died at it."""
+        return owner_of(self.path / "lock")
 
     def trial(self, trial: str) -> TrialFolder:
         return TrialFolder(self.path / "trials" / trial)

@@ -190,9 +190,22 @@ def is_importable(module: ModuleType) -> bool:
     )
 
 
+_moved: list[Path] = []  # below which users' files lie, where they came from another machine
+
+
+def look_below(files: Path | None) -> None:
+    """Look for users' files below this folder from now on; None: where they say they are."""
+    _moved[:] = [] if files is None else [files]
+
+
+def found_at(path: Path) -> Path:
+    """Where a user's file is that a trial names."""
+    return _moved[0].joinpath(*path.parts[1:]) if _moved else path
+
+
 def load_file(path: Path) -> ModuleType:
     """The module of a user's file, loaded once; what lies beside the file can be imported from it."""
-    path = path.resolve()
+    path = found_at(path).resolve()
     name = f"underhood_file_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]

@@ -20,19 +20,20 @@ from typing import Any, Literal
 
 from underhood import torchrun
 from underhood.errors import BadInput, MissingPiece, UnderhoodError
-from underhood.lab import checkpoints, own_networks
+from underhood.lab import arrival, checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
-from underhood.lab.files import line_of, truncate
+from underhood.lab.files import last_line, line_of, truncate
 from underhood.lab.machine import machine, versions
 from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
-from underhood.lab.trial import TrialSpec, devices_of
+from underhood.lab.trial import TrialSpec, devices_of, look_below
 from underhood.training.parallel.group import shared
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
 WhenFull = Literal["go-on", "stop"]  # what a trial does when there is no room for a checkpoint
+PATHS = ("folder", "data", "files")  # of a Task
 PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, dead coordinator still holds
 
 
@@ -41,7 +42,8 @@ class Task:
     """A trial and how to run it here, one of `at_once` trials. Nothing but the spec may change a number.
 
     Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`; `mapped` gives
-    large blocks back to the system as soon as they are free.
+    large blocks back to the system as soon as they are free. Every measurement that has the metric `watch` is reported.
+    On a machine that did not plan the trial, users' files lie below `files`; its data set is `data_set` (arrival.py).
     """
 
     spec: dict[str, Any]
@@ -57,18 +59,35 @@ class Task:
     memory_limit: int | None = None
     predicted_peak: int | None = None
     mapped: bool = False
+    watch: str | None = None
+    files: Path | None = None
+    data_set: str | None = None
 
     @property
     def trial(self) -> str:
         return str(self.spec["id"])
 
     def to_json(self) -> dict[str, Any]:
-        return vars(self) | {"folder": str(self.folder), "data": self.data and str(self.data)}
+        return vars(self) | {key: (path := getattr(self, key)) and str(path) for key in PATHS}
 
     @classmethod
     def from_json(cls, task: dict[str, Any]) -> "Task":
-        data = task["data"] and Path(task["data"])
-        return cls(**task | {"folder": Path(task["folder"]), "data": data})
+        return cls(**task | {key: (path := task[key]) and Path(path) for key in PATHS})
+
+
+@dataclass
+class Clock:
+    """A trial's seconds: those of its earlier attempts, and of this one since its libraries were loaded."""
+
+    before: float
+    began: float | None = None
+
+    def start(self) -> None:
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + (0.0 if self.began is None else time.monotonic() - self.began)
 
 
 def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
@@ -79,19 +98,18 @@ def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[
         run_group(task, devices, emit, stopping)
         return
     folder = TrialFolder(task.folder)
-    began = time.monotonic()
     with claimed(folder):
         if task.fresh:
             folder.clear()
-        before = folder.status()["seconds"]
+        clock = Clock(folder.status()["seconds"])
         facts: dict[str, Any] = {"attempt": task.attempt, "pid": os.getpid()}
-        folder.write_state("running", seconds=before, **facts)
+        folder.write_state("running", seconds=clock.before, **facts)
         with _output_to(folder.log_file):
-            outcome, memory = _outcome(task, folder, emit, stopping, before)
+            outcome, memory = _outcome(task, folder, emit, stopping, clock)
         state, reason, code, values = outcome
         if memory:
             facts |= {"memory": memory}
-        seconds = before + time.monotonic() - began
+        seconds = clock.seconds
         folder.write_state(state, reason=reason, seconds=seconds, exit_code=code, **facts)
         tail = folder.log_tail() if state == "failed" else ""
     emit(TrialEnded(task.trial, state, seconds, values, reason, tail))
@@ -105,18 +123,18 @@ def _outcome(
     folder: TrialFolder,
     emit: Callable[[LabEvent], None],
     stopping: Callable[[], bool],
-    before: float,
+    clock: Clock,
 ) -> tuple[Outcome, dict[str, Any]]:
     """What becomes of the trial, and of its memory; an error of any kind is a failed trial, reported in its log."""
     ceiling = Ceiling(task.memory_limit, task.predicted_peak, task.mapped)
     try:
-        with held(ceiling), closing(_Recorder(task, folder, emit, ceiling)) as recorder:
+        with held(ceiling), closing(_Recorder(task, folder, emit, ceiling, clock)) as recorder:
             if ceiling.limit is not None:  # should the process be ended from outside, its folder says what held it
-                folder.write_state("running", seconds=before, attempt=task.attempt, memory=ceiling.facts)
+                folder.write_state("running", seconds=clock.before, attempt=task.attempt, memory=ceiling.facts)
             result = _run(task, recorder, stopping)
             if result is not None:
                 result = Result(result.values | ceiling.values)
-                recorder.finish(result, before)
+                recorder.finish(result)
     except Exception as error:
         folder.log(traceback.format_exc())
         if (reason := ceiling.reason(error)) is not None:
@@ -140,9 +158,14 @@ def what_is_left(folder: TrialFolder) -> str:
 
 def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Result | None:
     """Run the trial's function and record what it yields, up to its Result."""
+    look_below(task.files)
     spec = TrialSpec.from_json(task.spec)
     trial = spec.load()
+    if task.files is not None:
+        arrival.check(spec, task.code, task.data_set, task.data)
+    _load_backend(spec)
     pin_threads(spec.threads)
+    recorder.clock.start()
     resume = shared(recorder.begin(spec))
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
     for event in trial(own_networks.at_hand(spec.settings, task.folder.parents[1]), spec.seed, context):
@@ -152,12 +175,23 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     return None
 
 
+def _load_backend(spec: TrialSpec) -> None:
+    """Import what a training would import at its first step: seconds that are not the trial's."""
+    from underhood.training.backends import backend_of
+    from underhood.training.backends.settings import BackendSettings
+
+    if isinstance(spec.settings, BackendSettings):
+        backend_of(spec.settings)
+
+
 class _Recorder:
     """Writes a trial's events into its folder."""
 
-    def __init__(self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None], ceiling: Ceiling) -> None:
-        self.task, self.folder, self.emit, self.ceiling = task, folder, emit, ceiling
-        self.began = self.saved_at = time.monotonic()
+    def __init__(
+        self, task: Task, folder: TrialFolder, emit: Callable[[LabEvent], None], ceiling: Ceiling, clock: Clock
+    ) -> None:
+        self.task, self.folder, self.emit, self.ceiling, self.clock = task, folder, emit, ceiling, clock
+        self.saved_at = time.monotonic()
         self.reported_at = 0.0
         self.asked = 0
         self.codes: list[str] = []
@@ -198,17 +232,11 @@ class _Recorder:
         codes = [code for code in earlier.get("codes", []) if code != self.task.code]
         self.codes = [*codes, self.task.code]
         self.folder.write_identity(self.task.spec | {"codes": self.codes, "versions": now_with, "begun": now()})
-        step = self._last_step() if saved else 0
-        self.emit(TrialStarted(self.task.trial, step, self.task.attempt))
+        measured = last_line(self.folder.metrics_file)
+        self.emit(TrialStarted(self.task.trial, measured["step"] if measured else 0, self.task.attempt))
         for note in notes:
             self.record(Note(note))
         return saved.checkpoint if saved else None
-
-    def _last_step(self) -> int:
-        step = 0
-        for line in self.folder.metrics():
-            step = line["step"]
-        return step
 
     def record(self, event: Event) -> None:
         match event:
@@ -247,7 +275,8 @@ class _Recorder:
         values = {name: float(value) for name, value in metric.values.items()}
         self.metrics.write(f"{line_of({'step': metric.step} | values)}\n".encode())
         self.metrics.flush()  # a reader sees whole lines as they come
-        if time.monotonic() - self.reported_at >= 1 / STEPS_PER_SECOND:
+        due = time.monotonic() - self.reported_at >= 1 / STEPS_PER_SECOND
+        if due or self.task.watch in values:
             self.reported_at = time.monotonic()
             self.emit(TrialStep(self.task.trial, metric.step, values))
 
@@ -261,14 +290,13 @@ class _Recorder:
         artefact.write(written)
         os.replace(written, path)
 
-    def finish(self, result: Result, before: float) -> None:
-        """Write the result, with what it was computed on; `before` are the seconds of earlier attempts."""
-        seconds = before + time.monotonic() - self.began
+    def finish(self, result: Result) -> None:
+        """Write the result, with what it was computed on."""
         facts: dict[str, Any] = {"codes": self.codes, "machine": machine(), "versions": versions()}
         facts["at_once"] = self.task.at_once
         if self.ceiling.limit is not None:
             facts["memory"] = self.ceiling.facts
-        self.folder.write_result({"values": result.values, "seconds": seconds, "finished": now()} | facts)
+        self.folder.write_result({"values": result.values, "seconds": self.clock.seconds, "finished": now()} | facts)
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from underhood.figures import Figure
+from underhood.lab.files import replace
 from underhood.report import prose
 from underhood.report.document import Block, Code, Document, Equation
 from underhood.report.facts import Facts
@@ -24,8 +25,7 @@ def write_markdown(document: Document, facts: Facts, folder: Path) -> Path:
     parts += ["## How it was run", _facts(facts), _settings(facts)]
     parts += ["## Run it again", f"```\n{facts.command}\n```"]
     path = folder / "report.md"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
+    _write(path, "\n\n".join(part.strip() for part in parts if part) + "\n")
     return path
 
 
@@ -48,7 +48,7 @@ def _block(block: Block, name: str, folder: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    replace(path, text.encode())
 
 
 def _facts(facts: Facts) -> str:

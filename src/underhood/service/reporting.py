@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from underhood.errors import BadInput, nearest
+from underhood.lab.files import replace
 from underhood.lab.results import Run
 from underhood.lab.study import Study
 from underhood.report import several
@@ -73,7 +74,7 @@ def _written(formats: Sequence[str], document: Document, facts: Facts, folder: P
         from underhood.report.html import render_html
 
         page = folder / "report.html"
-        page.write_text(render_html(document, facts), encoding="utf-8")
+        replace(page, render_html(document, facts).encode())
         yield page
     if "md" in formats:
         from underhood.report.markdown import write_markdown

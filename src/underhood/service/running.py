@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from underhood.lab.coordinator import How, run_study
+from underhood.lab.coordinator import run_study
+from underhood.lab.executors import executor_of
+from underhood.lab.how import How
 from underhood.lab.results import Run
 from underhood.lab.run_events import Listener, nobody
+from underhood.lab.stopping import StopWhen
 from underhood.lab.study import Given, Study
 from underhood.lab.worker import WhenFull
 from underhood.service.reporting import can_be_reported, document_of, write_report
@@ -26,6 +29,7 @@ def run(
     tune: bool = False,
     fit: int | str | None = None,
     parallel: int | None = None,
+    on: str = "local",
     name: str | None = None,
     runs: Path | None = None,
     data: Path | None = None,
@@ -33,6 +37,7 @@ def run(
     when_full: WhenFull = "go-on",
     retry: int = 0,
     memory_limit: int | str | None = None,
+    stop_when: str | None = None,
     changed: Literal["ask", "keep", "rerun"] = "keep",
     ask: Callable[[str], bool] | None = None,
     listener: Listener = nobody,
@@ -46,11 +51,12 @@ def run(
     `study` is a name, a Python file that holds a study, or a Study. `set` changes settings and `grid` makes axes,
     as mappings or as the words of the command line ("optimizer.lr=0.1", "optimizer.name=sgd,adam"); `settings` is
     a TOML file. `tune` tries before the start what PyTorch computes the trials quickest with here, and sets that.
-    `parallel` trials run at once, by default as many as the cores bear, or one where times are compared. `changed`
-    says what becomes of results that other code gave: "ask" puts the question to `ask`. A trial writes a checkpoint
-    every `checkpoint_every` seconds ("30s", "2m"); where there is no room for one it goes on without, or stops:
-    `when_full`. Each trial's process is held to `memory_limit` ("1GB", or bytes), and `fit` changes its training by as
-    little as fits that much.
+    `parallel` trials run at once, by default as many as cores and memory bear, or one where times are compared; in
+    processes of this machine or, with `on="ray"`, on the cluster that RAY_ADDRESS names. The run stops when a trial
+    measures what `stop_when` says, as "validation_error < 0.1". `changed` says what becomes of results that other code
+    gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every` seconds ("30s", "2m");
+    where there is no room for one it goes on without, or stops: `when_full`. Each trial's process is held to
+    `memory_limit` ("1GB", or bytes), and `fit` changes its training by as little as fits that much.
     The run is kept as `name`, by default `<study>-<scale>`; the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
@@ -66,8 +72,10 @@ def run(
         when_full=when_full,
         retry=retry,
         memory_limit=None if memory_limit is None else parse_size(memory_limit),
+        stop_when=None if stop_when is None else StopWhen.read(stop_when),
         changed=changed,
         ask=ask,
+        **({} if on == "local" else {"executor": executor_of(on)}),
     )
     done = run_study(
         found, scale, set, seeds, how, file=settings, grid=grid, tune=tune, fit=None if fit is None else parse_size(fit)

@@ -155,6 +155,22 @@ def _write(text: bytes, path: Path) -> None:
     path.write_bytes(text)
 
 
+def metrics_of(settings: TrainingSettings) -> set[str]:
+    """The names of all that `train` measures by these settings, on the way and in its result."""
+    names = {"initial_loss", "train_loss", "train_error", "epoch", "epoch_loss", "learning_rate", "gradient_norm"}
+    names |= {"seconds", "images_per_second", "test_loss", "test_error", "test_accuracy"}
+    names |= {"diverged", "epochs", "steps", "parameters"}
+    if settings.penalty.l1 or settings.penalty.l2:
+        names |= {"penalty", "objective"}
+        names |= {"fitted_objective"} if settings.train_curve else set()
+    if settings.train_curve:
+        names |= {"fitted_loss", "fitted_error"}
+    if settings.data.validation:
+        names |= {"validation_loss", "validation_error"}
+        names |= {"best_validation_error", "best_validation_accuracy", "best_epoch"}
+    return names
+
+
 def _epoch(run: _Trial) -> Iterator[Event]:
     """The rest of an epoch; ends early, between two steps, when asked to stop."""
     settings, progress, parts = run.settings, run.progress, run.parts

@@ -1,14 +1,22 @@
-"""What runs trials: on this machine's processes (local.py), or wherever something that obeys the protocol can."""
+"""What runs trials: processes of this machine (local.py), a Ray cluster (ray.py), or what obeys the protocol."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Protocol
 
+from underhood.errors import BadInput, nearest
 from underhood.lab.run_events import LabEvent
 from underhood.lab.worker import Task
 
 
 class Executor(Protocol):
     """Runs tasks and reports on them. It owns no state of the run: losing it loses no result."""
+
+    def cores(self) -> int:
+        """With how many threads it computes at once, now."""
+
+    def memory(self) -> int | None:
+        """Bytes that all its trials may take at once; None where it sees to that itself."""
 
     def submit(self, task: Task) -> None:
         """Start a task; the caller submits no more at once than the executor was made for."""
@@ -24,3 +32,18 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End all processes."""
+
+
+def executor_of(name: str) -> Callable[[int], Executor]:
+    """The executor of that name, to be made with how many trials run at once; BadInput for one that can't be had."""
+    if name == "local":
+        from underhood.lab.executors.local import LocalPool
+
+        return LocalPool
+    if name != "ray":
+        raise BadInput(f'--on: unknown "{name}"; {nearest(name, ["local", "ray"])}')
+    if find_spec("ray") is None:
+        raise BadInput('--on ray needs Ray: pip install "underhood[ray]"')
+    from underhood.lab.executors.ray import RayCluster
+
+    return RayCluster

@@ -7,8 +7,8 @@ A worker is a new interpreter, never a fork (a child forked after OpenMP started
 environment of its thread count, which libraries read once, when they load. So a worker serves one thread count;
 it takes trial after trial, and is replaced when it dies or another count is asked for. A trial with a memory limit
 has a process to itself, for the memory of earlier ones is not all given back. When the coordinator
-dies, its end of the pipe closes, and the workers stop with a checkpoint. They are in a session of their own, so
-a Ctrl-C at the terminal reaches the coordinator alone.
+dies, its end of the pipe closes, and the workers stop with a checkpoint; so does one that is sent SIGTERM or SIGHUP
+itself. They are in a session of their own, so a Ctrl-C at the terminal reaches the coordinator alone.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from typing import Any
 from underhood.lab import run_events
 from underhood.lab.ceiling import killed_for_memory
 from underhood.lab.files import line_of, number_back
+from underhood.lab.machine import free_memory, usable_cores
 from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task, what_is_left
@@ -121,6 +122,12 @@ class LocalPool:
         self._workers: list[_Worker] = []
         self._inbox: Inbox = queue.SimpleQueue()
 
+    def cores(self) -> int:
+        return usable_cores()
+
+    def memory(self) -> int:
+        return free_memory()
+
     def submit(self, task: Task) -> None:
         worker = self._worker(task)
         worker.task, worker.used = task, True
@@ -148,6 +155,9 @@ class LocalPool:
                 event = self._died(worker) if word is None else _event(word)
                 if isinstance(event, TrialEnded):
                     worker.task = None
+                    if event.state == "interrupted" and worker in self._workers:  # it was told to end, perhaps itself
+                        self._workers.remove(worker)
+                        worker.retire()
                 if event is not None:
                     yield event
 

@@ -22,7 +22,7 @@ class _Orders:
         self.tasks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.running = ""
         self.stopped: set[str] = set()
-        self.alone = False  # the coordinator is gone
+        self.alone = False  # the coordinator is gone, or this process was told to end
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -34,6 +34,10 @@ class _Orders:
                     self.tasks.put(order)
                 else:
                     self.stopped.add(order["trial"])
+        self.end()
+
+    def end(self, *_: Any) -> None:
+        """Stop at the next step, and take no other task."""
         self.alone = True
         self.tasks.put(None)
 
@@ -48,6 +52,9 @@ def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = _Orders()
+    for number in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, number):
+            signal.signal(getattr(signal, number), orders.end)
 
     def emit(event: LabEvent) -> None:
         try:
