@@ -1,0 +1,154 @@
+"""The node's side of a trial on Ray, without Ray: what it tells makes the same folder elsewhere."""
+
+import os
+import threading
+
+import pytest
+
+from underhood.lab.executors import ray_relay
+from underhood.lab.executors.mirror import Appended, Dropped, Put, files_of, make
+from underhood.lab.executors.ray_relay import Relay
+from underhood.lab.run_events import TrialEnded, TrialStep
+from underhood.lab.store import TrialFolder
+from underhood.lab.trial import TrialSpec
+from underhood.lab.worker import Task
+
+WALK = """
+from pathlib import Path
+from beside import ADDED
+from underhood.settings import Settings
+from underhood.trials import Artefact, Checkpoint, Metric, Result
+
+class Walk(Settings):
+    steps: int = 50
+    holds: int = -1
+
+def walk(settings, seed, context):
+    at = float(context.resume.tensors["at"]) if context.resume else float(seed)
+    for step in range(context.resume.state["step"] if context.resume else 0, settings.steps):
+        at = at / 2 + ADDED
+        yield Metric(step + 1, {"at": at})
+        while step == settings.holds and not context.stopping():
+            pass
+        if context.stopping():
+            import numpy as np
+            yield Checkpoint({"at": np.array(at)}, {"step": step + 1})
+            return
+    yield Artefact("at.txt", lambda path: path.write_text(repr(at)))
+    yield Result({"at": at, "file": str(Path(__file__)), "cwd": str(Path.cwd())})
+"""
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """A task of a user's file, which stands only where it was planned once it has been read; and what goes with it."""
+    from underhood.lab.arrival import files_with
+    from underhood.lab.code import code_fingerprint
+    from underhood.lab.trial import load_file
+
+    there = tmp_path / "planned"
+    there.mkdir()
+    (there / "walks_elsewhere.py").write_text(WALK)
+    (there / "beside.py").write_text("ADDED = 0.25\n")
+    module = load_file(there / "walks_elsewhere.py")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def make_task(**settings):
+        spec = TrialSpec.of(module.walk, module.Walk(**settings), 3)
+        folder = tmp_path / "here" / spec.id
+        folder.mkdir(parents=True, exist_ok=True)
+        return Task(spec.to_json(), folder, code_fingerprint(spec)), files_with(spec)
+
+    yield make_task, there
+    os.chdir(tmp_path)
+
+
+def left_by(task):
+    return {name: path.read_bytes() for name, path in files_of(task.folder)}
+
+
+def heard(relay, task, files, there, at=lambda event: None):
+    events = []
+    for words in relay.run(task.to_json(), left_by(task), files, str(there)):
+        for word in words:
+            if isinstance(word, Appended | Put | Dropped):
+                make(task.folder, word)
+            else:
+                events.append(word)
+                at(word)
+    return events
+
+
+@pytest.mark.processes
+def test_a_trial_comes_back_as_if_it_had_run_here(planned, tmp_path):
+    make_task, there = planned
+    task, files = make_task()
+    assert sorted(os.path.basename(name) for name in files) == ["beside.py", "walks_elsewhere.py"]
+    for name in files:
+        os.rename(name, name + ".gone")
+    try:
+        events = heard(Relay(), task, files, there)
+    finally:
+        for name in files:
+            os.rename(name + ".gone", name)
+    ended = events[-1]
+    assert isinstance(ended, TrialEnded)
+    assert ended.state == "finished", ended.reason
+    folder = TrialFolder(task.folder)
+    at = 3.0
+    for line in folder.metrics():
+        at = at / 2 + 0.25
+        assert line["at"] == at
+    assert ended.values["at"] == at
+    assert (folder.artefacts / "at.txt").read_text() == repr(at)
+    assert folder.status()["state"] == "finished"
+    assert folder.damage() == ""
+    assert folder.identity()["file"] == str(there / "walks_elsewhere.py")  # as it was planned
+    assert ended.values["cwd"].endswith(str(there))
+    assert ended.values["cwd"] != str(there)
+    assert list((tmp_path / f"underhood-{os.getuid()}").iterdir()) == []
+
+
+@pytest.mark.processes
+def test_a_stop_brings_a_checkpoint_and_it_goes_on_elsewhere(planned, tmp_path):
+    make_task, there = planned
+    task, files = make_task(holds=20)
+    relay = Relay()
+
+    def stop(event):
+        if isinstance(event, TrialStep):
+            threading.Thread(target=relay.stop, args=(False,)).start()
+
+    events = heard(relay, task, files, there, stop)
+    assert events[-1].state == "interrupted"
+    assert len(list(task.folder.glob("checkpoint-*"))) == 1
+    events = heard(Relay(), task, files, there)
+    assert events[-1].state == "finished"
+    assert [line["step"] for line in TrialFolder(task.folder).metrics()] == list(range(1, 51))
+    assert not list(task.folder.glob("checkpoint-*"))
+
+
+@pytest.mark.processes
+def test_other_code_than_was_planned_is_a_failure_that_names_the_machine(planned):
+    make_task, there = planned
+    task, files = make_task()
+    changed = {name: content.replace(b"0.25", b"0.75") for name, content in files.items()}
+    ended = heard(Relay(), task, changed, there)[-1]
+    assert ended.state == "failed"
+    assert f"{os.uname().nodename}: the code behind the trial is not the coordinator's" in ended.reason
+    assert TrialFolder(task.folder).status()["exit_code"] == 2
+    assert not (task.folder / "result.json").exists()
+
+
+def test_what_a_killed_relay_left_is_removed_and_what_one_holds_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ray_relay._Scratch() as held:
+        left = held.with_name("left")
+        left.mkdir()
+        (left / "file").write_text("x")
+        with ray_relay._Scratch() as other:
+            assert held.is_dir()
+            assert other.is_dir()
+            assert not left.exists()
+    assert not held.exists()
