@@ -117,6 +117,35 @@ def test_a_dry_run_lists_the_trials_and_runs_none(underhood, study, runs):
     assert {row["trial"] for row in listed["rows"]} == {p.name for p in (runs / "descent-quick/trials").iterdir()}
 
 
+def test_a_dry_run_says_how_long_what_is_left_will_take(underhood, study, runs):
+    underhood("run", study, "--scale", "smoke", "--set", "lr=0.1")
+    before = sorted((path, path.stat().st_mtime_ns) for path in runs.rglob("*"))
+    said = underhood("run", study, "--scale", "smoke", "--seeds", "2", "--set", "lr=0.1", "--dry-run", "--json").json
+    assert [row["state"] for row in said["rows"]] == ["finished", "waiting"]
+    assert said["rows"][0]["seconds"] is None
+    assert said["rows"][1]["seconds"] >= 0  # as long as the first seed's
+    assert sorted((path, path.stat().st_mtime_ns) for path in runs.rglob("*")) == before
+
+
+def test_on_ray_without_ray_is_one_line_before_anything_starts(underhood, study, runs, monkeypatch):
+    monkeypatch.setattr("underhood.lab.executors.find_spec", lambda name: None)
+    said = underhood("run", study, "--on", "ray")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == '--on ray needs Ray: pip install "underhood[ray]"\n'
+    assert not runs.exists()
+
+
+def test_stop_when(underhood, study, runs):
+    words = ["run", study, "--scale", "smoke", "--parallel", "1", "--stop-when"]
+    said = underhood(*words, "loss > 0")
+    assert said.status == 0
+    assert "1 of 2 trials finished; stopped (lr 0.1: loss " in said.err
+    said = underhood(*words, "los < 0.1")
+    assert (said.status, 'no trial measures "los"; did you mean "loss"?' in said.err) == (2, True)
+    said = underhood(*words, "loss")
+    assert (said.status, "write a metric, a comparison and a number" in said.err) == (2, True)
+
+
 def test_tune_has_something_to_choose_among_and_a_run_to_choose_for(underhood, study, runs):
     said = underhood("run", study, "--tune", "--dry-run")
     assert (said.status, "leave one out" in said.err) == (2, True)

@@ -37,7 +37,7 @@ def test_steps_are_taken_and_timed(backend):
     ticks = iter(range(10**6))
     found = pace(chosen, 0, lambda: read(chosen.data, None, 0, chosen.dtype), clock=lambda: next(ticks) * 0.25)
     # each look at this clock is a quarter of a second later: a step has two, so six of them are enough
-    assert (found.train, found.validation, found.test) == (75, 25, 40)
+    assert (found.train, found.validation, found.test) == (100, 360, 40)
     assert found.step == 0.25
     assert found.image == pytest.approx(0.25 / 40)
     assert found.begin == pytest.approx(0.25 * (2 * timing.FIRST + 1) - timing.FIRST * found.step)
