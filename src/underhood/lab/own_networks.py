@@ -54,6 +54,11 @@ def keep(specs: Sequence[TrialSpec], run: Path) -> None:
             python_files.copy(Path(network[FILE]), folder)
 
 
+def kept_in(run: Path, spec: TrialSpec) -> Path | None:
+    """The folder with the run's copy of a trial's network; None of a trial that has none in a file."""
+    return _folder(run, spec.settings.network.model_dump()) if _has_own(spec.settings) else None
+
+
 def at_hand(settings: Settings, run: Path) -> Settings:
     """The settings of a trial with its network's file where it is as it was planned: the run's copy, if need be."""
     if not _has_own(settings):

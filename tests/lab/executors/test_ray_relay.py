@@ -65,10 +65,18 @@ def planned(tmp_path, monkeypatch):
 
 
 def left_by(task):
-    return {name: path.read_bytes() for name, path in files_of(task.folder)}
+    return {f"trials/{task.trial}/{name}": path.read_bytes() for name, path in files_of(task.folder)}
 
 
 def heard(relay, task, files, there, at=lambda event: None):
+    """All that a relay tells of a trial; the folder is made as it says."""
+    try:
+        return told_by(relay, task, files, there, at)
+    finally:
+        relay.end()
+
+
+def told_by(relay, task, files, there, at=lambda event: None):
     events = []
     for words in relay.run(task.to_json(), left_by(task), files, str(there)):
         for word in words:
@@ -118,7 +126,7 @@ def test_a_stop_brings_a_checkpoint_and_it_goes_on_elsewhere(planned, tmp_path):
 
     def stop(event):
         if isinstance(event, TrialStep):
-            threading.Thread(target=relay.stop, args=(False,)).start()
+            threading.Thread(target=relay.stop, args=(event.trial, False)).start()
 
     events = heard(relay, task, files, there, stop)
     assert events[-1].state == "interrupted"
@@ -152,3 +160,20 @@ def test_what_a_killed_relay_left_is_removed_and_what_one_holds_is_not(tmp_path,
             assert other.is_dir()
             assert not left.exists()
     assert not held.exists()
+
+
+@pytest.mark.processes
+def test_one_relay_serves_trial_after_trial_in_one_worker(planned, tmp_path):
+    make_task, there = planned
+    relay, folders = Relay(), []
+    try:
+        for steps in (5, 7):
+            task, files = make_task(steps=steps)
+            assert told_by(relay, task, files, there)[-1].state == "finished"
+            folders.append(TrialFolder(task.folder))
+    finally:
+        relay.end()
+    first, second = (folder.status()["pid"] for folder in folders)
+    assert first == second
+    assert [len(list(folder.metrics())) for folder in folders] == [5, 7]
+    assert list((tmp_path / f"underhood-{os.getuid()}").iterdir()) == []

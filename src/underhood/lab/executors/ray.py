@@ -1,6 +1,6 @@
 """Trials on a Ray cluster: on the machines that RAY_ADDRESS names, or, without it, on one that is started here.
 
-    coordinator   ◀── words ──   relay, an actor for each trial   ◀── pipe ──   worker, as on this machine
+    coordinator   ◀── words ──   relay, an actor for each slot    ◀── pipe ──   worker, as on this machine
       writes the store            on a node, in a folder of its own (ray_relay.py)
 
 The nodes share no disk with this machine, nor its paths. A trial takes along what it left before, and the user's own
@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from underhood.errors import BadInput
+from underhood.lab import own_networks, resuming
 from underhood.lab.arrival import files_with
 from underhood.lab.executors.mirror import Appended, Dropped, Put, files_of, make
 from underhood.lab.executors.ray_relay import Relay, Word
@@ -42,6 +43,7 @@ class _Running:
 
     task: Task
     claim: ExitStack
+    options: dict[str, Any] = field(default_factory=dict)
     relay: Any = None
     stream: Any = None
     asked: int = 0
@@ -59,6 +61,7 @@ class RayCluster:
         self.ours = _connect()
         self.running: dict[str, _Running] = {}
         self.relay = ray.remote(Relay)
+        self.idle: list[tuple[dict[str, Any], Any]] = []  # relays that may serve the next trial, and what they hold
         self.counted = (0.0, 1)  # when, and how many cores there were
 
     def cores(self) -> int:
@@ -83,18 +86,35 @@ class RayCluster:
     def _start(self, running: _Running) -> None:
         """Send the trial to a node, with all that it left."""
         task = running.task
-        options: dict[str, Any] = {"num_cpus": task.threads, "max_concurrency": 2, "max_restarts": 0}
+        spec = TrialSpec.from_json(task.spec)
+        cpus = spec.threads * spec.devices
+        options: dict[str, Any] = {"num_cpus": cpus, "max_concurrency": 2, "max_restarts": 0}
         if task.spec["settings"].get("device") == "cuda":
             options["num_gpus"] = 1
         if task.memory_limit is not None:
             options["memory"] = task.memory_limit
-        left = {name: path.read_bytes() for name, path in files_of(task.folder) if not name.startswith("artefacts/")}
-        files = files_with(TrialSpec.from_json(task.spec))
-        running.relay = self.relay.options(**options).remote()
+        left = dict(_taken_along(spec, running.folder))
+        running.options, running.relay = options, self._relay(options)
         run = running.relay.run.options(num_returns="streaming")
-        running.stream = run.remote(task.to_json(), left, files, os.getcwd())
+        running.stream = run.remote(task.to_json(), left, files_with(spec), os.getcwd())
+
+    def _relay(self, options: dict[str, Any]) -> Any:
+        """One that is idle and holds just what is wanted, or a new one."""
+        for each in self.idle:
+            if each[0] == options:
+                self.idle.remove(each)
+                return each[1]
+        self._let_go()
+        return self.relay.options(**options).remote()
+
+    def _let_go(self) -> None:
+        """Give back what idle relays hold."""
+        for _, relay in self.idle:
+            relay.end.remote()  # with the last handle to it the actor ends too
+        self.idle.clear()
 
     def events(self, timeout: float) -> Iterator[LabEvent]:
+        self._let_go()  # what was to be submitted has been
         if not self.running:
             return
         while True:
@@ -123,7 +143,10 @@ class RayCluster:
         running.losses = 0
         for word in words:
             if not isinstance(word, Appended | Put | Dropped):
-                yield self._over(running, word) if isinstance(word, TrialEnded) else word
+                if isinstance(word, TrialEnded):
+                    self.idle.append((running.options, running.relay))
+                    self._over(running, word)
+                yield word
                 continue
             try:
                 make(running.task.folder, word)
@@ -145,16 +168,17 @@ class RayCluster:
             self._start(running)
 
     def _ended(self, running: _Running, reason: str) -> TrialEnded:
+        """Its relay is of no use any more."""
+        with suppress(RayError, ValueError):
+            ray.kill(running.relay)
         tail = running.folder.log_tail()
         ended = TrialEnded(running.task.trial, "failed", self._seconds(running), reason=reason, log_tail=tail)
         return self._over(running, ended)
 
     def _over(self, running: _Running, ended: TrialEnded) -> TrialEnded:
-        """Give back what the trial had, here and there."""
+        """Give back the claim to the trial's folder."""
         del self.running[running.task.trial]
         running.claim.close()
-        with suppress(RayError, ValueError):
-            ray.kill(running.relay)
         return ended
 
     def _seconds(self, running: _Running) -> float:
@@ -165,7 +189,7 @@ class RayCluster:
         if running is not None:
             running.asked = 2 if kill else 1
             with suppress(RayError):
-                running.relay.stop.remote(kill)
+                running.relay.stop.remote(trial, kill)
 
     def close(self) -> None:
         for trial in self.running:
@@ -175,8 +199,21 @@ class RayCluster:
             list(self.events(0.2))
         for running in list(self.running.values()):
             self._ended(running, "killed")
+        self._let_go()
         if self.ours:
             ray.shutdown()
+
+
+def _taken_along(spec: TrialSpec, folder: TrialFolder) -> Iterator[tuple[str, bytes]]:
+    """What the run's folder has for a trial: what it left itself, what it goes on from, its network's file."""
+    run = folder.path.parents[1]
+    paths = [path for name, path in files_of(folder.path) if not name.startswith("artefacts/")]
+    if (origin := resuming.before(spec)) is not None:
+        paths += [path for name, path in files_of(folder.path.parent / origin.id) if not name.startswith("artefacts/")]
+    if (network := own_networks.kept_in(run, spec)) is not None:
+        paths += [path for path in network.rglob("*") if path.is_file()]
+    for path in paths:
+        yield path.relative_to(run).as_posix(), path.read_bytes()
 
 
 def _connect() -> bool:

@@ -1,10 +1,12 @@
-"""The node's side of a trial on Ray: it runs here as it would on any machine, and what it leaves is told as it comes.
+"""The node's side of trials on Ray: one runs here as it would on any machine, and what it leaves is told as it comes.
 
     relay.run(task, left, files, folder)  yields lists of words: a change of the trial's folder (mirror.py), or an event
-    relay.stop(kill)
+    relay.stop(trial, kill)
+    relay.end()
 
-A relay is an actor with one trial. It gives it a folder of this node, with what the trial left before, starts a worker
-as on any machine (local.py), and ends with it. It runs no code of the user's, so when it dies its node is to blame.
+A relay is an actor for one trial after the other. Its folder on this node is as the run's: it has what the trial left
+before, and whatever else of the run it goes on from. The trial is run by a worker as on any machine (local.py), which
+ends with the relay. The relay runs no code of the user's, so when it dies its node is to blame.
 """
 
 import os
@@ -24,70 +26,79 @@ from underhood.lab.locks import is_locked, locked
 from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.worker import Task
 
+TRIALS = "trials"  # the folder of this name has theirs
 LOOK = 0.2  # seconds from look to look at the trial's folder
 Word = Change | LabEvent
 
 
 class Relay:
-    """One trial on this node."""
+    """Trials on this node, one at a time."""
 
     def __init__(self) -> None:
         self.pool = LocalPool(1)
+        self.scratch = _Scratch()
+        self.home = self.scratch.__enter__()
         self.trial = ""
-        self.asked = 0  # how often a stop was
+        self.asked: dict[str, bool] = {}  # which trials are to stop, and whether at once
         self.lock = threading.Lock()  # a stop comes in a thread of its own
 
     def run(
         self, told: dict[str, Any], left: Mapping[str, bytes], files: Mapping[str, bytes], folder: str
     ) -> Iterator[list[Word]]:
-        """Run the task: `left` is what the trial left before, `files` the user's own, `folder` where the command was
-        given.
+        """Run the task: `left` is what the run's folder has for it, by path, `files` are the user's own, and `folder`
+        is where the command was given.
         """
-        with ExitStack() as stack:
-            scratch = stack.enter_context(_Scratch())
+        task = Task.from_json(told)
+        own, below = self.home / TRIALS / task.trial, self.home / "files"
+        put_files(files, below)
+        at = below.joinpath(*Path(folder).parts[1:])
+        at.mkdir(parents=True, exist_ok=True)
+        os.chdir(at)  # for the worker, so that a relative path leads to the same file
+        data = task.data if task.data is not None and task.data.is_dir() else None  # else this node's own
+        task = replace(task, folder=own, files=below, data=data)
+        try:
             for name, content in left.items():
-                path = scratch / "trial" / name
+                path = self.home / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            put_files(files, scratch / "files")
-            at = (scratch / "files").joinpath(*Path(folder).parts[1:])
-            at.mkdir(parents=True, exist_ok=True)
-            os.chdir(at)
-            task = Task.from_json(told)
-            data = task.data if task.data is not None and task.data.is_dir() else None  # else this node's own
-            task = replace(task, folder=scratch / "trial", files=scratch / "files", data=data)
-            task.folder.mkdir(exist_ok=True)
-            stack.callback(self.pool.close)
+            own.mkdir(parents=True, exist_ok=True)
             yield from self._words(task)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
 
     def _words(self, task: Task) -> Iterator[list[Word]]:
         mirror = Mirror.of(task.folder)
         with self.lock:
             self.trial = task.trial
             self.pool.submit(task)
-            if self.asked:
-                self.pool.cancel(task.trial, kill=self.asked > 1)
+            if task.trial in self.asked:
+                self.pool.cancel(task.trial, kill=self.asked[task.trial])
         ended = False
         while not ended:
             events = list(self.pool.events(LOOK))
             ended = any(isinstance(event, TrialEnded) for event in events)
+            if ended:
+                with self.lock:
+                    self.trial = ""
+                    self.asked.pop(task.trial, None)
             if words := [*mirror.changes(), *events]:
                 yield words
 
-    def stop(self, kill: bool) -> None:
+    def stop(self, trial: str, kill: bool) -> None:
         """Ask the trial to stop with a checkpoint at its next step, or end its process."""
         with self.lock:
-            self.asked = 2 if kill else 1
-            if self.trial:
-                self.pool.cancel(self.trial, kill=kill)
+            self.asked[trial] = kill
+            if self.trial == trial:
+                self.pool.cancel(trial, kill=kill)
 
-    def lost(self) -> int:
-        """The process that would have to be killed for the trial to be lost: for tests."""
-        return os.getpid()
+    def end(self) -> None:
+        """Leave nothing on this node."""
+        self.pool.close()
+        self.scratch.__exit__()
 
 
 class _Scratch:
-    """A folder of this node for one trial. Those of relays that were killed are removed with it."""
+    """A folder of this node for one relay. Those of relays that were killed are removed by the next one."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.gettempdir()) / f"underhood-{os.getuid() if hasattr(os, 'getuid') else 0}"
@@ -96,7 +107,7 @@ class _Scratch:
     def __enter__(self) -> Path:
         self.home.mkdir(exist_ok=True)
         for left in self.home.iterdir():
-            if left.is_dir() and not is_locked(left / "lock") and not is_locked(left / "trial" / "lock"):
+            if left.is_dir() and not any(map(is_locked, [left / "lock", *left.glob(f"{TRIALS}/*/lock")])):
                 shutil.rmtree(left, ignore_errors=True)
         self.path = Path(tempfile.mkdtemp(dir=self.home))
         self.held.enter_context(locked(self.path / "lock"))

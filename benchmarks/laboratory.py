@@ -1,0 +1,101 @@
+"""What the laboratory costs beside the bare loop: `python -m benchmarks.laboratory [--seconds 20] [--rounds 2]`.
+
+The MLP on scikit-learn's digits, one thread, in processes started alike and in turn:
+
+    bare      for event in train(settings, seed, Context()): pass
+    a trial   the same by run_study, in a worker, with its metrics, checkpoints, artefacts and result on disk
+
+Beside the ratio of their seconds: how long a worker that is warm takes from the end of one trial to the first event of
+the next.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from underhood.lab import How, Scale, Study, run_study
+from underhood.lab.executors.local import worker_environment
+from underhood.lab.run_events import LabEvent, TrialEnded, TrialStarted
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
+
+SMALL = {"network": {"name": "mlp", "hidden": [64]}, "data": {"name": "digits"}, "batch_size": 32}
+BARE = """
+import json, sys, time
+from underhood.training.backends import backend_of
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
+from underhood.trials import Context
+settings = TrainingSettings.model_validate(json.loads(sys.argv[1]))
+backend_of(settings)
+began = time.perf_counter()
+for event in train(settings, 0, Context()):
+    pass
+print(time.perf_counter() - began)
+"""
+STARTS = 12  # short trials, one after the other
+
+
+def bare(settings: dict[str, Any]) -> float:
+    """Seconds of the loop alone, after its imports."""
+    words = [sys.executable, "-c", BARE, json.dumps(settings)]
+    done = subprocess.run(words, env=worker_environment(1), check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def study(settings: dict[str, Any], seeds: int) -> Study:
+    return Study(
+        name="overhead",
+        title="Overhead",
+        question="What does the laboratory cost?",
+        theme="benchmarks",
+        source="none",
+        settings=TrainingSettings,
+        trial=train,
+        scales={"quick": Scale("the digits", seeds=seeds)},
+        report=lambda results: None,
+        base=settings,
+    )
+
+
+def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[float, list[float]]:
+    """The first trial's seconds, and those from the end of each trial to the start of the next."""
+    ends, starts = [], []
+
+    def hear(event: LabEvent) -> None:
+        if isinstance(event, TrialStarted):
+            starts.append(time.perf_counter())
+        elif isinstance(event, TrialEnded):
+            ends.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as runs:
+        run = run_study(study(settings, seeds), how=How(runs=Path(runs), listener=hear))
+        seconds = [trial.seconds for trial in run.trials]
+    return seconds[0], [start - end for end, start in zip(ends, starts[1:], strict=False)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.laboratory", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="about how long a trial takes (20)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often both are timed, in turn (2)")
+    chosen = parser.parse_args()
+    gaps = in_the_laboratory(SMALL | {"epochs": 1}, STARTS)[1]
+    print(f"from trial to trial in a warm worker: {1e3 * median(gaps):.1f} ms (median of {len(gaps)})")
+    one, ten = bare(SMALL | {"epochs": 1}), bare(SMALL | {"epochs": 21})
+    settings = SMALL | {"epochs": max(1, round(chosen.seconds / ((ten - one) / 20)))}
+    ratios = []
+    for round_ in range(chosen.rounds):
+        alone, trial = bare(settings), in_the_laboratory(settings)[0]
+        ratios.append(trial / alone)
+        print(f"round {round_ + 1}: bare {alone:.2f} s, a trial {trial:.2f} s, {trial / alone - 1:+.2%}", flush=True)
+    print(f"a trial / bare: {min(ratios):.3f} to {max(ratios):.3f}, median {median(ratios):.3f}, n = {len(ratios)}")
+
+
+if __name__ == "__main__":
+    main()
