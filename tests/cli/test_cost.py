@@ -81,6 +81,8 @@ def test_other_forms(underhood, tmp_path):
     assert (said.out, said.status) == ("", 0)
     assert "<svg" in page.read_text()
     brief = underhood("cost", "listing1", "--brief").out
+    assert brief.startswith("listing1, input")
+    assert "\n\nlisting1 in all\n" in brief, "a blank line before the next table"
     assert "21,840" in brief
     assert "the sums" not in brief
 
