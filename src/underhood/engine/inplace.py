@@ -100,7 +100,8 @@ def check(x: Tensor) -> None:
 
 
 def _before(i: Any, x: Tensor, read: bool) -> Any:
-    """An input as the tape will remember it: its old values where it shares x's memory and backward reads them."""
+    """An input as the tape will remember it: its old values where it shares x's memory and they are read."""
+    read = read or tape.keeps_values()
     if not isinstance(i, Tensor) or i.versions is not x.versions or not (read or i is x):
         return i
     before = Tensor(i.array.copy() if read else i.array)

@@ -198,12 +198,19 @@ def checked(tensor: Tensor, check: Callable[[Array], None]) -> None:
 
 @contextmanager
 def keep_values() -> Iterator[None]:
-    """While it lasts nodes keep every value, not those alone that backward reads: for whoever reads the tape."""
+    """While it lasts nodes keep every value as it was, whatever is written into it later, not those alone that backward
+    reads: for whoever reads the tape.
+    """
     token = _keeping.set(True)
     try:
         yield
     finally:
         _keeping.reset(token)
+
+
+def keeps_values() -> bool:
+    """Whether nodes keep every value."""
+    return _keeping.get()
 
 
 def shape_only(array: Array) -> Array:
@@ -239,10 +246,11 @@ def _saved(name: str, x: Tensor | Any, read: frozenset[str], versions: list[tupl
     cell = getattr(x, "versions", None)
     if cell is None:
         return x
-    if name not in read:
-        return x.array if _keeping.get() else shape_only(x.array)
-    versions.append((cell, cell[0], name))
-    return x.array
+    if name in read:
+        versions.append((cell, cell[0], name))
+    elif not keeps_values():
+        return shape_only(x.array)
+    return x.array.copy() if keeps_values() else x.array
 
 
 def propagate(
