@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from underhood.instruments.memory import memory
     from underhood.instruments.profile import profile
     from underhood.instruments.scaling import scaling
-    from underhood.instruments.trace import trace
+    from underhood.instruments.trace import explore, trace
     from underhood.lab.results import open_run
     from underhood.service.running import run
     from underhood.weights import load, save
@@ -39,6 +39,7 @@ _FACE = {
     "check": "underhood.instruments.check",
     "compile": "underhood.engine.fast.compiled",
     "cost": "underhood.instruments.cost",
+    "explore": "underhood.instruments.trace",
     "form": "underhood.engine",
     "from_numpy": "underhood.engine",
     "functional": "underhood.engine",
@@ -118,6 +119,7 @@ __all__ = [
     "check",
     "compile",
     "cost",
+    "explore",
     "form",
     "from_numpy",
     "functional",

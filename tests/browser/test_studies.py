@@ -5,7 +5,6 @@ import pytest
 import underhood
 from underhood import studies
 
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDTHS = (420, 1200)
 
 # What sticks out of the page without a box around it that scrolls.
@@ -49,15 +48,6 @@ def address(request, tmp_path_factory):
     """The page of a smoke run."""
     run = underhood.run(request.param, "smoke", runs=tmp_path_factory.mktemp("runs"))
     return (run.path / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.slow

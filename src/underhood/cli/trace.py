@@ -1,7 +1,7 @@
 """`underhood trace`: any number in a network, as its equation with the real numbers put in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -41,7 +41,13 @@ def trace(
     seed: Annotated[int, Parameter(help="Of the random input and initial weights.")] = 0,
     args: Arguments = None,
     html: Annotated[
-        Path | None, Parameter(name="--html", show_default=False, help="Write a page that unfolds.", group=OUTPUT)
+        Path | None,
+        Parameter(
+            name="--html",
+            show_default=False,
+            help="Write a page: of one unit, that unfolds; without a unit, of the whole network, to explore.",
+            group=OUTPUT,
+        ),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -49,30 +55,36 @@ def trace(
 
     One pass on the engine in float64 is read off its tape. Each sum is held
     against the engine's number and that against PyTorch's; the exit code is 1
-    when one differs. For example:
+    when one differs. Without a unit, --html writes the whole network as a
+    page: every layer's numbers as maps, any number's equation at a click.
+    For example:
 
         underhood trace simple-nn --unit conv2[3,4,5]
         underhood trace simple-conv-net --unit fc2[7] --data mnist --depth 5 --terms 2
         underhood trace simple-nn --gradient conv1.weight[0,0,2,2] --depth 9 --terms 1
         underhood trace net.py:Network --unit fc1[0] --input 1,1,28,28 --html fc1.html
+        underhood trace resnet20 --data cifar10 --html resnet20.html
     """
     from underhood.instruments.target import parse_arguments
+    from underhood.instruments.trace import explore
     from underhood.instruments.trace import trace as unfold
 
-    found = unfold(
-        network,
-        unit,
-        gradient=gradient,
-        depth=depth,
-        terms=terms,
-        input=input,
-        data=data,
-        index=index,
-        target=target,
-        weights=weights,
-        seed=seed,
-        arguments=parse_arguments(args or []),
-    )
+    fed: dict[str, Any] = {
+        "input": input,
+        "data": data,
+        "index": index,
+        "target": target,
+        "weights": weights,
+        "seed": seed,
+        "arguments": parse_arguments(args or []),
+    }
+    if unit is None and gradient is None and html is not None and not json:
+        page = explore(network, **fed)
+        html.write_text(page.to_html(), encoding="utf-8")
+        say(str(page))
+        say(f"Written: {html}")
+        return 0
+    found = unfold(network, unit, gradient=gradient, depth=depth, terms=terms, **fed)
     if json:
         dump(found.to_json())
     elif html is None:

@@ -5,6 +5,7 @@
     trace("simple-nn", gradient="conv1.weight[0,0,2,2]")  one gradient: Σ δ · slope
     trace("simple-nn", gradient="conv1[3,4,5]", depth=9)  unfolded up to the loss
     trace("net.py:Network", "fc[2]", input=(1, 1, 28, 28), data="mnist", index=7)
+    explore("simple-nn", data="cifar10")                  every number, as a page to click through
 
 It reads the tape of one pass in float64. What an operation makes of its inputs it says itself, by its backward (see
 `parts`); every equation's sum is held against the number that the engine computed, and the number against PyTorch's.
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,13 @@ from underhood.errors import BadInput, nearest
 from underhood.instruments.inputs import Spec, as_inputs, parse_inputs
 from underhood.instruments.target import resolve, short
 from underhood.instruments.trace.equation import Check, Equation
+from underhood.instruments.trace.explorer import Exploration, explored
 from underhood.instruments.trace.reading import Reading
 from underhood.instruments.trace.reference import Theirs, theirs
 from underhood.instruments.trace.tree import Limits, activation, gradient
 from underhood.instruments.trace.writing import as_html, as_page, as_text
 
-__all__ = ["Trace", "trace"]
+__all__ = ["Exploration", "Trace", "explore", "trace"]
 
 SCHEMA = "underhood.trace/1"
 
@@ -89,29 +91,85 @@ def trace(
     """
     if (unit is None) == (gradient is None):
         raise BadInput("say what to trace: --unit conv2[3,4,5] or --gradient conv1.weight[0,0,2,2]")
-    target_of = resolve(network, arguments) if not isinstance(network, engine.nn.Module) else None
-    name = target_of.name if target_of else type(network).__name__
-    engine.manual_seed(seed)
-    net, original = _built(network, target_of, seed)
-    net = net.double().eval()
-    if weights is not None:
-        _load(net, Path(weights))
-    inputs, label, description = _inputs(input, target_of.input if target_of else None, data, index, seed, name)
-    label = label if target is None else target
-    reading = _read(net, inputs, label, name)
+    run = _run(network, input, data, index, target, weights, seed, arguments)
+    reading = run.reading
     source, position = _unit(reading, unit or gradient or "")
     limits = Limits(depth, terms)
     equation = (activation if unit else _gradient)(reading, (source, position), limits)
-    reference = theirs(net, original, target_of, inputs, label, reading.output.ndim)
+    reference = theirs(run.net, run.original, run.target, run.inputs, run.label, reading.output.ndim)
     equation.checks = _checks(equation, reference, reading.names[id(source)], position, unit is None)
-    loss = f"E is the cross-entropy with class {label}." if reading.output.ndim == 2 else "E is the output's mean."
-    return Trace(f"{name}, {description}", equation, (loss,) if gradient else ())
+    return Trace(run.title, equation, (run.loss,) if gradient else ())
+
+
+def explore(
+    network: Any,
+    *,
+    input: Any = None,  # noqa: A002 (as in cost)
+    data: str | None = None,
+    index: int = 0,
+    target: int | None = None,
+    weights: Path | str | None = None,
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+) -> Exploration:
+    """The network as one page to explore: maps of every layer's numbers, and the equation of any of them at a click.
+
+    The arguments are those of `trace`. The page works offline; its numbers are thinned to what fits 5 MB, which it
+    says.
+    """
+    run = _run(network, input, data, index, target, weights, seed, arguments)
+    command = f"underhood trace {network if isinstance(network, str) else 'NETWORK'}"
+    return explored(run.reading, run.title, run.loss, command, run.classes)
 
 
 _gradient = gradient
 
 
 # -- the network and what it is fed --
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass of a network, and what it was."""
+
+    title: str
+    net: engine.nn.Module
+    original: Any  # of torch.nn, None where there is none
+    target: Any
+    inputs: dict[str, Array]
+    label: int
+    reading: Reading
+    classes: tuple[str, ...]  # of the data set, where there is one
+
+    @property
+    def loss(self) -> str:
+        """What E is, in words."""
+        by_class = self.reading.output.ndim == 2
+        return f"E is the cross-entropy with class {self.label}." if by_class else "E is the output's mean."
+
+
+def _run(
+    network: Any,
+    given: Any,
+    data: str | None,
+    index: int,
+    target: int | None,
+    weights: Path | str | None,
+    seed: int,
+    arguments: Mapping[str, Any] | None,
+) -> Run:
+    resolved = resolve(network, arguments) if not isinstance(network, engine.nn.Module) else None
+    name = resolved.name if resolved else type(network).__name__
+    engine.manual_seed(seed)
+    net, original = _built(network, resolved, seed)
+    net = net.double().eval()
+    if weights is not None:
+        _load(net, Path(weights))
+    example = _inputs(given, resolved.input if resolved else None, data, index, seed, name)
+    label = example.label if target is None else target
+    reading = _read(net, example.inputs, label, name)
+    title = f"{name}, {example.description}"
+    return Run(title, net, original, resolved, example.inputs, label, reading, example.classes)
 
 
 def _built(network: Any, target: Any, seed: int) -> tuple[engine.nn.Module, Any]:
@@ -151,10 +209,16 @@ def _loaded(path: Path) -> dict[str, Array]:
     raise BadInput(f"{path}: weights are read from .npz and .safetensors")
 
 
-def _inputs(
-    given: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str
-) -> tuple[dict[str, Array], int, str]:
-    """One example as (1, …) by its name, or several inputs; its class, and what it is."""
+class Example(NamedTuple):
+    """One example as (1, …) by its name, or several inputs; its class, what it is, and the names of all classes."""
+
+    inputs: dict[str, Array]
+    label: int
+    description: str
+    classes: tuple[str, ...] = ()
+
+
+def _inputs(given: Any, image: tuple[int, ...] | None, data: str | None, index: int, seed: int, name: str) -> Example:
     if data is not None:
         from underhood.data import load
 
@@ -165,7 +229,8 @@ def _inputs(
         label = int(found.test.labels[index])
         if image is not None and pixels.shape[1:] != image:
             raise BadInput(f"{name} takes {_times(image)}, {data} has images of {_times(pixels.shape[1:])}")
-        return {"input": pixels}, label, f"test image {index} of {data}, a {found.classes[label]}"
+        description = f"test image {index} of {data}, a {found.classes[label]}"
+        return Example({"input": pixels}, label, description, tuple(found.classes))
     if given is None and image is None:
         raise BadInput(f"{name}: say the shape of its input, as --input 1,1,28,28, or whose image, as --data mnist")
     texts = [given] if isinstance(given, str) else given
@@ -178,7 +243,7 @@ def _inputs(
     names = ["input"] if len(specs) == 1 else [f"input {i + 1}" for i in range(len(specs))]
     arrays = {key: _random(rng, spec) for key, spec in zip(names, specs, strict=True)}
     shapes = ", ".join(_times(spec.shape) for spec in specs)
-    return arrays, 0, f"a random input of {shapes}" if len(specs) == 1 else f"random inputs of {shapes}"
+    return Example(arrays, 0, f"a random input of {shapes}" if len(specs) == 1 else f"random inputs of {shapes}")
 
 
 def _random(rng: np.random.Generator, spec: Spec) -> Array:
