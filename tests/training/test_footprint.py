@@ -31,6 +31,28 @@ def test_fewer_images_at_once_take_less(backend):
     assert whole.least >= smaller.least > parted.least
 
 
+def test_fewer_activations_take_less():
+    deep = {"network": {"name": "mlp", "hidden": [64] * 12}, "batch_size": 1024, "evaluation_batch": 64}
+    assert (
+        found("torch", **deep, activation_checkpointing=True).least < found("torch", **deep).least - 4 * 1024 * 64 * 4
+    )
+
+
+def test_a_relu_in_place_takes_less_of_an_evaluation_and_no_less_of_a_step():
+    """The test set's 359 images: a ReLU's input and its output were there at once; now the layer before has its own."""
+    wide = {"network": {"name": "mlp", "hidden": [512]}}
+    small, large = ({**wide, "batch_size": batch, "evaluation_batch": 359} for batch in (8, 1024))
+    plain, in_place = (found("torch", **small, in_place_activations=each).least for each in (False, True))
+    assert plain - in_place == 4 * 359 * (512 - 64)
+    assert found("torch", **large, in_place_activations=True).least == found("torch", **large).least
+
+
+def test_no_more_is_evaluated_at_once_than_there_is():
+    few = {"name": "digits", "test": 20}
+    assert found("torch", data=few).least == found("torch", data=few, evaluation_batch=20).least
+    assert found("torch", data=few).least < found("torch", data=few, train_curve=True).least
+
+
 def test_what_is_not_predicted_says_so():
     with pytest.raises(BadInput, match="compile and bfloat16-autocast are not predicted"):
         found("torch", compile=True)

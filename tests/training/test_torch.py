@@ -97,6 +97,8 @@ def test_the_means_are_part_of_what_a_trial_is_and_their_defaults_are_not():
         "channels_last=true",
         "compile=true",
         "fused=true",
+        "in_place_activations=true",
+        "activation_checkpointing=true",
     ],
 )
 def test_the_engine_names_what_it_lacks(word):
@@ -171,6 +173,33 @@ def test_other_means_change_the_last_digits_at_most(means, optimizer):
     np.testing.assert_allclose(losses(settings(**chosen, **means)), losses(settings(**chosen)), rtol=1e-10)
 
 
+MASKED = {"name": "mlp", "hidden": [32, 32, 32], "dropout": 0.3}
+FEWER = [
+    {"in_place_activations": True},
+    {"activation_checkpointing": True},
+    {"activation_checkpointing": True, "accumulate": 2},
+]
+
+
+@pytest.mark.parametrize("network", ["small", MASKED], ids=["BatchNorm", "dropout"])
+@pytest.mark.parametrize("means", FEWER, ids=str)
+def test_fewer_activations_leave_the_trained_weights_bit_for_bit(network, means):
+    given = {"network": network, "precision": "float64", "accumulate": means.get("accumulate", 1)}
+    both = []
+    for chosen in (settings(**given), settings(**given | means)):
+        learner, _ = made(chosen)
+        list(train(chosen, 0, Context(), lambda *_, learner=learner: learner))
+        both.append(learner.weights())
+    assert both[0].keys() == both[1].keys()
+    for name, values in both[0].items():
+        np.testing.assert_array_equal(values, both[1][name], err_msg=name)
+
+
+def test_compile_chooses_itself_what_is_computed_again():
+    with pytest.raises(Mistakes, match="activation_checkpointing: compile chooses itself"):
+        load(TrainingSettings, sets=["backend=torch", "compile=true", "activation_checkpointing=true"])
+
+
 def test_fused_is_asked_of_the_optimiser():
     learner, _ = made(settings(fused=True))
     assert learner.optimizer.defaults["fused"] is True
@@ -195,7 +224,7 @@ COMBINATIONS = [
     for precision in ("float32", "float64", "bfloat16-autocast", "bfloat16")
     for channels_last in (False, True)
     for fused in (False, True)
-]
+] + [{"in_place_activations": True, "activation_checkpointing": True}]
 
 
 def from_disk(saved):

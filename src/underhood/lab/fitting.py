@@ -1,59 +1,53 @@
 """`--fit 1GB`: the coordinator takes, for each setting, the smallest change that fits by its predicted peak.
 
-    1  nothing
-    2  evaluate in batches no larger than a step's       equal but for the last digits of a mean
-    3  take a step's batch in 2, 4, 8 … passes           equal but for rounding; BatchNorm sees one pass at a time
-    4  SGD in place of an optimiser that keeps state     not equal: another training
-
-Each goes on top of those before it. What is chosen becomes settings of the trial, and so part of its id; it is kept
-with the run, so that the command given again goes on with the same trials. Where nothing fits, all peaks are said.
+Which changes there are, and in which order, is told in instruments/memory/smallest.py; `underhood memory NET --fit`
+goes by the same. What is chosen becomes settings of the trial, and so part of its id; it is kept with the run, so that
+the command given again goes on with the same trials. Where nothing fits, all peaks are said.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from underhood.errors import BadInput
+from underhood.instruments.memory.smallest import (
+    CHECKPOINTING,
+    IN_PLACE,
+    NOT_ON_THE_ENGINE,
+    Change,
+    Search,
+    in_passes,
+    leaner_optimizer,
+    passes,
+)
 from underhood.lab import footprint
 from underhood.lab.files import read_json, write_json
 from underhood.lab.store import RunFolder
 from underhood.lab.trial import TrialSpec
-from underhood.sizes import megabytes, size_text
-from underhood.training.settings import OptimizerSettings, TrainingSettings
+from underhood.sizes import size_text
+from underhood.training.settings import TrainingSettings
 
 FILE = "fitted.json"  # beside run.json
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """Settings to change, and what they do to the numbers."""
-
-    name: str
-    changes: dict[str, Any]
-    equal: str
-
-
-def candidates(settings: TrainingSettings) -> Iterator[Candidate]:
-    """The changes in their order, each with those before it."""
-    yield Candidate("as it is", {}, "the same numbers")
-    changes: dict[str, Any] = {}
-    equal = "equal but for rounding"
-    if settings.evaluation_batch > settings.batch_size:
-        changes = {"evaluation_batch": settings.batch_size}
-        yield Candidate(f"evaluation_batch = {settings.batch_size}", changes, equal)
-    passes = 2 * settings.accumulate
-    while passes <= settings.batch_size:
-        size = -(-settings.batch_size // passes)
-        changes = changes | {"accumulate": passes, "evaluation_batch": min(settings.evaluation_batch, size)}
-        words = f"{equal}; BatchNorm, if there is one, sees {size} images at a time"
-        yield Candidate(f"accumulate = {passes}, evaluation_batch = {changes['evaluation_batch']}", changes, words)
-        passes *= 2
-    if settings.optimizer.name != "sgd" or settings.optimizer.arguments:
-        plain = OptimizerSettings.model_validate({"name": "sgd", "lr": settings.optimizer.lr})
-        named = ", ".join(f"{key} = {value}" for key, value in changes.items())
-        name = ", ".join(filter(None, [named, "optimizer = sgd without momentum"]))
-        yield Candidate(name, changes | {"optimizer": plain}, "not equal: another training; choose its rate anew")
+def changes(settings: TrainingSettings) -> tuple[list[Change], list[Change], Change | None]:
+    """What may be changed: what leaves a step's numbers alone, passes, and the optimiser if it keeps state."""
+    free = [] if settings.backend == "underhood" else [IN_PLACE, CHECKPOINTING]
+    free = [change for change in free if not getattr(settings, next(iter(change.settings)))]
+    if settings.compile and CHECKPOINTING in free:
+        free.remove(CHECKPOINTING)
+    evaluated, batch = settings.evaluation_batch, settings.batch_size
+    if evaluated > batch:
+        said = "the same training, evaluated to the last digits of a mean"
+        free[1 if IN_PLACE in free else 0 : 0] = [Change({"evaluation_batch": batch}, said)]
+    parted = [
+        in_passes(count, images, evaluation_batch=min(evaluated, images))
+        for count, images in passes(batch, settings.accumulate)
+    ]
+    chosen = settings.optimizer
+    plain = type(chosen).model_validate({"name": "sgd", "lr": chosen.lr, "momentum": 0.0})
+    return free, parted, None if chosen == plain else leaner_optimizer(plain)
 
 
 def fitted(
@@ -63,39 +57,35 @@ def fitted(
     if not any(isinstance(spec.settings, TrainingSettings) for spec in specs):
         raise BadInput("--fit changes how a network is trained; this study trains none by the training loop")
     path = folder.path / FILE
-    known: dict[str, str] = read_json(path)["chosen"] if path.exists() else {}
-    chosen: dict[str, Candidate] = {}
+    known: dict[str, dict[str, Any]] = read_json(path)["chosen"] if path.exists() else {}
     found = []
     for spec in specs:
         settings = spec.settings
         if isinstance(settings, TrainingSettings):
-            if spec.group not in chosen:
-                chosen[spec.group] = _chosen(spec, settings, limit, known.get(f"{spec.group} {limit}"), data, say)
-            spec = replace(spec, settings=settings.model_copy(update=chosen[spec.group].changes))
+            key = f"{spec.group} {limit}"
+            if not isinstance(known.get(key), dict):
+                known[key] = _chosen(spec, settings, limit, data, say)
+            whole = settings.model_dump(mode="json") | known[key]
+            spec = replace(spec, settings=type(settings).model_validate(whole))
         found.append(spec)
-    write_json(path, {"chosen": known | {f"{group} {limit}": each.name for group, each in chosen.items()}})
+    write_json(path, {"chosen": known})
     return list({spec.id: spec for spec in found}.values())
 
 
 def _chosen(
-    spec: TrialSpec,
-    settings: TrainingSettings,
-    limit: int,
-    known: str | None,
-    data: Path | None,
-    say: Callable[[str], None],
-) -> Candidate:
-    """The candidate that was chosen before, else the first whose predicted peak is within the limit."""
-    peaks = []
-    for each in candidates(settings):
-        if each.name == known:
-            return each
-        if known is not None:
-            continue
-        peak = footprint.predicted(replace(spec, settings=settings.model_copy(update=each.changes)), data)
+    spec: TrialSpec, settings: TrainingSettings, limit: int, data: Path | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The settings of the first candidate whose predicted peak is within the limit, as JSON has them."""
+
+    def peak_of(changed: dict[str, Any]) -> int:
+        peak = footprint.predicted(replace(spec, settings=settings.model_copy(update=changed)), data)
         assert peak is not None
-        peaks.append(f"{each.name}: {megabytes(peak.least)}")
-        if peak.least <= limit:
-            say(f"--fit {size_text(limit)} chose {each.name} ({each.equal}). Predicted peaks: {'; '.join(peaks)}")
-            return each
-    raise BadInput(f"--fit {size_text(limit)}: nothing fits. Predicted peaks: {'; '.join(peaks)}")
+        return peak.least
+
+    search = Search(limit, peak_of)
+    chosen = search.run(*changes(settings))
+    left_out = f". {NOT_ON_THE_ENGINE}" if settings.backend == "underhood" else ""
+    if chosen is None:
+        raise BadInput(f"--fit {size_text(limit)}: nothing fits. Predicted peaks: {search.peaks}{left_out}")
+    say(f"--fit {size_text(limit)} chose {chosen.name} ({chosen.numbers}). Predicted peaks: {search.peaks}{left_out}")
+    return settings.model_copy(update=chosen.settings).model_dump(mode="json", include=set(chosen.settings))

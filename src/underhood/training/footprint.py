@@ -23,7 +23,7 @@ from underhood.errors import BadInput
 from underhood.training.backends import backend_of
 from underhood.training.inference import build
 from underhood.training.learner import NetworkLearner
-from underhood.training.pipeline import Parts
+from underhood.training.pipeline import Part, Parts
 from underhood.training.settings import TrainingSettings
 
 MAKING = 3  # copies of a batch while it is made: its bytes as floats, scaled, and the one before
@@ -49,7 +49,7 @@ def footprint(settings: TrainingSettings, seed: int, parts: Parts) -> Footprint:
         raise BadInput(f'form "{settings.form}" is not predicted, only a plan is')
     shape = parts.train.images.images.shape[1:]
     shown = settings.batch_size * settings.data.repeats
-    batch = MAKING * max(shown, settings.evaluation_batch) * prod(shape) * np.dtype(settings.dtype).itemsize
+    batch = MAKING * max(shown, _evaluated(settings, parts)) * prod(shape) * np.dtype(settings.dtype).itemsize
     answers = 12 * len(parts.classes) * len(parts.test)
     of = _on_torch if settings.backend == "torch" else _on_engine
     try:
@@ -57,6 +57,16 @@ def footprint(settings: TrainingSettings, seed: int, parts: Parts) -> Footprint:
     except RuntimeError as error:  # a step that no plan can be laid out for
         raise BadInput(f"{settings.network.name} on {settings.backend}: {error}") from error
     return Footprint(found.least + batch + answers, found.heap + batch + answers)
+
+
+def _evaluated(settings: TrainingSettings, parts: Parts) -> int:
+    """How many images are evaluated at once."""
+    return min(settings.evaluation_batch, max(len(part) for part in _looked_at(settings, parts)))
+
+
+def _looked_at(settings: TrainingSettings, parts: Parts) -> list[Part]:
+    """What is evaluated at some time."""
+    return [parts.validation, parts.test, *([parts.train] if settings.train_curve else [])]
 
 
 def _copies(settings: TrainingSettings) -> int:
@@ -77,14 +87,17 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
         net = SimpleNamespace(parameters=lambda: parameters)
         return back.optimizer(chosen.name, net, lr=chosen.lr, **chosen.arguments)
 
+    def net() -> Any:
+        return back.lean(on_meta(target))
+
     def given(images: int) -> Inputs:
         return Inputs((Spec((images, *shape)),))
 
     micro = -(-shown // min(settings.accumulate, shown))
     passes = min(settings.accumulate, 2)
-    step = step_ledger(target, on_meta(target), given(micro), rule, passes=passes)
+    step = step_ledger(target, net(), given(micro), rule, passes=passes)
     flips = 1 if settings.test_flips == "none" else 2
-    answer = evaluation_ledger(target, on_meta(target), given(settings.evaluation_batch))
+    answer = evaluation_ledger(target, net(), given(_evaluated(settings, parts)))
     weights, state = step.highest("weights"), step.highest("state")
     kept = _copies(settings) * weights
     saved = 2 * weights + state + 2 * (weights + state + kept)
@@ -114,7 +127,7 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
         value.array.nbytes for each in rule.state.values() for value in each.values() if hasattr(value, "array")
     )
     net.eval()
-    sizes = {size for part in (parts.validation, parts.test) for size in _sizes(len(part), settings.evaluation_batch)}
+    sizes = {size for part in _looked_at(settings, parts) for size in _sizes(len(part), settings.evaluation_batch)}
     with back.no_grad():
         answers = [plan_bytes(learner.answered, _batch(back, images, shape, settings)[0]) for images in sorted(sizes)]
     buffers = sum(each[0] for each in (*found, *answers))

@@ -10,7 +10,7 @@ from torch import nn
 from underhood.errors import BadInput, MissingPiece
 from underhood.instruments.devices import device_named, device_names
 from underhood.instruments.memory import memory
-from underhood.instruments.memory.measures import chains, largest_batch, recompute, segments
+from underhood.instruments.memory.measures import largest_batch
 from underhood.instruments.memory.optimizers import optimizer, optimizers
 from underhood.networks import NETWORKS
 from underhood.tables import Table
@@ -134,7 +134,7 @@ def test_measures_are_ordered_by_cost_and_each_keeps_the_ceiling(runtime):
     assert [choice.cost for choice in found.choices] == sorted(choice.cost for choice in found.choices)
     by_name = {choice.name: choice for choice in found.choices}
     assert all(choice.peak + 100_000_000 <= 220_000_000 for choice in found.choices)
-    assert by_name["recompute in segments"].largest > by_name["as it is"].largest
+    assert by_name["activation checkpointing"].largest > by_name["as it is"].largest
     assert by_name["as it is"].parts * by_name["as it is"].largest >= 64
     table = next(table for table in found.tables() if table.name == "fit")
     assert "64" in table.foot[0]
@@ -149,41 +149,6 @@ def test_what_cannot_fit_is_said(runtime):
     found = memory("listing1", fit="50MB")
     assert [choice.largest for choice in found.choices] == [0, 0, 0, 0]
     assert found.tables()[1].foot[0].startswith("Nothing fits")
-
-
-def test_recomputing_gives_the_same_numbers_and_gradients():
-    torch.manual_seed(0)
-    members = [
-        nn.Linear(6, 6),
-        nn.ReLU(inplace=True),
-        nn.Linear(6, 6),
-        nn.Tanh(),
-        nn.Linear(6, 6),
-        nn.ReLU(inplace=True),
-    ]
-    net, x = nn.Sequential(*members, nn.Linear(6, 2)), torch.randn(3, 6)
-    plain = net(x)
-    gradients = torch.autograd.grad(plain.sin().sum(), net.parameters())
-    recompute(net)
-    again = net(x)
-    assert torch.equal(plain, again)
-    for a, b in zip(gradients, torch.autograd.grad(again.sin().sum(), net.parameters()), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_no_segment_begins_by_overwriting_its_input():
-    members = [nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU(inplace=True), nn.Linear(2, 2), nn.Linear(2, 2)]
-    runs = list(segments(members))
-    assert [member for run in runs for member in run] == members
-    assert not any(getattr(run[0], "inplace", False) for run in runs)
-
-
-def test_the_outermost_chains_are_found():
-    inner = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1))
-    net = Net()
-    net.last = nn.ModuleList([inner, nn.Linear(1, 1)])
-    assert chains(net) == [inner]
-    assert chains(Net()) == []
 
 
 @pytest.mark.parametrize("name", device_names())

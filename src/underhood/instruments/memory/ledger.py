@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from underhood.errors import BadInput
@@ -52,13 +53,18 @@ class Moment:
 class Ledger:
     """A step's moments in order; `saved` are the bytes that each layer keeps for backward, `written` all new bytes.
 
-    `heap` is what the C library's heap took from the system for both steps, 0 where the memory is a GPU's.
+    `heap` is what the C library's heap takes from the system for all blocks taken and given back in `events`, 0 where
+    the memory is a GPU's.
     """
 
     moments: list[Moment] = field(default_factory=list)
     saved: Counter[str] = field(default_factory=Counter)
     written: int = 0
-    heap: int = 0
+    events: list[tuple[int, int]] = field(default_factory=list)
+
+    @cached_property
+    def heap(self) -> int:
+        return heap_bytes(self.events) if self.events else 0
 
     @property
     def peak(self) -> Moment:
@@ -111,7 +117,7 @@ def keep_books(
             for rule in rules if not in_backward else ():
                 rule.step()
             books.settle(rules)
-    ledger.heap = heap_bytes(books.events) if reordered else 0
+    ledger.events = books.events if reordered else []
     return ledger
 
 
@@ -124,7 +130,7 @@ def keep_books_of_evaluation(module: Any, args: Any, kwargs: Any) -> Ledger:
         stack.enter_context(load_torch().no_grad())
         for _ in range(2):
             module(*args, **kwargs)
-    ledger.heap = heap_bytes(books.events)
+    ledger.events = books.events
     return ledger
 
 

@@ -1,31 +1,36 @@
-"""What fits under a ceiling: measures that save memory, each predicted by applying it to the network's replica.
+"""What fits under a ceiling, predicted by applying each measure to the network's replica.
+
+    smallest_change(…)    what `run --fit` would change of the batch asked for (smallest.py)
+    choices(…)            the largest batch with each of
 
     as it is                     nothing changes
     update inside backward       each weight is updated as soon as its gradient is there, which is then freed:
                                  no time, same numbers; gradients can't be clipped or accumulated any more
-    recompute in segments        of every chain of n layers only about √n activations are kept, the others are
-                                 computed again in backward: one more forward of them, a third of a step at most
+    activation checkpointing     with in-place activations (instruments/activations.py): same numbers, and one more
+                                 forward, a third of a step at most
     both                         the two together
 
-For each set the largest batch that fits is searched. Ordered by what they cost in time.
+Ordered by what they cost in time. Peaks are those of a process whose large blocks are mapped apart, as a trial's are
+under a limit: without the heap's holes.
 
-Source: Chen et al. 2016, "Training deep nets with sublinear memory cost"; Lv et al. 2023 (LOMO), "Full parameter
-fine-tuning for large language models with limited resources".
+Source: Lv et al. 2023 (LOMO), "Full parameter fine-tuning for large language models with limited resources".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, isqrt
+from math import ceil
 from typing import Any
 
 from underhood.errors import BadInput
+from underhood.instruments.activations import checkpoint_activations, write_in_place
 from underhood.instruments.inputs import Inputs, with_batch
-from underhood.instruments.memory.ledger import Ledger
+from underhood.instruments.memory.optimizers import optimizer as optimizer_of
+from underhood.instruments.memory.smallest import CHECKPOINTING, IN_PLACE, Search, in_passes, leaner_optimizer, passes
 from underhood.instruments.memory.step import on_meta, step_ledger
-from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import Target
 
 LARGEST = 1 << 20
+PLAIN = "sgd"  # the optimiser that keeps nothing
 AGAIN = 4 / 3  # forward, forward again, and a backward of two forwards, by forward and backward
 
 
@@ -59,8 +64,8 @@ def choices(
     for name, recomputed, in_backward in (
         ("as it is", False, False),
         ("update inside backward", False, True),
-        ("recompute in segments", True, False),
-        ("recompute in segments, update inside backward", True, True),
+        ("activation checkpointing", True, False),
+        ("activation checkpointing, update inside backward", True, True),
     ):
         step = _Steps(target, inputs, rule, recomputed, in_backward, reordered)
         least = step.least()
@@ -68,6 +73,40 @@ def choices(
         peak = step.bytes(largest or least)
         found.append(Choice(name, AGAIN if recomputed else 1.0, largest, peak, not in_backward, batch))
     return tuple(sorted(found, key=lambda choice: choice.cost))
+
+
+def smallest_change(
+    target: Target, inputs: Inputs, words: str, batch: int, ceiling: int, runtime: int, reordered: bool
+) -> Search:
+    """The search for the smallest change with which a step of `batch` images stays within `ceiling` bytes."""
+    rules = {"": optimizer_of(words), PLAIN: optimizer_of(PLAIN)}
+
+    def peak_of(changed: dict[str, Any]) -> int:
+        count = changed.get("accumulate", 1)
+        ledger = step_ledger(
+            target,
+            _made(target, "in_place_activations" in changed, "activation_checkpointing" in changed),
+            with_batch(inputs, ceil(batch / count)),
+            rules[changed.get("optimizer", "")],
+            reordered=reordered,
+            passes=min(count, 2),
+        )
+        return runtime + ledger.peak.bytes
+
+    search = Search(ceiling, peak_of)
+    parted = [in_passes(count, images) for count, images in passes(batch)]
+    search.run([IN_PLACE, CHECKPOINTING], parted, None if words == PLAIN else leaner_optimizer(PLAIN))
+    return search
+
+
+def _made(target: Target, in_place: bool, checkpointed: bool) -> Any:
+    """The network's replica with what was asked for."""
+    module = on_meta(target)
+    if in_place:
+        write_in_place(module)
+    if checkpointed:
+        checkpoint_activations(module)
+    return module
 
 
 def largest_batch(bytes_of: Callable[[int], int], room: int, least: int = 1) -> int:
@@ -109,66 +148,13 @@ class _Steps:
 
     def bytes(self, batch: int) -> int:
         if batch not in self.known:
-            ledger = self.ledger(batch)
-            self.known[batch] = ledger.peak.bytes + ledger.gaps
+            ledger = step_ledger(
+                self.target,
+                _made(self.target, self.recomputed, self.recomputed),
+                with_batch(self.inputs, batch),
+                self.rule,
+                reordered=self.reordered,
+                in_backward=self.in_backward,
+            )
+            self.known[batch] = ledger.peak.bytes
         return self.known[batch]
-
-    def ledger(self, batch: int) -> Ledger:
-        module = on_meta(self.target)
-        if self.recomputed:
-            recompute(module)
-        inputs = with_batch(self.inputs, batch)
-        options = {"reordered": self.reordered, "in_backward": self.in_backward}
-        return step_ledger(self.target, module, inputs, self.rule, **options)
-
-
-def recompute(module: Any) -> None:
-    """Make every chain of the network (its outermost Sequentials) keep only the inputs of its segments."""
-    for chain in chains(module):
-        chain.forward = _in_segments(chain)
-
-
-def chains(module: Any) -> list[Any]:
-    """The outermost nn.Sequentials of more than two members; the network itself where it is one."""
-    sequential = load_torch().nn.Sequential
-    if isinstance(module, sequential) and len(module) > 2:
-        return [module]
-    return [chain for child in module.children() for chain in chains(child)]
-
-
-def segments(members: list[Any]) -> Iterator[list[Any]]:
-    """About √n runs of members; none begins with a layer that would overwrite the input that is kept."""
-    size = max(2, isqrt(len(members)))
-    run: list[Any] = []
-    for member in members:
-        if len(run) >= size and not getattr(member, "inplace", False):
-            yield run
-            run = []
-        run.append(member)
-    if run:
-        yield run
-
-
-def _in_segments(chain: Any) -> Any:
-    from torch.utils.checkpoint import checkpoint
-
-    runs = list(segments(list(chain)))
-
-    def forward(x: Any) -> Any:
-        for run in runs[:-1]:
-            # no random state on meta, and none to be kept
-            x = checkpoint(_chained(run), x, use_reentrant=False, preserve_rng_state=False)
-        for member in runs[-1]:  # the last segment would be computed again at once
-            x = member(x)
-        return x
-
-    return forward
-
-
-def _chained(run: list[Any]) -> Any:
-    def forward(x: Any) -> Any:
-        for member in run:
-            x = member(x)
-        return x
-
-    return forward

@@ -10,6 +10,7 @@ The prediction is the books of a step on the meta device (ledger.py), what the C
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from underhood.errors import BadInput, MissingPiece, UnderhoodError, nearest
@@ -17,7 +18,7 @@ from underhood.instruments.devices import device_named
 from underhood.instruments.inputs import Inputs, as_inputs, batch_size, with_batch
 from underhood.instruments.memory import tables
 from underhood.instruments.memory.ledger import Ledger
-from underhood.instruments.memory.measures import Choice, choices
+from underhood.instruments.memory.measures import choices, smallest_change
 from underhood.instruments.memory.on_engine import engine_ledger
 from underhood.instruments.memory.optimizers import optimizer as optimizer_of
 from underhood.instruments.memory.peak import measured_peak, runtime_bytes
@@ -77,8 +78,9 @@ def memory(
 
     `batch` and `optimizer` may be several: all pairs are predicted. `optimizer` is in words, "sgd,momentum=0.9".
     `measure` runs each step in a process of its own, on `where` ("cpu" or "cuda"); for that the network has to
-    be given as a text. `fit` is a ceiling for the whole process ("512MB", "1GiB", or bytes): the largest batch
-    and the cheapest measures that fit. `device` names a device profile, which brings a ceiling of its own.
+    be given as a text. `fit` is a ceiling for the whole process ("512MB", "1GiB", or bytes): the largest batch with
+    each measure, and of the batch asked for the smallest change that fits, as `run --fit` takes it. `device` names a
+    device profile, which brings a ceiling of its own.
 
     `backend` "underhood" is a step of the engine's plan, on one thread.
 
@@ -103,14 +105,16 @@ def memory(
     ledgers = [_ledger(target, with_batch(inputs, size), rules[each], reordered) for each, size in pairs]
     steps = []
     for (each, size), ledger in zip(pairs, ledgers, strict=True):
-        found, why = _measured(network, arguments, with_batch(inputs, size), each, where) if measure else (None, "")
-        steps.append(Step(size, each, ledger, runtime, found, why))
+        peak, why = _measured(network, arguments, with_batch(inputs, size), each, where) if measure else (None, "")
+        steps.append(Step(size, each, ledger, runtime, peak, why))
     ceiling = parse_size(fit) if fit is not None else profile.free if profile else None
-    chosen: tuple[Choice, ...] = ()
-    if ceiling is not None:
-        wanted = batches[0] if batch is not None else None
-        chosen = choices(target, inputs, rules[words[0]], ceiling - runtime, wanted, reordered)
-    return Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, chosen, profile, notes)
+    found = Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, device=profile, notes=notes)
+    if ceiling is None:
+        return found
+    wanted = batches[0] if batch is not None else None
+    sets = choices(target, inputs, rules[words[0]], ceiling - runtime, wanted, reordered)
+    search = smallest_change(target, inputs, words[0], wanted, ceiling, runtime, reordered) if wanted else None
+    return replace(found, choices=sets, search=search)
 
 
 def _on_engine(

@@ -6,6 +6,7 @@ from underhood.instruments.devices import Device
 from underhood.instruments.inputs import Inputs
 from underhood.instruments.memory.ledger import Ledger, Moment
 from underhood.instruments.memory.measures import Choice
+from underhood.instruments.memory.smallest import Search
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class LayerMemory:
 
 @dataclass(frozen=True)
 class MemoryResult:
-    """All steps asked for; `layers` are those of the first. `choices` are what fits `ceiling`, cheapest first."""
+    """All steps asked for; `layers` are those of the first. `choices` are what fits `ceiling`, cheapest first, and
+    `search` is for the smallest change with which the first batch asked for does.
+    """
 
     name: str
     inputs: Inputs
@@ -68,3 +71,4 @@ class MemoryResult:
     device: Device | None = None
     notes: tuple[str, ...] = ()
     backend: str = "torch"
+    search: Search | None = None

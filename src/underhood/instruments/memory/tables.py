@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from underhood.instruments.memory.ledger import KINDS
 from underhood.instruments.memory.result import MemoryResult, Step
+from underhood.instruments.memory.smallest import Search
 from underhood.sizes import megabytes
 from underhood.tables import Column, Table
 
@@ -161,34 +162,34 @@ def fit_table(memory: MemoryResult) -> Table:
         columns = columns[:-1]
         rows = [{key: value for key, value in row.items() if key != "parts"} for row in rows]
     title = f"{memory.name} within {megabytes(ceiling)}, {memory.steps[0].optimizer}"
-    return Table(title, columns, rows, [verdict(memory), *_on_device(memory)], name="fit")
+    return Table(title, columns, rows, [verdict(memory), *_on_device(memory), *_holes(memory)], name="fit")
 
 
 def verdict(memory: MemoryResult) -> str:
-    """The cheapest set of measures that fits, in words."""
+    """The smallest change with which the batch asked for fits; without one, how large a batch may be."""
+    search = memory.search
+    if search is not None:
+        chosen, batch = search.chosen, memory.steps[0].batch
+        if chosen is None:
+            return f"A batch of {batch} does not fit. Predicted peaks: {search.peaks}."
+        return f"A batch of {batch} fits {chosen.name} ({chosen.numbers}). Predicted peaks: {search.peaks}."
     fitting = [choice for choice in memory.choices if choice.largest]
     if not fitting:
         least = min(choice.peak for choice in memory.choices) + memory.steps[0].runtime
         return f"Nothing fits: the least, with a batch of one, takes {megabytes(least)}."
-    asked = fitting[0].batch
-    if asked is None:
-        said = f"{fitting[0].largest:,} images at a time as it is" if fitting[0].cost == 1 else ""
-        best = max(fitting, key=lambda choice: choice.largest)
-        if best.largest > fitting[0].largest or not said:
-            more = f"{best.largest:,} at most ({best.name}), in up to {best.cost:.2f} times the time"
-            said = f"{said}; {more}" if said else more
-        return f"{said}."
-    whole = next((choice for choice in fitting if choice.largest >= asked), None)
-    if whole is not None:
-        slower = f", in up to {whole.cost:.2f} times the time of a step" if whole.cost > 1 else ", at no cost in time"
-        return f"A batch of {asked} fits: {whole.name}{slower}."
-    cut = next((choice for choice in fitting if choice.parts), None)
-    if cut is None:
-        return f"A batch of {asked} does not fit; the largest is {max(choice.largest for choice in fitting):,}."
-    return (
-        f"A batch of {asked} does not fit whole; in {cut.parts} passes of up to {cut.largest} with their gradients "
-        f"added up it does ({cut.name}). BatchNorm then sees {cut.largest} images at a time."
-    )
+    said = f"{fitting[0].largest:,} images at a time as it is" if fitting[0].cost == 1 else ""
+    best = max(fitting, key=lambda choice: choice.largest)
+    if best.largest > fitting[0].largest or not said:
+        more = f"{best.largest:,} at most ({best.name}), in up to {best.cost:.2f} times the time"
+        said = f"{said}; {more}" if said else more
+    return f"{said}."
+
+
+def _holes(memory: MemoryResult) -> list[str]:
+    """Which regime of the heap the peaks are of."""
+    if not memory.steps[0].ledger.events:
+        return []
+    return ["Peaks without the heap's holes: of a process with MALLOC_MMAP_THRESHOLD_=65536, as `run --fit` sets it."]
 
 
 def _on_device(memory: MemoryResult) -> list[str]:
@@ -274,7 +275,17 @@ def as_json(memory: MemoryResult) -> dict[str, Any]:
         "layers": [vars(row) for row in memory.layers],
         "ceiling": memory.ceiling,
         "choices": [{**vars(choice), "parts": choice.parts} for choice in memory.choices],
+        "fit": None if memory.search is None else _search_as_json(memory.search),
         "backend": memory.backend,
         "device": None if memory.device is None else memory.device.name,
         "notes": foot(memory),
+    }
+
+
+def _search_as_json(search: Search) -> dict[str, Any]:
+    """Every candidate of the search in order, and the settings of the one that was chosen; None where none fits."""
+    chosen = search.chosen
+    return {
+        "chosen": None if chosen is None else chosen.settings,
+        "tried": [{"settings": each.settings, "peak": each.peak, "numbers": each.numbers} for each in search.tried],
     }

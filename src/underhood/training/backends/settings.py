@@ -25,13 +25,17 @@ from underhood.settings import SettingError, Settings
 
 Form = Literal["plan", "fast", "vector", "vector-by-channel", "definition"]
 Precision = Literal["float32", "float64", "bfloat16-autocast", "bfloat16"]
+ON_PROCESSORS = "the engine computes on the processor, in float32 or float64"
+ITS_OWN_WAY = "the engine's plan joins activations to what precedes them, and lays all its buffers out at once"
 ENGINE_HAS = {
-    "device": ("cpu",),
-    "precision": ("float32", "float64"),
-    "channels_last": (False,),
-    "compile": (False,),
-    "fused": (False,),
-    "devices": (1,),
+    "device": (("cpu",), ON_PROCESSORS),
+    "precision": (("float32", "float64"), ON_PROCESSORS),
+    "channels_last": ((False,), ON_PROCESSORS),
+    "compile": ((False,), ON_PROCESSORS),
+    "fused": ((False,), ON_PROCESSORS),
+    "devices": ((1,), ON_PROCESSORS),
+    "in_place_activations": ((False,), ITS_OWN_WAY),
+    "activation_checkpointing": ((False,), ITS_OWN_WAY),
 }
 
 
@@ -65,7 +69,8 @@ class BackendSettings(Settings):
     `channels_last` stores images and kernels with the channels innermost, `compile` translates the network by
     torch.compile while it trains, `fused` updates all weights in one call of the optimiser. `device` is "cpu" or
     "cuda"; `threads` are the processor's, for each of the `devices`: workers that train together, each on a processor
-    of its own or on a GPU of its own. `form` is the engine's.
+    of its own or on a GPU of its own. `form` is the engine's. `in_place_activations` and `activation_checkpointing`
+    hold fewer activations for the same numbers (instruments/activations.py).
     """
 
     backend: Literal["underhood", "torch"] = "underhood"
@@ -74,6 +79,8 @@ class BackendSettings(Settings):
     channels_last: bool = False
     compile: bool = False
     fused: bool = False
+    in_place_activations: bool = False
+    activation_checkpointing: bool = False
     threads: int = Field(default=1, ge=1)
     form: Form = "plan"
     devices: int = Field(default=1, ge=1)
@@ -95,14 +102,15 @@ class BackendSettings(Settings):
     @model_validator(mode="after")
     def _the_engine_has_it(self) -> Self:
         if self.backend == "underhood":
-            for key, there_is in ENGINE_HAS.items():
+            for key, (there_is, why) in ENGINE_HAS.items():
                 value = getattr(self, key)
                 if value not in there_is:
                     said = f'"{value}"' if isinstance(value, str) else str(value).lower()
-                    raise SettingError(
-                        key,
-                        f"{said} needs backend = torch; the engine computes on the processor, in float32 or float64",
-                    )
+                    raise SettingError(key, f"{said} needs backend = torch; {why}")
         elif self.form != "plan":
             raise SettingError("form", f'"{self.form}" is a form of the engine; it needs backend = underhood')
+        if self.compile and self.activation_checkpointing:
+            raise SettingError(
+                "activation_checkpointing", "compile chooses itself what is computed again; leave one out"
+            )
         return self

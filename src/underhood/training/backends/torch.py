@@ -16,6 +16,7 @@ import torch
 from underhood import engine
 from underhood.engine.optim import OPTIMIZERS, Entry
 from underhood.errors import BadInput, MissingPiece
+from underhood.instruments.activations import checkpoint_activations, write_in_place
 from underhood.training.backends import Array, flat_state, nested_state
 from underhood.training.backends.settings import BackendSettings
 
@@ -66,7 +67,7 @@ class Torch:
         return torch.default_generator
 
     def prepare(self, net: Any) -> Any:
-        net = net.to(device=self.device, dtype=self.dtype, memory_format=self.memory_format)
+        net = self.lean(net).to(device=self.device, dtype=self.dtype, memory_format=self.memory_format)
         if self.dtype == torch.bfloat16:
             for module in net.modules():  # a running mean that moves by less than its last digit stands still
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -84,6 +85,14 @@ class Torch:
         if self.settings.parallel.batch_norm == "synchronised":
             net = synchronised(net, self.device)
         self.parallel = torch.nn.parallel.DistributedDataParallel(net, forward_sync_buffers=False)
+        return net
+
+    def lean(self, net: Any) -> Any:
+        """The network with what the settings ask for to hold fewer activations."""
+        if self.settings.in_place_activations:
+            write_in_place(net)
+        if self.settings.activation_checkpointing:
+            checkpoint_activations(net)
         return net
 
     def forward(self, net: Any, x: torch.Tensor) -> torch.Tensor:
