@@ -8,7 +8,6 @@ on the engine they also compile what is not in the cache, so that the compiler's
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +35,23 @@ def predicted(spec: TrialSpec, data: Path | None) -> Predicted | None:
     settings = spec.settings
     if not isinstance(settings, TrainingSettings):
         return None
-    own = _child({"spec": spec.to_json(), "data": data and str(data)}, spec.threads)
-    runtime = runtime_bytes(settings.backend, spec.threads)
+    own = _child({"tiny": False, "spec": spec.to_json(), "data": data and str(data)}, spec.threads)
+    runtime = _runtime(spec, settings)
     return Predicted(runtime + own["least"], runtime + own["heap"])
 
 
-@cache
-def runtime_bytes(backend: str, threads: int) -> int:
-    """The peak of the process of a tiny training: Python, the laboratory, the library and its kernels."""
-    task = {"backend": backend}
-    if backend == "underhood":
-        _child(task, threads)  # compiles what is not in the cache
-    return int(_child(task, threads)["peak"])
+def _runtime(spec: TrialSpec, settings: TrainingSettings) -> int:
+    """The peak of the process of a tiny training, measured once for what a study imports and how it trains."""
+    key = (spec.function, spec.file, settings.backend, settings.activation_checkpointing, spec.threads)
+    if key not in _runtimes:
+        task = {"tiny": True, "spec": spec.to_json()}
+        if settings.backend == "underhood":
+            _child(task, spec.threads)  # compiles what is not in the cache
+        _runtimes[key] = int(_child(task, spec.threads)["peak"])
+    return _runtimes[key]
+
+
+_runtimes: dict[Any, int] = {}
 
 
 def held_trials(
