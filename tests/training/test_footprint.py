@@ -39,11 +39,11 @@ def test_fewer_activations_take_less():
 
 
 def test_a_relu_in_place_takes_less_of_an_evaluation_and_no_less_of_a_step():
-    """The test set's 359 images: a ReLU's input and its output were there at once; now the layer before has its own."""
+    """The test set's 359 images: a ReLU's input and its output were there at once; now they are with the logits."""
     wide = {"network": {"name": "mlp", "hidden": [512]}}
     small, large = ({**wide, "batch_size": batch, "evaluation_batch": 359} for batch in (8, 1024))
     plain, in_place = (found("torch", **small, in_place_activations=each).least for each in (False, True))
-    assert plain - in_place == 4 * 359 * (512 - 64)
+    assert plain - in_place == 4 * 359 * (512 - 10)
     assert found("torch", **large, in_place_activations=True).least == found("torch", **large).least
 
 
