@@ -135,12 +135,13 @@ def _chosen(settings: dict[str, Any], backend: BackendName | None) -> tuple[Back
         raise BadInput(f'backend: unknown "{backend}"; {nearest(str(backend), ["underhood", "torch"])}')
     notes = []
     given |= {"backend": backend or given["backend"], "compile": False, "fused": False, "form": "plan", "devices": 1}
+    given |= {"in_place_activations": False, "activation_checkpointing": False}  # they are for training
     if given["device"] == "cuda" and not _has_cuda():
         given["device"] = "cpu"
         notes.append("it was trained on a GPU, and is computed on the processor here")
     if given["backend"] == "underhood":
-        for key, there_is in ENGINE_HAS.items():
-            if given[key] not in there_is:
+        for key, (there_is, _) in ENGINE_HAS.items():
+            if given.get(key, there_is[0]) not in there_is:
                 if key == "precision":
                     notes.append(f"it was trained in {given[key]}, and is computed in {there_is[0]} here")
                 given[key] = there_is[0]

@@ -12,6 +12,7 @@ from underhood.errors import BadInput
 from underhood.instruments.inputs import Inputs, Spec
 
 STEPS = 3
+MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # as lab/ceiling/heap.py does it; where there is no glibc, nothing
 
 
 @cache
@@ -31,11 +32,13 @@ def measured_peak(
     threads: int = 1,
     device: str = "cpu",
     backend: str = "torch",
+    mapped: bool = False,
     ceiling: int | None = None,
 ) -> int:
     """Bytes at the peak of three training steps: the child's resident set, or the GPU allocator's.
 
-    On Linux the child gets no more than `ceiling` bytes of memory of its own; BadInput where that is too little.
+    `mapped` has the child's C library map large blocks apart, so that its heap keeps no holes. On Linux the child gets
+    no more than `ceiling` bytes of memory of its own; BadInput where that is too little.
     """
     if inputs.named or not all(isinstance(spec, Spec) for spec in inputs.positional):
         raise BadInput("a measured peak needs plain tensors as inputs: --input SHAPE")
@@ -52,10 +55,10 @@ def measured_peak(
     }
     if backend == "underhood":
         _child(task)  # compiles what is not in the cache: the compiler's memory is not the training's
-    return int(_child(task)["peak"])
+    return int(_child(task, mapped)["peak"])
 
 
-def _child(task: dict[str, Any]) -> dict[str, Any]:
+def _child(task: dict[str, Any], mapped: bool = False) -> dict[str, Any]:
     count = str(task["threads"])
     done = subprocess.run(
         [sys.executable, "-m", "underhood.instruments.memory.child"],
@@ -63,7 +66,7 @@ def _child(task: dict[str, Any]) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count},
+        env={**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, **(MAPPED if mapped else {})},
     )
     if done.returncode:
         last = done.stderr.strip().split("\n")[-1] if done.stderr.strip() else f"ended with {done.returncode}"

@@ -105,8 +105,9 @@ def memory(
     ledgers = [_ledger(target, with_batch(inputs, size), rules[each], reordered) for each, size in pairs]
     steps = []
     for (each, size), ledger in zip(pairs, ledgers, strict=True):
-        peak, why = _measured(network, arguments, with_batch(inputs, size), each, where) if measure else (None, "")
-        steps.append(Step(size, each, ledger, runtime, peak, why))
+        steps.append(Step(size, each, ledger, runtime))
+        if measure:
+            steps[-1] = _measured(steps[-1], network, arguments, with_batch(inputs, size), where)
     ceiling = parse_size(fit) if fit is not None else profile.free if profile else None
     found = Memory(target.name, inputs, steps, _layers(target, ledgers[0]), ceiling, device=profile, notes=notes)
     if ceiling is None:
@@ -136,10 +137,9 @@ def _on_engine(
     for words in [optimizer] if isinstance(optimizer, str) else optimizer:
         for size in batches:
             ledger = engine_ledger(target, with_batch(inputs, size), words)
-            found, why = None, ""
+            steps.append(Step(size, words, ledger, runtime_bytes(backend="underhood")))
             if measure:
-                found, why = _measured(network, arguments, with_batch(inputs, size), words, "cpu", "underhood")
-            steps.append(Step(size, words, ledger, runtime_bytes(backend="underhood"), found, why))
+                steps[-1] = _measured(steps[-1], network, arguments, with_batch(inputs, size), "cpu", "underhood")
     return Memory(target.name, inputs, steps, [], backend="underhood")
 
 
@@ -165,20 +165,27 @@ def _ledger(target: Target, inputs: Inputs, rule: Any, reordered: bool) -> Ledge
 
 
 def _measured(
+    step: Step,
     network: Any,
     arguments: Mapping[str, Any] | None,
     inputs: Inputs,
-    rule: str,
     where: str,
     backend: str = "torch",
-) -> tuple[int | None, str]:
-    """The measured peak, or why there is none."""
+) -> Step:
+    """The step with its measured peaks, or why there are none; on a CPU with large blocks mapped apart too."""
     if not isinstance(network, str):
-        return None, "not measured: only a network given as a text can be built again in a process of its own"
+        return replace(step, why="not measured: only a network given as a text can be built again in another process")
+    regimes = {"measured": False} | ({"mapped": True} if where == "cpu" else {})
     try:
-        return measured_peak(network, arguments or {}, inputs, rule, device=where, backend=backend), ""
+        found = {
+            name: measured_peak(
+                network, arguments or {}, inputs, step.optimizer, device=where, backend=backend, mapped=mapped
+            )
+            for name, mapped in regimes.items()
+        }
     except UnderhoodError as error:
-        return None, f"not measured: {error}"
+        return replace(step, why=f"not measured: {error}")
+    return replace(step, measured=found["measured"], mapped=found.get("mapped"))
 
 
 def _layers(target: Target, ledger: Ledger) -> list[LayerMemory]:

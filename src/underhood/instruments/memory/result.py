@@ -11,7 +11,11 @@ from underhood.instruments.memory.smallest import Search
 
 @dataclass(frozen=True)
 class Step:
-    """A training step: its books, what the runtime takes beside them, and the measured peak with why there is none."""
+    """A training step: its books, what the runtime takes beside them, and the measured peak with why there is none.
+
+    Both regimes of the C library's heap are told: as it is, with holes (`predicted`, `measured`), and with large blocks
+    mapped apart, without (`least`, `mapped`).
+    """
 
     batch: int
     optimizer: str
@@ -19,6 +23,7 @@ class Step:
     runtime: int
     measured: int | None = None
     why: str = ""
+    mapped: int | None = None
 
     @property
     def peak(self) -> Moment:
@@ -34,6 +39,11 @@ class Step:
         return sum(self.kinds.values())
 
     @property
+    def least(self) -> int:
+        """What is alive at the peak, and the runtime."""
+        return self.predicted - self.ledger.gaps
+
+    @property
     def error(self) -> float | None:
         """How far the prediction is from the measured peak, as a fraction of it."""
         return None if self.measured is None else self.predicted / self.measured - 1
@@ -41,9 +51,17 @@ class Step:
     @property
     def own_error(self) -> float | None:
         """The same without the runtime, of what the training itself takes."""
-        if self.measured is None or self.measured <= self.runtime:
+        return self._own(self.predicted, self.measured)
+
+    @property
+    def least_error(self) -> float | None:
+        """The same with large blocks mapped apart, of what the training itself takes."""
+        return self._own(self.least, self.mapped)
+
+    def _own(self, predicted: int, measured: int | None) -> float | None:
+        if measured is None or measured <= self.runtime:
             return None
-        return (self.predicted - self.runtime) / (self.measured - self.runtime) - 1
+        return (predicted - self.runtime) / (measured - self.runtime) - 1
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ def kind_table(memory: MemoryResult) -> Table:
         Column("measured", "Measured", "MB", ",.1f", help="largest resident set of a process of its own"),
         Column("error", "Error", format="+.1%", help="of the prediction, as a fraction of the measured peak"),
         Column("own_error", "without runtime", format="+.1%", help="the same of what the training itself takes"),
+        Column("least", "Without holes", "MB", ",.1f", help="predicted, with large blocks mapped apart"),
+        Column("mapped", "Measured so", "MB", ",.1f", help="the same process with MALLOC_MMAP_THRESHOLD_=65536"),
+        Column("least_error", "Error of that", format="+.1%", help="of what the training itself takes"),
         Column("at", "Peak at", align="left"),
     ]
     rows = [
@@ -44,12 +47,17 @@ def kind_table(memory: MemoryResult) -> Table:
             "measured": None if step.measured is None else step.measured / MEGA,
             "error": step.error,
             "own_error": step.own_error,
+            "least": step.least / MEGA,
+            "mapped": None if step.mapped is None else step.mapped / MEGA,
+            "least_error": step.least_error,
             "at": peak_text(step),
         }
         for step in memory.steps
     ]
-    if all(step.measured is None for step in memory.steps):
-        left_out = ("measured", "error", "own_error")
+    left_out = () if any(step.measured for step in memory.steps) else ("measured", "error", "own_error")
+    left_out += () if any(step.mapped for step in memory.steps) else ("mapped", "least_error")
+    left_out += () if any(step.ledger.gaps for step in memory.steps) else ("least",)
+    if left_out:
         columns = [column for column in columns if column.name not in left_out]
         rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     return Table(f"{memory.name}: the peak of a training step", columns, rows, foot(memory), name="peak")
@@ -266,7 +274,9 @@ def as_json(memory: MemoryResult) -> dict[str, Any]:
                 "batch": step.batch,
                 "kinds": step.kinds,
                 "predicted": step.predicted,
+                "least": step.least,
                 "measured": step.measured,
+                "mapped": step.mapped,
                 "why": step.why,
                 "peak": {"phase": step.peak.phase, "layer": step.peak.layer, "operation": step.peak.operation},
             }
