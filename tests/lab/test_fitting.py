@@ -28,7 +28,7 @@ def asked(monkeypatch):
         images = -(-settings.batch_size // settings.accumulate) / (1 + settings.activation_checkpointing)
         evaluated = settings.evaluation_batch * (0.09 if settings.in_place_activations else 0.1)
         peak = max(images, evaluated) + 10 * (settings.optimizer.name == "adam")
-        return Predicted(int(peak * MEGA), int(2 * peak * MEGA))
+        return Predicted(int(peak * MEGA), int(2 * peak * MEGA), int(3 * peak * MEGA))
 
     monkeypatch.setattr(footprint, "predicted", predicted)
     return seen

@@ -25,7 +25,7 @@ def peaks(monkeypatch):
         epochs = spec.settings.epochs
         if epochs == 99:
             raise BadInput("nobody knows")
-        return Predicted(epochs * 10**6, 2 * epochs * 10**6)
+        return Predicted(epochs * 10**6, 2 * epochs * 10**6, 3 * epochs * 10**6)
 
     monkeypatch.setattr(footprint, "predicted", predicted)
     return asked
@@ -48,7 +48,7 @@ def test_what_can_not_fit_is_refused_with_its_prediction(peaks):
 def test_what_can_not_be_predicted_is_said(peaks):
     said = []
     assert held_trials([spec(epochs=99)], lambda _: 1, None, said.append) == {}
-    assert "held to 1B, but not predicted: nobody knows" in said[0]
+    assert "held to 1B, but is not predicted: nobody knows" in said[0]
 
 
 def test_trials_without_a_limit_are_not_asked(peaks):

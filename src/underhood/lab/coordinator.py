@@ -93,7 +93,7 @@ def run_study(
                     specs = fitting.fitted(specs, fit, folder, how.data, lambda text: how.listener(Warned(text)))
                 if tune:
                     specs = _tuned(specs, folder, how)
-                return _Coordinator(study, scale, specs, folder, command, how).run()
+                return _Coordinator(study, scale, specs, folder, command, how, fit).run()
         watched = watch(folder, [spec.id for spec in specs], command, how.listener)
         if watched is not None:
             return watched
@@ -123,9 +123,16 @@ class _Coordinator:
     """One call of run_study, with the run's lock held."""
 
     def __init__(
-        self, study: Study, scale: str, specs: list[TrialSpec], folder: RunFolder, command: str, how: How
+        self,
+        study: Study,
+        scale: str,
+        specs: list[TrialSpec],
+        folder: RunFolder,
+        command: str,
+        how: How,
+        fit: int | None = None,
     ) -> None:
-        self.study, self.scale, self.specs = study, scale, specs
+        self.study, self.scale, self.specs, self.fit = study, scale, specs, fit
         self.folder, self.command, self.how = folder, command, how
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
@@ -146,7 +153,9 @@ class _Coordinator:
         ]
         to_do = [spec for spec in self.specs if spec.id not in finished]
         asked = self.how.limit_of
-        self.peaks = held_trials(to_do, asked, self.how.data, self.warnings.append)  # BadInput where none can work
+        every = self.fit is not None
+        # BadInput where none can work
+        self.peaks = held_trials(to_do, asked, self.how.data, self.warnings.append, every)
         met = self._met_before(finished)
         executor = self.how.executor(self.parallel or usable_cores()) if to_do and not met else None
         try:
@@ -259,9 +268,10 @@ class _Coordinator:
     def _memory(self, spec: TrialSpec) -> dict[str, Any]:
         """What holds the trial's process: its limit, its predicted peak, and how its heap is kept under it."""
         limit, peak = self.how.limit_of(spec), self.peaks.get(spec.id)
-        if limit is None or peak is None:
+        if peak is None:
             return {"memory_limit": limit}
-        mapped = peak.heap > limit
+        room = min(each for each in (limit, self.fit) if each is not None)
+        mapped = peak.most > room
         return {"memory_limit": limit, "predicted_peak": peak.least if mapped else peak.heap, "mapped": mapped}
 
     # ---- during

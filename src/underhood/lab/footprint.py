@@ -17,17 +17,19 @@ from underhood.lab.trial import TrialSpec
 from underhood.sizes import megabytes, size_text
 from underhood.training.settings import TrainingSettings
 
+HOLES = 0.6  # as a fraction of `least`: residual networks come to 0.5 (benchmarks/memory_prediction.py)
 CHILD = ["-P", "-m", "underhood.lab.footprint_child"]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Bytes of a trial's process. `heap` is with the holes that the C library's heap keeps, `least` without them:
-    what it takes where large blocks are mapped apart.
+    """Bytes of a trial's process. `least` is what it takes where large blocks are mapped apart, `heap` with the holes
+    that the C library's heap keeps otherwise, as they are estimated, and `most` with as many as it may well keep.
     """
 
     least: int
     heap: int
+    most: int
 
 
 def predicted(spec: TrialSpec, data: Path | None) -> Predicted | None:
@@ -35,9 +37,17 @@ def predicted(spec: TrialSpec, data: Path | None) -> Predicted | None:
     settings = spec.settings
     if not isinstance(settings, TrainingSettings):
         return None
+    key = (spec.group, data)
+    if key not in _peaks:
+        _peaks[key] = _predicted(spec, settings, data)
+    return _peaks[key]
+
+
+def _predicted(spec: TrialSpec, settings: TrainingSettings, data: Path | None) -> Predicted:
     own = _child({"tiny": False, "spec": spec.to_json(), "data": data and str(data)}, spec.threads)
     runtime = _runtime(spec, settings)
-    return Predicted(runtime + own["least"], runtime + own["heap"])
+    most = max(own["heap"], round((1 + HOLES) * own["least"]))
+    return Predicted(runtime + own["least"], runtime + own["heap"], runtime + most)
 
 
 def _runtime(spec: TrialSpec, settings: TrainingSettings) -> int:
@@ -52,12 +62,17 @@ def _runtime(spec: TrialSpec, settings: TrainingSettings) -> int:
 
 
 _runtimes: dict[Any, int] = {}
+_peaks: dict[Any, Predicted] = {}  # of settings that were asked before
 
 
 def held_trials(
-    specs: list[TrialSpec], limit_of: Callable[[TrialSpec], int | None], data: Path | None, say: Callable[[str], None]
+    specs: list[TrialSpec],
+    limit_of: Callable[[TrialSpec], int | None],
+    data: Path | None,
+    say: Callable[[str], None],
+    every: bool = False,
 ) -> dict[str, Predicted]:
-    """The prediction of each trial that has a limit, by its id. BadInput where a limit cannot work.
+    """The prediction of each trial that has a limit, or of `every` one, by its id. BadInput where a limit cannot work.
 
     Seeds take the same, so that one of each setting is asked. What can't be predicted is said, and held all the same.
     """
@@ -65,16 +80,17 @@ def held_trials(
     refused = []
     for spec in specs:
         limit = limit_of(spec)
-        if limit is None:
+        if limit is None and not every:
             continue
         if spec.group not in found:
             try:
                 found[spec.group] = predicted(spec, data)
             except BadInput as error:
                 found[spec.group] = None
-                say(f"the memory of trial {spec.id} is held to {size_text(limit)}, but not predicted: {error}")
+                bounds = "" if limit is None else f"is held to {size_text(limit)}, but "
+                say(f"the memory of trial {spec.id} {bounds}is not predicted: {error}")
         peak = found[spec.group]
-        if peak is not None and peak.least > limit:
+        if peak is not None and limit is not None and peak.least > limit:
             refused.append(
                 f"trial {spec.id} is predicted to take {megabytes(peak.least)} at the least, its memory limit is "
                 f"{size_text(limit)}. Take a batch in several passes (accumulate), evaluate fewer (evaluation_batch)"

@@ -103,6 +103,16 @@ def test_what_fits_is_left_alone():
     assert said.strip() == "nothing refused it True"
 
 
+def test_what_was_predicted_is_measured_without_a_limit_too():
+    said, _ = in_a_process("""
+        ceiling = Ceiling(None, 7, mapped=True)
+        with held(ceiling):
+            take(50)
+        print(ceiling.peak > 50e6, ceiling.values == {"peak_memory": ceiling.peak, "predicted_peak": 7}, ceiling.facts)
+    """)
+    assert said.strip() == "True True {}"
+
+
 def test_no_limit_holds_nothing():
     ceiling = Ceiling(None)
     with held(ceiling):

@@ -25,7 +25,8 @@ class MemoryLimitReached(UnderhoodError):
 
 @dataclass
 class Ceiling:
-    """A limit in bytes, what holds it in words, and the peak that was measured. Without a limit nothing is held.
+    """A limit in bytes, what holds it in words, and the peak that was measured. Without a limit nothing is held; what
+    was predicted is measured all the same.
 
     `mapped` has the C library give large blocks back at once, so that its heap keeps no holes (heap.py).
     """
@@ -46,7 +47,7 @@ class Ceiling:
     @property
     def values(self) -> dict[str, int]:
         """For the trial's result: the measured peak of its process, and the predicted one where there is one."""
-        if self.limit is None:
+        if self.limit is None and self.predicted is None:
             return {}
         self.measure()
         return {"peak_memory": self.peak} | ({} if self.predicted is None else {"predicted_peak": self.predicted})
@@ -70,30 +71,36 @@ class Ceiling:
 @contextmanager
 def held(ceiling: Ceiling) -> Iterator[None]:
     """Within, this process is kept under the ceiling. The trial has to run in the thread that enters."""
-    limit = ceiling.limit
-    if limit is None:
+    if ceiling.limit is None and ceiling.predicted is None:
         yield
         return
     forget_peak()
     with ExitStack() as stack:
-        group = cgroups.enter(limit)
-        if group is not None:
-            stack.callback(group.leave)
-            ceiling.group = str(group.path)
-        if self_mapped := ceiling.mapped and map_apart():
+        ceiling.mapped = ceiling.mapped and map_apart()
+        if ceiling.mapped:
             stack.callback(map_apart, False)
-        refuses = stack.enter_context(limited(limit))
-        watchdog = Watchdog(limit, MemoryLimitReached)
-        stack.callback(watchdog.stop)
-        watchdog.start()
-        held_by = [group.said if group else "", "a data-segment limit" if refuses else ""]
-        held_by.append("a watchdog on resident memory" + ("" if group else ", swap counted in it"))
-        held_by.append("large blocks given back at once" if self_mapped else "")
-        ceiling.by = "; ".join(filter(None, held_by))
+        if ceiling.limit is not None:
+            _guard(ceiling, ceiling.limit, stack)
         try:
             yield
         finally:
             ceiling.measure()
+
+
+def _guard(ceiling: Ceiling, limit: int, stack: ExitStack) -> None:
+    """All that keeps this process under the limit, until the stack is left."""
+    group = cgroups.enter(limit)
+    if group is not None:
+        stack.callback(group.leave)
+        ceiling.group = str(group.path)
+    refuses = stack.enter_context(limited(limit))
+    watchdog = Watchdog(limit, MemoryLimitReached)
+    stack.callback(watchdog.stop)
+    watchdog.start()
+    held_by = [group.said if group else "", "a data-segment limit" if refuses else ""]
+    held_by.append("a watchdog on resident memory" + ("" if group else ", swap counted in it"))
+    held_by.append("large blocks given back at once" if ceiling.mapped else "")
+    ceiling.by = "; ".join(filter(None, held_by))
 
 
 def killed_for_memory(facts: dict[str, Any], exit_code: int) -> str | None:

@@ -136,7 +136,7 @@ class LocalPool:
     def _worker(self, task: Task) -> _Worker:
         idle = [worker for worker in self._workers if worker.task is None]
         for worker in idle:
-            fits = worker.threads == task.threads and not (worker.used and task.memory_limit)
+            fits = worker.threads == task.threads and not (worker.used and (task.memory_limit or task.predicted_peak))
             if fits and worker.process.poll() is None:
                 return worker
         if len(self._workers) >= self.size:
