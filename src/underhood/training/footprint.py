@@ -13,6 +13,7 @@ A checkpoint is written from a copy, and once more as bytes. Batches are made on
 """
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 
 from underhood.errors import BadInput
 from underhood.training.backends import backend_of
-from underhood.training.inference import build
+from underhood.training.inference import answer, build
 from underhood.training.learner import NetworkLearner
 from underhood.training.pipeline import Part, Parts
 from underhood.training.settings import TrainingSettings
@@ -108,31 +109,32 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
 
 
 def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, shape: tuple[int, ...]) -> Footprint:
-    from underhood.instruments.memory.on_engine import plan_bytes
+    from underhood.instruments.memory.on_engine import eager_bytes, plan_bytes
 
     learner = NetworkLearner(settings, seed, parts)
     back, net, rule = learner.back, learner.net, learner.optimizer
     weights = sum(tensor.array.nbytes for tensor in (*net.parameters(), *net.buffers()))
-    found = []
+    plain = learner.gradients.plain
+    steps = () if settings.accumulate > 1 else (learner.whole, learner.passed) if plain else (learner.passed,)
+    buffers, eager = 0, []
     for images in _sizes(len(parts.train) * settings.data.repeats, shown):
-        x, t = _batch(back, images, shape, settings)
-        if settings.accumulate > 1:
-            micro = -(-images // min(settings.accumulate, images))
-            x, t = _batch(back, micro, shape, settings)
-            found.append((0, plan_bytes(learner.passed, x, t)[1]))
-            continue
-        plain = learner.gradients.plain
-        found += [plan_bytes(step, x, t) for step in ((learner.whole, learner.passed) if plain else (learner.passed,))]
+        x, t = _batch(back, -(-images // min(settings.accumulate, images)), shape, settings)
+        buffers += sum(plan_bytes(step, x, t) for step in steps)
+        eager.append(eager_bytes(learner.loss, x, t))
+        rule.zero_grad()
     state = sum(
         value.array.nbytes for each in rule.state.values() for value in each.values() if hasattr(value, "array")
     )
     net.eval()
-    sizes = {size for part in _looked_at(settings, parts) for size in _sizes(len(part), settings.evaluation_batch)}
+    answered = []
     with back.no_grad():
-        answers = [plan_bytes(learner.answered, _batch(back, images, shape, settings)[0]) for images in sorted(sizes)]
-    buffers = sum(each[0] for each in (*found, *answers))
-    checked = max(each[1] for each in found) + 7 * weights + 3 * state
-    evaluated = max((each[1] for each in answers), default=0)
+        parted = (_sizes(len(part), settings.evaluation_batch) for part in _looked_at(settings, parts))
+        for images in {size for sizes in parted for size in sizes}:
+            x, _ = _batch(back, images, shape, settings)
+            buffers += plan_bytes(learner.answered, x)
+            answered.append(eager_bytes(partial(answer, net, back, settings.test_flips), x))
+    checked = max(eager) + 3 * weights + 2 * state
+    evaluated = max(answered, default=0) + 2 * weights
     kept = weights + state + _copies(settings) * weights + buffers
     saved = 2 * (weights + state + _copies(settings) * weights)
     peak = kept + max(checked, evaluated, saved)

@@ -201,6 +201,7 @@ class Recording:
         self._check_statistics()
         self._check_memory(values)
         self._mark_shared()
+        self._kept, self._values, self._external = [], {}, []  # the step is over: what it made need not be held
         return values
 
     def restore(self) -> None:

@@ -1,17 +1,19 @@
 """A training step on the engine: what the plan lays out, and what its first replays take to be checked.
 
-A plan's buffers are laid out when it is made, and stay; here it is made and never run, so that their pages are not
-written. Its first two replays are held against the step as it stands (engine/fast/comparison.py); the peak is there:
+A plan's buffers are laid out when it is made, and stay. Its first two replays are held against the step as it stands
+(engine/fast/comparison.py); the peak is there:
 
     weights W, the optimiser's state S, buffers, batch
-    copies before and after a replay      2·W + 3·S
-    gradients, their copies, differences  5·W
-    the step as it stands                 the outputs of all its operations, and twice the largest for their gradients
+    the state before and after a replay, its gradients     3·W + 2·S
+    the step as it stands                                  what it allocates at the most, the gradients among it
 
-How many copies there are was found by measuring ten steps (benchmarks/memory_prediction.py).
+The buffers are asked of a plan that is made and never run, so that their pages are not written. The step as it stands
+runs once, without an update, and Python's tracemalloc counts what NumPy allocates for it; what a compiled kernel takes
+for itself is not seen.
 """
 
-from math import prod
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,8 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     plan = Plan(step, rule)
     with threads(1):
         try:
-            buffers, written = plan_bytes(plan, *given)
+            buffers = plan_bytes(plan, *given)
+            eager = eager_bytes(step, *given)
         except RuntimeError as error:
             raise BadInput(f"{target.name} on the engine: {error}") from error
         except Exception as error:
@@ -41,21 +44,31 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     state = sum(value.array.nbytes for value in kept if hasattr(value, "array"))
     kinds = dict.fromkeys(KINDS, 0) | {
         "weights": weights,
-        "gradients": 5 * weights,
+        "gradients": weights,
         "state": state,
-        "activations": buffers + written + sum(x.array.nbytes for x in given),
-        "workspace": 2 * weights + 3 * state,
+        "activations": buffers + eager + sum(x.array.nbytes for x in given),
+        "workspace": 2 * weights + 2 * state,
     }
     return Ledger([Moment("first replays", "", "the plan held against the step as it stands", kinds)])
 
 
-def plan_bytes(plan: Any, *given: Any) -> tuple[int, int]:
-    """The buffers of a plan for such inputs, and what the step as it stands writes beside them: the outputs of all its
-    operations, and twice the largest for their gradients. RuntimeError where the step can't be planned.
-    """
-    lowered, lines = plan.laid_out(*given)
-    written = [prod(line.output.shape) * np.dtype(line.output.dtype).itemsize for line in lines]
-    return _bytes(memory.array for memory in lowered.memory.memories), sum(written) + 2 * max(written)
+def plan_bytes(plan: Any, *given: Any) -> int:
+    """The buffers of a plan for such inputs. RuntimeError where the step can't be planned."""
+    lowered, _ = plan.laid_out(*given)
+    return _bytes(memory.array for memory in lowered.memory.memories)
+
+
+def eager_bytes(step: Callable[..., Any], *given: Any) -> int:
+    """The most that the step as it stands allocates at once, with backward where its first result wants one."""
+    tracemalloc.start()
+    try:
+        results = step(*given)
+        loss = results[0] if isinstance(results, tuple) else results
+        if loss.requires_grad:
+            loss.backward()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def prepared(target: Target, inputs: Inputs, optimizer: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:
