@@ -1,5 +1,6 @@
 """A step replayed gives what the step as it stands gives."""
 
+import gc
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -64,6 +65,19 @@ def together(
         second.step()
         assert found.item() == pytest.approx(expected.item(), rel=1e-9 if dtype == "float64" else 1e-4)
     return planned, plain, step
+
+
+def test_a_plan_does_not_hold_what_the_recorded_step_made():
+    """Its buffers are all that a step's images lie in: the recording's own, and the step's it is held against, go."""
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(300, 10))
+    step = underhood.plan(loss_of(net), optim.SGD(net.parameters(), lr=0.01))
+    for x, t in batches(3, 7, (2, 10, 10), "float32"):
+        step(x, t)
+    gc.collect()
+    images = [
+        each for each in gc.get_objects() if issubclass(type(each), underhood.Tensor) and each.shape == (7, 3, 10, 10)
+    ]
+    assert not images
 
 
 NETS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
