@@ -109,7 +109,7 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
 
 
 def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, shape: tuple[int, ...]) -> Footprint:
-    from underhood.instruments.memory.on_engine import eager_bytes, plan_bytes
+    from underhood.instruments.memory.on_engine import compared_bytes, eager_bytes, plan_bytes
 
     learner = NetworkLearner(settings, seed, parts)
     back, net, rule = learner.back, learner.net, learner.optimizer
@@ -120,7 +120,7 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
     for images in _sizes(len(parts.train) * settings.data.repeats, shown):
         x, t = _batch(back, -(-images // min(settings.accumulate, images)), shape, settings)
         buffers += sum(plan_bytes(step, x, t) for step in steps)
-        eager.append(eager_bytes(learner.loss, x, t))
+        eager.append(max(eager_bytes(learner.loss, x, t), compared_bytes(net) if steps else 0))
         rule.zero_grad()
     state = sum(
         value.array.nbytes for each in rule.state.values() for value in each.values() if hasattr(value, "array")

@@ -5,7 +5,10 @@ A plan's buffers are laid out when it is made, and stay. Its first two replays a
 
     weights W, the optimiser's state S, buffers, batch
     the state before and after a replay, its gradients     3·W + 2·S
-    the step as it stands                                  what it allocates at the most, the gradients among it
+    then the larger of
+        the step as it stands                              what it allocates at the most, the gradients among it
+        gradients held against each other                  2·W, and five arrays of float64 and one of bytes in the
+                                                           shape of the largest parameter (engine/fast/rounding.py)
 
 The buffers are asked of a plan that is made and never run, so that their pages are not written. The step as it stands
 runs once, without an update, and Python's tracemalloc counts what NumPy allocates for it; what a compiled kernel takes
@@ -34,7 +37,7 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
     with threads(1):
         try:
             buffers = plan_bytes(plan, *given)
-            eager = eager_bytes(step, *given)
+            eager = max(eager_bytes(step, *given), compared_bytes(net))
         except RuntimeError as error:
             raise BadInput(f"{target.name} on the engine: {error}") from error
         except Exception as error:
@@ -69,6 +72,12 @@ def eager_bytes(step: Callable[..., Any], *given: Any) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def compared_bytes(net: Any) -> int:
+    """What it takes to hold two sets of gradients against each other, these among it."""
+    sizes = [p.array.size for p in net.parameters()]
+    return 2 * sum(p.array.nbytes for p in net.parameters()) + 41 * max(sizes, default=0)
 
 
 def prepared(target: Target, inputs: Inputs, optimizer: str) -> tuple[Any, Any, Any, tuple[Any, ...]]:
