@@ -271,7 +271,7 @@ class _Coordinator:
         if peak is None:
             return {"memory_limit": limit}
         room = min(each for each in (limit, self.fit) if each is not None)
-        mapped = peak.most > room
+        mapped = max(peak.heap, peak.most) > room
         return {"memory_limit": limit, "predicted_peak": peak.least if mapped else peak.heap, "mapped": mapped}
 
     # ---- during

@@ -24,12 +24,13 @@ CHILD = ["-P", "-m", "underhood.lab.footprint_child"]
 @dataclass(frozen=True)
 class Predicted:
     """Bytes of a trial's process. `least` is what it takes where large blocks are mapped apart, `heap` with the holes
-    that the C library's heap keeps otherwise, as they are estimated, and `most` with as many as it may well keep.
+    that the C library's heap keeps otherwise, as they are estimated, and `most` with as many as it may well keep, 0
+    where nobody asked.
     """
 
     least: int
     heap: int
-    most: int
+    most: int = 0
 
 
 def predicted(spec: TrialSpec, data: Path | None) -> Predicted | None:
