@@ -33,14 +33,14 @@ FILE = "fitted.json"  # beside run.json
 
 def changes(settings: TrainingSettings) -> tuple[list[Change], list[Change], Change | None]:
     """What may be changed: what leaves a step's numbers alone, passes, and the optimiser if it keeps state."""
-    free = [] if settings.backend == "underhood" else [IN_PLACE, CHECKPOINTING]
-    free = [change for change in free if not getattr(settings, next(iter(change.settings)))]
+    on_torch = [] if settings.backend == "underhood" else [IN_PLACE, CHECKPOINTING]
+    free = [change for change in on_torch if not getattr(settings, next(iter(change.settings)))]
     if settings.compile and CHECKPOINTING in free:
         free.remove(CHECKPOINTING)
     evaluated, batch = settings.evaluation_batch, settings.batch_size
     if evaluated > batch:
         said = "the same training, evaluated to the last digits of a mean"
-        free[1 if IN_PLACE in free else 0 : 0] = [Change({"evaluation_batch": batch}, said)]
+        free.insert(1 if IN_PLACE in free else 0, Change({"evaluation_batch": batch}, said))
     parted = [
         in_passes(count, images, evaluation_batch=min(evaluated, images))
         for count, images in passes(batch, settings.accumulate)

@@ -115,8 +115,11 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
     back, net, rule = learner.back, learner.net, learner.optimizer
     weights = sum(tensor.array.nbytes for tensor in (*net.parameters(), *net.buffers()))
     plain = learner.gradients.plain
-    steps = () if settings.accumulate > 1 else (learner.whole, learner.passed) if plain else (learner.passed,)
-    buffers, eager = 0, []
+    steps: tuple[Any, ...] = (
+        () if settings.accumulate > 1 else (learner.whole, learner.passed) if plain else (learner.passed,)
+    )
+    buffers = 0
+    eager: list[int] = []
     for images in _sizes(len(parts.train) * settings.data.repeats, shown):
         x, t = _batch(back, -(-images // min(settings.accumulate, images)), shape, settings)
         buffers += sum(plan_bytes(step, x, t) for step in steps)
@@ -126,7 +129,7 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
         value.array.nbytes for each in rule.state.values() for value in each.values() if hasattr(value, "array")
     )
     net.eval()
-    answered = []
+    answered: list[int] = []
     with back.no_grad():
         parted = (_sizes(len(part), settings.evaluation_batch) for part in _looked_at(settings, parts))
         for images in {size for sizes in parted for size in sizes}:

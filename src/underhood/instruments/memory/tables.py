@@ -54,7 +54,9 @@ def kind_table(memory: MemoryResult) -> Table:
         }
         for step in memory.steps
     ]
-    left_out = () if any(step.measured for step in memory.steps) else ("measured", "error", "own_error")
+    left_out: tuple[str, ...] = (
+        () if any(step.measured for step in memory.steps) else ("measured", "error", "own_error")
+    )
     left_out += () if any(step.mapped for step in memory.steps) else ("mapped", "least_error")
     left_out += () if any(step.ledger.gaps for step in memory.steps) else ("least",)
     if left_out:
