@@ -40,6 +40,11 @@ class Figure:
         png: bytes = vl_convert.vegalite_to_png(self._still(), config=theme(), scale=scale)
         return png
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Drawn by Vega-Lite where a notebook has it, else as SVG, else told."""
+        live = {**self.spec, "config": theme(), "title": self.title}
+        return {"application/vnd.vegalite.v6+json": live, "image/svg+xml": self.svg(), "text/plain": self.alt}
+
     def vega(self) -> dict[str, Any]:
         """The specification compiled to Vega for a page: as wide as its box, with its data set "figure" empty."""
         import vl_convert

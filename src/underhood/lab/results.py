@@ -12,12 +12,14 @@ A diverged trial is a result, but no number of it enters a mean; a failed one ha
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from underhood.errors import BadInput, nearest
 from underhood.lab.choosing import Setting, choose
 from underhood.lab.labels import labels, varying
+from underhood.lab.showing import table
 from underhood.lab.store import RunFolder, TrialFolder, runs_folder
 from underhood.lab.summary import Curve, Summary
 
@@ -202,6 +204,9 @@ class Results:
         more = f" · and {len(self.groups) - 4} more" if len(self.groups) > 4 else ""
         return f"<results of {len(self.groups)} setting{'s' * (len(self.groups) != 1)}: {labels}{more}>"
 
+    def _repr_html_(self) -> str:
+        return table(self)._repr_html_()
+
     @property
     def trials(self) -> tuple[StoredTrial, ...]:
         return tuple(trial for group in self.groups for trial in group.trials)
@@ -256,6 +261,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<run {self.name}: {self.study} at scale {self.scale}, {len(self.facts['plan'])} trials, {self.state}>"
+
+    def _repr_html_(self) -> str:
+        page = self.path / "report.html"
+        report = f'<p><a href="{page.resolve().as_uri()}">report.html</a></p>' if page.is_file() else ""
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.results._repr_html_()}{report}"
 
     @property
     def path(self) -> Path:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -40,6 +41,10 @@ class Exploration:
     def to_html(self) -> str:
         """The whole page, in one file."""
         return self.html
+
+    def _repr_html_(self) -> str:
+        frame = f'<iframe title="{escape(self.title)}" style="width: 100%; height: 700px"'
+        return f'{frame} srcdoc="{escape(self.html)}"></iframe>'
 
     def __str__(self) -> str:
         kept = "float32" if self.bits == MOST else f"{digits(self.bits)} digits of every number"
