@@ -42,9 +42,7 @@ def scaling(
         _numbers("Other machines, as host1,host2 or NAME=ADDRESS,…; the first is where they meet.", "--hosts"),
     ] = None,
     via: Annotated[str | None, _numbers('How a host is reached; by default "ssh {host}".', "--via")] = None,
-    fit: Annotated[
-        str | None, _numbers("Grow the batch fourfold until it does not fit so much memory, as 4GB.", "--fit")
-    ] = None,
+    fit: Annotated[str | None, _numbers("Grow the batch fourfold until it does not fit: 4GB, or all.", "--fit")] = None,
     weak: Annotated[bool, _flag("--weak", "Leave out strong scaling, the batch shared.")] = False,
     csv: Annotated[bool, _flag("--csv", "Print a line for each measurement as CSV, in seconds.", group=OUTPUT)] = False,
     markdown: Annotated[bool, _flag("--markdown", "Print the tables as Markdown.", group=OUTPUT)] = False,

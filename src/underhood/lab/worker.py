@@ -28,7 +28,7 @@ from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, devices_of, look_below
-from underhood.training.parallel.group import shared
+from underhood.training.parallel.process_group import shared
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
@@ -93,9 +93,9 @@ class Clock:
 def run_trial(task: Task, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
     """Run the trial to its end, an interruption, or its failure, and emit what becomes of it."""
     if (devices := devices_of(task.spec)) > 1 and not torchrun.is_worker():
-        from underhood.lab.group import run_group
+        from underhood.lab.process_group import run_process_group
 
-        run_group(task, devices, emit, stopping)
+        run_process_group(task, devices, emit, stopping)
         return
     folder = TrialFolder(task.folder)
     with claimed(folder):

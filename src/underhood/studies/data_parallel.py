@@ -54,7 +54,7 @@ class DataParallelSettings(Settings):
     rounds: int = Field(5, ge=1, description="in the short form")
     warmup: int = Field(3, ge=1, description="steps before the first round, in the short form")
     memory: str | None = Field(
-        "8GB", description="the ceiling up to which one worker's batch is grown; none: not grown"
+        "all", description="up to which one worker's batch is grown, as 1GB, or all that is free; none: not grown"
     )
 
 

@@ -21,7 +21,7 @@ from underhood.training.inference import answer, arguments_of, build, examine
 from underhood.training.initial import initialise
 from underhood.training.network_file import file_of
 from underhood.training.own_network import check
-from underhood.training.parallel.group import group_of
+from underhood.training.parallel.process_group import process_group_of
 from underhood.training.pipeline import Parts, read
 from underhood.training.settings import TrainingSettings
 
@@ -98,7 +98,7 @@ class NetworkLearner(Learner):
         self, settings: TrainingSettings, seed: int, parts: Parts, network: Callable[..., Any] | None = None
     ) -> None:
         self.settings, self.seed, self.parts = settings, seed, parts
-        self.group = group_of(settings)
+        self.group = process_group_of(settings)
         self.made_by = network
         self.back = backend_of(settings)
         self.back.draw_from(stream("init", seed, name="network"))  # what a constructor draws, and initialise leaves
@@ -171,7 +171,7 @@ class NetworkLearner(Learner):
         group, repeats = self.group, self.settings.data.repeats
         if len(t) != repeats * sum(group.passes):
             raise ValueError(
-                f"{len(t)} images are not this worker's of a batch of {group.images}: Group.share says which"
+                f"{len(t)} images are not this worker's of a batch of {group.images}: ProcessGroup.share says which"
             )
         total, errors, first = 0.0, 0, 0
         with group.together():

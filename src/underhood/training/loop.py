@@ -24,7 +24,7 @@ from underhood.training.answers import FILE as TEST
 from underhood.training.answers import Tally
 from underhood.training.inference import evaluate
 from underhood.training.learner import Learner, NetworkLearner
-from underhood.training.parallel.group import Group, group_of
+from underhood.training.parallel.process_group import ProcessGroup, process_group_of
 from underhood.training.pipeline import Parts, read, shuffled
 from underhood.training.resident import resident
 from underhood.training.selection import Found, best, enough, reached, watched
@@ -69,7 +69,7 @@ class _Trial:
     parts: Parts
     subject: Learner
     progress: Progress
-    group: Group
+    group: ProcessGroup
     best: dict[str, Array] = field(default_factory=dict)
     good: dict[str, Array] = field(default_factory=dict)
 
@@ -126,7 +126,7 @@ def train(
     """
     parts = resident(read(settings.data, context.data, seed, settings.dtype), settings)
     subject = learner(settings, seed, parts)
-    run = _Trial(settings, seed, context, parts, subject, Progress(), group_of(settings))
+    run = _Trial(settings, seed, context, parts, subject, Progress(), process_group_of(settings))
     if run.group.size > 1 and not isinstance(subject, NetworkLearner):
         raise BadInput(f"devices: {settings.devices}; {settings.network.name} has a way to learn of its own, on one")
     if context.resume is not None:

@@ -56,7 +56,8 @@ def test_local_batch_norm_is_another_training(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_no_more_than_the_steps_since_the_checkpoint(tmp_path):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_worker_costs_no_more_than_the_steps_since_the_checkpoint(tmp_path, rank):
     data = pictures(tmp_path / "pictures.npz", 145)
     spec = spec_of(data, 2, network="simple-nn", optimizer=MOMENTUM, log_every=1, epochs=10)
     undisturbed = run(spec, tmp_path / "undisturbed")
@@ -64,7 +65,7 @@ def test_a_killed_worker_costs_no_more_than_the_steps_since_the_checkpoint(tmp_p
 
     def hear(event):
         if getattr(event, "step", 0) >= 5 and not killed:
-            killed.append(_kill_a_follower())
+            killed.append(_kill(rank))
 
     disturbed = run(spec, tmp_path / "disturbed", hear=hear, checkpoint_every=0.0)
     assert killed
@@ -78,15 +79,15 @@ def _measured(folder):
     return [{name: line[name] for name in line if name not in CLOCKED} for line in folder.metrics()]
 
 
-def _kill_a_follower() -> int:
-    """End a worker that is not the first, as the system would for want of memory."""
+def _kill(rank: int) -> int:
+    """End a worker as the system would for want of memory."""
     import psutil
 
     for process in psutil.Process().children(recursive=True):
-        if "underhood.lab.group_child" in process.cmdline() and process.environ().get("RANK") == "1":
+        if "underhood.lab.process_group_child" in process.cmdline() and process.environ().get("RANK") == str(rank):
             os.kill(process.pid, signal.SIGKILL)
             return process.pid
-    raise AssertionError("there is no second worker")
+    raise AssertionError(f"there is no worker {rank}")
 
 
 @pytest.mark.slow

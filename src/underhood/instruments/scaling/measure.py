@@ -90,10 +90,10 @@ def scaling(
 
     `data` names a set whose images are read, augmented and scaled as it trains; without, batches are random numbers.
     The short form takes `rounds` of `steps` steps each way after `warmup` steps; `epochs` = 2 is the sheet's
-    protocol: whole epochs, of which the second counts. `fit` is a ceiling ("4GB") up to which the batch is grown
-    fourfold. `hosts` are other machines, reached by `via` (launch.py). `device` is "cpu", where workers exchange
-    gradients over gloo and compute with `threads` threads each, or "cuda", over nccl. `strong` also measures the
-    batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
+    protocol: whole epochs, of which the second counts. `fit` is a ceiling ("4GB", or "all" that is free here, or on the
+    GPU) up to which the batch is grown fourfold. `hosts` are other machines, reached by `via` (launch.py). `device` is
+    "cpu", where workers exchange gradients over gloo and compute with `threads` threads each, or "cuda", over nccl.
+    `strong` also measures the batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
 
     Raises BadInput for what cannot be measured, MissingPiece where there are no GPUs to measure.
     """
@@ -117,7 +117,7 @@ def scaling(
             found[0]["cells"] = _with_data_parallel(task, found[0]["cells"], batches, count, reached)
         found[0]["cells"] = [cell for each in found for cell in each["cells"]]
         workers.append(Workers.of(found[0]))
-    ceiling = None if fit is None else parse_size(fit)
+    ceiling = _ceiling(torch, fit, device)
     growth = (
         grown(network, arguments or {}, shape, optimizer, batches[0], FACTOR, ceiling, device, say) if ceiling else ()
     )
@@ -168,6 +168,19 @@ def _shape(network: str, given: Any, arguments: Mapping[str, Any]) -> tuple[int,
     if len(specs) != 1 or not isinstance(specs[0], Spec):
         raise BadInput("scaling takes a network of one input tensor: --input N,C,H,W")
     return tuple(specs[0].shape[1:])
+
+
+def _ceiling(torch: Any, fit: int | str | None, device: str) -> int | None:
+    """Bytes that one worker may take."""
+    if fit is None:
+        return None
+    if fit != "all":
+        return parse_size(fit)
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def _images(data: str | None, root: Path | None) -> int:

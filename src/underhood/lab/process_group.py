@@ -25,13 +25,13 @@ from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task, claimed
 
-CHILD = "underhood.lab.group_child"
+CHILD = "underhood.lab.process_group_child"
 TASK, EVENTS, STOP, ENDED = "task.json", "events.jsonl", "stop", "ended"
 RESTARTS = 3
 POLL = 0.05  # seconds
 
 
-def run_group(task: Task, devices: int, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
+def run_process_group(task: Task, devices: int, emit: Callable[[LabEvent], None], stopping: Callable[[], bool]) -> None:
     """Run the trial on `devices` workers, to its end, an interruption, or its failure."""
     folder = TrialFolder(task.folder)
     with claimed(folder):

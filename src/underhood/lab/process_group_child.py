@@ -12,12 +12,12 @@ from typing import Any
 from underhood import torchrun
 from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import number_back
-from underhood.lab.group import ENDED, STOP, TASK, say
+from underhood.lab.process_group import ENDED, STOP, TASK, say
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task, pin_threads, run_trial
-from underhood.training.parallel.group import Group, WorkerLostError, join, leave, shared
+from underhood.training.parallel.process_group import ProcessGroup, WorkerLostError, join, leave, shared
 from underhood.trials import Context
 
 PATIENCE = 10.0  # seconds that a failed worker gives worker 0 to say why
@@ -60,7 +60,7 @@ def _not_met(room: Path, task: Task, error: Exception) -> int:
     return 0
 
 
-def _stopping(room: Path, group: Group) -> Callable[[], bool]:
+def _stopping(room: Path, group: ProcessGroup) -> Callable[[], bool]:
     """Whether to stop, the same on every worker."""
     stopped = False
 

@@ -5,12 +5,12 @@ import pytest
 
 from underhood.errors import BadInput
 from underhood.training.backends.settings import BackendSettings
-from underhood.training.parallel.group import Group, group_of, shared
+from underhood.training.parallel.process_group import ProcessGroup, process_group_of, shared
 from underhood.training.settings import TrainingSettings
 
 
 def one_of(rank, size):
-    group = Group()
+    group = ProcessGroup()
     group.rank, group.size = rank, size
     return group
 
@@ -41,7 +41,7 @@ def test_the_mean_over_workers_of_weighted_losses_is_the_batch_mean():
 
 
 def test_alone_nothing_is_exchanged():
-    group = group_of(BackendSettings())
+    group = process_group_of(BackendSettings())
     assert (group.rank, group.size) == (0, 1)
     assert group.total(1.5, 2) == (1.5, 2)
     assert group.agree(True)
@@ -54,7 +54,7 @@ def test_several_devices_need_torch_and_workers():
     with pytest.raises(ValueError, match=r"2 needs backend = torch"):
         BackendSettings(devices=2)
     with pytest.raises(BadInput, match="2 workers are started by `underhood run`"):
-        group_of(BackendSettings(backend="torch", devices=2))
+        process_group_of(BackendSettings(backend="torch", devices=2))
 
 
 def test_what_a_batch_and_a_rate_are_on_several_devices():

@@ -33,7 +33,7 @@ class WorkerLostError(BaseException):
     """Another worker has ended. No failure of the trial: all of them are started again from its checkpoint."""
 
 
-class Group:
+class ProcessGroup:
     """One worker alone, which all of this costs nothing."""
 
     rank, size = 0, 1
@@ -73,7 +73,7 @@ class Group:
         yield
 
 
-class _Workers(Group):
+class _Workers(ProcessGroup):
     """The process among those that torchrun started."""
 
     def __init__(self, device: str) -> None:
@@ -124,10 +124,10 @@ class _Workers(Group):
             raise
 
 
-_joined: Group = Group()
+_joined: ProcessGroup = ProcessGroup()
 
 
-def join(device: str) -> Group:
+def join(device: str) -> ProcessGroup:
     """Meet the other workers; for a process that torchrun started."""
     import os
 
@@ -150,14 +150,14 @@ def leave() -> None:
     import torch
 
     global _joined
-    _joined = Group()
+    _joined = ProcessGroup()
     torch.distributed.destroy_process_group()
 
 
-def group_of(settings: BackendSettings) -> Group:
+def process_group_of(settings: BackendSettings) -> ProcessGroup:
     """The workers of a trial. BadInput where it asks for several and this process was started alone."""
     if settings.devices == 1:
-        return Group()
+        return ProcessGroup()
     if _joined.size != settings.devices:
         raise BadInput(
             f"devices: {settings.devices} workers are started by `underhood run` and underhood.run; "
