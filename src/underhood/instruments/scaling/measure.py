@@ -93,7 +93,8 @@ def scaling(
     protocol: whole epochs, of which the second counts. `fit` is a ceiling ("4GB", or "all" that is free here, or on the
     GPU) up to which the batch is grown fourfold. `hosts` are other machines, reached by `via` (launch.py). `device` is
     "cpu", where workers exchange gradients over gloo and compute with `threads` threads each, or "cuda", over nccl.
-    `strong` also measures the batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
+    `strong` also measures the batches shared among the workers. `stopping` is asked several times a second:
+    StoppedError when it says so.
 
     Raises BadInput for what cannot be measured, MissingPiece where there are no GPUs to measure.
     """
