@@ -46,6 +46,17 @@ def test_two_workers_train_a_narrow_resnet_as_one_does(tmp_path, accumulate):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16-autocast", "bfloat16"])
+def test_two_workers_train_in_bfloat16_too(tmp_path, precision):
+    """Eight binary digits: no more than near what one worker does."""
+    data = pictures(tmp_path / "pictures.npz", 145)
+    network = {"name": "simple-nn", "batch_norm": True}
+    one, two = (run(spec_of(data, k, network=network, precision=precision), tmp_path) for k in (1, 2))
+    losses = [folder.result()["values"]["train_loss"] for folder in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+@pytest.mark.slow
 def test_local_batch_norm_is_another_training(tmp_path):
     """The tolerance above tells the two apart."""
     data = pictures(tmp_path / "pictures.npz", 157)

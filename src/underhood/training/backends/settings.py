@@ -95,8 +95,6 @@ class BackendSettings(Settings):
     def _together(self) -> Self:
         if self.devices > 1 and self.compile:
             raise SettingError("compile", f"true is for one device; here are {self.devices}")
-        if self.devices > 1 and self.precision == "bfloat16" and self.parallel.batch_norm == "synchronised":
-            raise SettingError("precision", '"bfloat16" needs parallel.batch_norm = "local" on several devices')
         return self
 
     @model_validator(mode="after")

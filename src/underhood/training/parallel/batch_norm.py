@@ -75,12 +75,13 @@ class BatchNorm(_BatchNorm):
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (torch's name)
         if not self.training:
             return super().forward(input)
-        y, n, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        wide = input.float() if input.dtype == torch.bfloat16 else input  # statistics need more than 8 digits
+        y, n, mean, variance = _Normalise.apply(wide, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
         if int(n) == 1:
             raise ValueError("Expected more than 1 value per channel when training, got 1 on all workers together")
         if self.track_running_stats:
             self._keep(n, mean, variance)
-        return y
+        return y.to(input.dtype)
 
     @torch.no_grad()
     def _keep(self, n: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) -> None:

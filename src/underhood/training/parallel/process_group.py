@@ -136,10 +136,10 @@ def join(device: str) -> ProcessGroup:
     global _joined
     kind = "cuda" if device == "cuda" else "cpu"
     if kind == "cuda":
-        at = int(os.environ["LOCAL_RANK"])
-        if at >= torch.cuda.device_count():
-            raise MissingPiece(f"devices: worker {at} has no GPU: PyTorch sees {torch.cuda.device_count()} here")
-        torch.cuda.set_device(at)
+        here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if here > gpus:  # every worker sees it, so that none waits for another
+            raise MissingPiece(f"devices: {here} workers need a GPU each, PyTorch sees {gpus} here")
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torchrun.meet("nccl" if kind == "cuda" else "gloo")
     _joined = _Workers(kind)
     return _joined
