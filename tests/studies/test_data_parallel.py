@@ -23,15 +23,15 @@ def blocks(made, title):
 def test_the_answer_has_the_best_speedups():
     """128 images: 128 ms alone, 133 ms with two, 143 ms with four; at 32, 5 of 37 ms and 15 of 47 are communication."""
     said = document(found()).answer
-    assert "**1.92 times** with 2 workers at batch 128" in said
-    assert "**3.58 times** with 4 workers at batch 128" in said
+    assert "a-network trains **1.92 times** as fast with 2 workers at batch 128" in said
+    assert "**3.58 times** as fast with 4 workers at batch 128" in said
     assert "most of a step at batch 32 with 4 workers: 32% of it" in said
     assert "oversubscribed" not in said
 
 
 def test_workers_that_share_processors_are_told():
     said = document(found(cores=2)).answer
-    assert "3.58 times** with 4 workers at batch 128 each, oversubscribed" in said
+    assert "3.58 times** as fast with 4 workers at batch 128 each, oversubscribed" in said
     assert "4 workers are oversubscribed" in said
     assert "with 2 workers: 14% of it" in said  # 5 of 37 ms: nothing is concluded from four
 
@@ -56,7 +56,7 @@ def test_which_scaling_and_whether_the_other_looks_worse():
 def test_another_outcome_gives_another_answer():
     """Workers that take three times as long: slower than one, and strong scaling no better."""
     said = document(found(devices=(1, 2), slower=3.0)).answer
-    assert "**0.66 times** with 2 workers at batch 128" in said
+    assert "**0.66 times** as fast with 2 workers at batch 128" in said
 
 
 def test_the_formula_is_held_against_the_measured_all_reduce():

@@ -58,6 +58,7 @@ def told_apart(cell: Cell) -> str:
         f"synchronisation and {_ms(cell.ways[APART].median)} without (DDP.no_sync), so that communication costs it "
         f"{_ms(cell.difference)}"
     )
+    words += " (less than nothing: it is lost in the spread)" * (cell.difference < 0)
     if cell.ddp is None:
         return f"{words}."
     return (

@@ -19,9 +19,9 @@ def answer(found: ScalingResult) -> str:
         of = _weak(found, count)
         best = max(of, key=lambda speed: speed.speedup)
         crowded = ", oversubscribed" if found.oversubscribed(count) else ""
-        said.append(f"**{best.speedup:.2f} times** with {count} workers at batch {best.batch} each{crowded}")
+        said.append(f"**{best.speedup:.2f} times** as fast with {count} workers at batch {best.batch} each{crowded}")
     several = [cell for cell in cells(found, several=True) if not found.oversubscribed(cell.devices)]
-    text = f"The training is {_joined(said)} as fast as with one ({found.name})."
+    text = f"Beside one worker, {found.name} trains {_joined(said)}."
     if several:
         most = max(several, key=_fraction)
         text += (
@@ -45,10 +45,9 @@ def one_worker(found: ScalingResult) -> Iterator[str]:
     of = [cell for cell in cells(found) if cell.devices == 1]
     if len(of) > 1:
         times = [found.epoch(cell, cell.without_loading) for cell in of]
-        best = min(range(len(of)), key=lambda i: times[i])
         yield (
-            f"On one worker an epoch without data I/O takes {_each(of, times)}: shortest with batch {of[best].batch}, "
-            f"{times[0] / times[-1]:.2f} times as long with the smallest batch as with the largest."
+            f"On one worker an epoch without data I/O takes {_each(of, times)}: with the smallest batch "
+            f"{times[0] / times[-1]:.2f} times as long as with the largest."
         )
     fits = [each for each in found.growth if each.fits]
     if fits and found.growth:
