@@ -64,7 +64,7 @@ def scaling(
     """
     from underhood.instruments.inputs import parse_inputs
     from underhood.instruments.scaling import scaling as measured
-    from underhood.instruments.scaling.measure import SGD
+    from underhood.instruments.scaling.question import SGD
     from underhood.instruments.target import parse_arguments, resolve
 
     arguments = parse_arguments(args or [])

@@ -18,7 +18,7 @@ from underhood.report.document import Block, Document, Equation, Section
 from underhood.settings import Settings
 from underhood.studies.scaling import answers
 from underhood.training.settings import NetworkSettings
-from underhood.trials import Context, Event, Note, Result
+from underhood.trials import Checkpoint, Context, Event, Note, Result
 
 FORMULAS = [
     Equation(
@@ -59,9 +59,9 @@ class DataParallelSettings(Settings):
 
 
 def measure(settings: DataParallelSettings, seed: int, context: Context) -> Iterator[Event]:
-    """All cells of the tables by the instrument `scaling`."""
+    """All cells of the tables by the instrument `scaling`; what one number of workers gave is kept."""
     from underhood.instruments.pytorch import load_torch
-    from underhood.instruments.scaling import scaling
+    from underhood.instruments.scaling import Question, Scaling, measuring
     from underhood.instruments.scaling.launch import StoppedError
 
     torch = load_torch("data-parallel")
@@ -70,28 +70,26 @@ def measure(settings: DataParallelSettings, seed: int, context: Context) -> Iter
     if device == "auto":
         device = "cuda" if gpus >= max(settings.workers) else "cpu"
     said: list[str] = []
+    names = ("data", "batch", "optimizer", "steps", "rounds", "warmup", "epochs", "threads")
+    asked = Question(
+        settings.network.name,
+        arguments=settings.network.arguments,
+        devices=settings.workers,
+        device=device,
+        root=context.data,
+        fit=settings.memory,
+        say=said.append,
+        stopping=context.stopping,
+        **{name: getattr(settings, name) for name in names},
+    )
+    known = Scaling.restored(context.resume.state["scaling"]).workers if context.resume else ()
     try:
-        found = scaling(
-            settings.network.name,
-            arguments=settings.network.arguments,
-            batch=settings.batch,
-            devices=settings.workers,
-            data=settings.data,
-            root=context.data,
-            optimizer=settings.optimizer,
-            steps=settings.steps,
-            rounds=settings.rounds,
-            warmup=settings.warmup,
-            epochs=settings.epochs,
-            threads=settings.threads,
-            device=device,
-            fit=settings.memory,
-            say=said.append,
-            stopping=context.stopping,
-        )
+        for found in measuring(asked, known):
+            yield from map(Note, said)
+            said.clear()
+            yield Checkpoint({}, {"scaling": found.stored()})
     except StoppedError:
         return
-    yield from map(Note, said)
     yield Result({"scaling": found.stored(), "gpus": gpus, "torch": torch.__version__})
 
 
