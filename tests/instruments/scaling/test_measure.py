@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.instruments.scaling.made_up import found
 from underhood.errors import BadInput, MissingPiece
-from underhood.instruments.scaling import scaling
+from underhood.instruments.scaling import Question, measuring, scaling
 from underhood.instruments.scaling.launch import Hosts, StoppedError
 from underhood.instruments.scaling.work import Work
 
@@ -11,22 +12,22 @@ torch = pytest.importorskip("torch")
 
 
 def test_two_workers_are_measured():
-    found = scaling(
+    result = scaling(
         "mlp", (1, 1, 8, 8), arguments={"inputs": 64, "hidden": [32]}, batch=4, devices=2, steps=2, rounds=2, warmup=1,
         strong=False,
     )  # fmt: skip
-    cell = found.cell(2, 4)
+    cell = result.cell(2, 4)
     assert cell.gradient_bytes == 4 * (64 * 32 + 32 + 32 * 10 + 10)
     assert sum(cell.buckets) == cell.gradient_bytes
     assert cell.steps == 4
     assert {*cell.ways} == {"synchronised", "apart"}
     assert all(0 < times.low <= times.median <= times.high for times in cell.ways.values())
     assert cell.ddp.communication > 0
-    group = found.group(2)
+    group = result.group(2)
     assert 0 < group.link.latency < 1
     assert min(group.link.one_way, group.link.ring) > 0
     assert cell.gradient_bytes in [each.bytes for each in group.all_reduce]
-    assert [table.name for table in found.tables()] == ["table-1", "table-2", "table-3", "link"]
+    assert [table.name for table in result.tables()] == ["table-1", "table-2", "table-3", "link"]
 
 
 def test_each_worker_takes_images_that_are_nobody_elses(tmp_path):
@@ -79,6 +80,24 @@ def test_a_worker_s_failure_is_said():
 def test_it_stops_when_asked():
     with pytest.raises(StoppedError):
         scaling("simple-nn", devices=[1], batch=4, steps=100_000, strong=False, stopping=lambda: True)
+
+
+def test_what_is_known_is_not_measured_again(monkeypatch):
+    """A study that was interrupted goes on with the next number of workers."""
+    made_up, measured = found(devices=(1, 2, 4)), []
+
+    def workers(asked, count):
+        measured.append(count)
+        return made_up.group(count)
+
+    monkeypatch.setattr(Question, "workers", workers)
+    asked = Question("simple-nn", batch=[32, 128], devices=[1, 2, 4])
+    first, *_ = measuring(asked)
+    assert [group.devices for group in first.workers] == [1]
+    measured.clear()
+    *_, whole = measuring(asked, first.workers)
+    assert measured == [2, 4]
+    assert whole.workers == made_up.workers
 
 
 def test_how_hosts_are_reached():
