@@ -15,8 +15,8 @@ from underhood.lab.files import number_back
 from underhood.lab.process_group import ENDED, STOP, TASK, say
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote
 from underhood.lab.store import TrialFolder
-from underhood.lab.trial import TrialSpec
-from underhood.lab.worker import Task, pin_threads, run_trial
+from underhood.lab.trial import TrialSpec, devices_of, look_below
+from underhood.lab.worker import Task, ready, run_trial
 from underhood.training.parallel.process_group import ProcessGroup, WorkerLostError, join, leave, shared
 from underhood.trials import Context
 
@@ -29,15 +29,18 @@ def main() -> int:
         return 0
     torchrun.end_with_parent()
     task = Task.from_json(number_back(json.loads((room / TASK).read_text(encoding="utf-8"))))
-    spec = TrialSpec.from_json(task.spec)
-    settings: Any = spec.settings
     try:
+        look_below(task.files)
+        settings: Any = TrialSpec.from_json(task.spec).settings
         group = join(settings.device)
     except Exception as error:
         return _not_met(room, task, error)
     stopping = _stopping(room, group)
     try:
-        (_lead if group.rank == 0 else _follow)(room, task, spec, stopping)
+        if group.rank == 0:
+            _lead(room, task, stopping)
+        else:
+            _follow(task, stopping)
     except WorkerLostError as error:
         print(f"worker {group.rank} of {group.size}: another one is lost: {error}", flush=True)
         os._exit(1)  # a group without one of its members can't be left in order
@@ -72,7 +75,7 @@ def _stopping(room: Path, group: ProcessGroup) -> Callable[[], bool]:
     return ask
 
 
-def _lead(room: Path, task: Task, spec: TrialSpec, stopping: Callable[[], bool]) -> None:
+def _lead(room: Path, task: Task, stopping: Callable[[], bool]) -> None:
     """Worker 0's part: the trial in its folder."""
 
     def emit(event: LabEvent) -> None:
@@ -81,18 +84,17 @@ def _lead(room: Path, task: Task, spec: TrialSpec, stopping: Callable[[], bool])
             (room / ENDED).touch()
 
     if torchrun.restart():
-        text = f"a worker was lost; all {spec.devices} start again from the last checkpoint"
+        text = f"a worker was lost; all {devices_of(task.spec)} start again from the last checkpoint"
         TrialFolder(task.folder).log(text)
         emit(TrialNote(task.trial, text))
     run_trial(task, emit, stopping)
 
 
-def _follow(room: Path, task: Task, spec: TrialSpec, stopping: Callable[[], bool]) -> None:
+def _follow(task: Task, stopping: Callable[[], bool]) -> None:
     """Another worker's part: the same steps, recorded by nobody."""
-    trial = spec.load()
-    pin_threads(spec.threads)
+    spec, trial, settings = ready(task)
     with held(Ceiling(task.memory_limit, task.predicted_peak, task.mapped)):
-        for _ in trial(spec.settings, spec.seed, Context(task.data, shared(None), stopping)):
+        for _ in trial(settings, spec.seed, Context(task.data, shared(None), stopping)):
             pass
 
 

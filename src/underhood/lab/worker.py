@@ -29,7 +29,7 @@ from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStart
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, devices_of, look_below
 from underhood.training.parallel.process_group import shared
-from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result
+from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result, Trial
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
 WhenFull = Literal["go-on", "stop"]  # what a trial does when there is no room for a checkpoint
@@ -158,6 +158,19 @@ def what_is_left(folder: TrialFolder) -> str:
 
 def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Result | None:
     """Run the trial's function and record what it yields, up to its Result."""
+    spec, trial, settings = ready(task)
+    recorder.clock.start()
+    resume = shared(recorder.begin(spec))
+    context = Context(task.data, resume, stopping, recorder.checkpoint_due)
+    for event in trial(settings, spec.seed, context):
+        if isinstance(event, Result):
+            return event
+        recorder.record(event)
+    return None
+
+
+def ready(task: Task) -> tuple[TrialSpec, Trial, Any]:
+    """The trial, its function and its settings as they are here, its libraries loaded and held to its threads."""
     look_below(task.files)
     spec = TrialSpec.from_json(task.spec)
     trial = spec.load()
@@ -165,14 +178,7 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
         arrival.check(spec, task.code, task.data_set, task.data)
     _load_backend(spec)
     pin_threads(spec.threads)
-    recorder.clock.start()
-    resume = shared(recorder.begin(spec))
-    context = Context(task.data, resume, stopping, recorder.checkpoint_due)
-    for event in trial(own_networks.at_hand(spec.settings, task.folder.parents[1]), spec.seed, context):
-        if isinstance(event, Result):
-            return event
-        recorder.record(event)
-    return None
+    return spec, trial, own_networks.at_hand(spec.settings, task.folder.parents[1])
 
 
 def _load_backend(spec: TrialSpec) -> None:
