@@ -98,13 +98,13 @@ def _on_torch(settings: TrainingSettings, seed: int, parts: Parts, shown: int, s
     passes = min(settings.accumulate, 2)
     step = step_ledger(target, net(), given(micro), rule, passes=passes)
     flips = 1 if settings.test_flips == "none" else 2
-    answer = evaluation_ledger(target, net(), given(_evaluated(settings, parts)))
+    answered = evaluation_ledger(target, net(), given(_evaluated(settings, parts)))
     weights, state = step.highest("weights"), step.highest("state")
     kept = _copies(settings) * weights
     saved = 2 * weights + state + 2 * (weights + state + kept)
-    evaluation = weights * 2 + state + flips * (answer.peak.bytes - weights)
+    evaluation = weights * 2 + state + flips * (answered.peak.bytes - weights)
     least = kept + max(step.peak.bytes, evaluation, saved)
-    gaps = max(step.gaps, answer.gaps)
+    gaps = max(step.gaps, answered.gaps)
     return Footprint(least, least + gaps)
 
 
@@ -136,7 +136,7 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
             x, _ = _batch(back, images, shape, settings)
             buffers += plan_bytes(learner.answered, x)
             answered.append(eager_bytes(partial(answer, net, back, settings.test_flips), x))
-    checked = max(eager) + 3 * weights + 2 * state
+    checked = max(eager) + (3 * weights + 2 * state if steps else 0)  # passes are not replayed, so not compared
     evaluated = max(answered, default=0) + 2 * weights
     kept = weights + state + _copies(settings) * weights + buffers
     saved = 2 * (weights + state + _copies(settings) * weights)

@@ -63,15 +63,18 @@ def plan_bytes(plan: Any, *given: Any) -> int:
 
 def eager_bytes(step: Callable[..., Any], *given: Any) -> int:
     """The most that the step as it stands allocates at once, with backward where its first result wants one."""
-    tracemalloc.start()
+    traced = tracemalloc.is_tracing()  # by somebody else, who goes on
+    tracemalloc.reset_peak() if traced else tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
     try:
         results = step(*given)
         loss = results[0] if isinstance(results, tuple) else results
         if loss.requires_grad:
             loss.backward()
-        return tracemalloc.get_traced_memory()[1]
+        return tracemalloc.get_traced_memory()[1] - before
     finally:
-        tracemalloc.stop()
+        if not traced:
+            tracemalloc.stop()
 
 
 def compared_bytes(net: Any) -> int:
