@@ -74,13 +74,13 @@ class TestTheLowestLoss:
 
     def test_all_diverged(self):
         answer = said(group("adam", None, None), group("rmsprop", None, None, dropout=True))
-        assert "Without dropout no training has a loss at its end." in answer
+        assert "Without dropout no training loss was measured at an end, dropout off." in answer
         assert "Adam: **diverged** with all of 2 seeds at step 57" in answer
         assert "epochs take" not in answer
 
     def test_one_left(self):
         answer = said(group("adam", 0.3), group("rmsprop", None))
-        assert "No other has a number to compare." in answer
+        assert "No other has a number of the same seed to compare." in answer
         assert "RMSProp: **diverged** at step 57" in answer
 
     def test_where_the_objective_has_another_order(self):
@@ -103,6 +103,15 @@ class TestWhatDropoutChanges:
     )
     def test_seed_by_seed(self, plain, dropped, word):
         assert word in said(group("adam", *plain), group("adam", *dropped, dropout=True))
+
+    def test_without_a_training_curve_the_rest_is_said(self):
+        one, other = group("adam", 0.3), group("adam", 0.9, accuracy=0.6, dropout=True)
+        for each in (*one.trials, *other.trials):
+            metric = each.metric
+            each.metric = lambda name, metric=metric: {} if name.startswith("fitted") else metric(name)
+        answer = said(one, other)
+        assert "no training loss was measured" in answer
+        assert "**Adam**: test accuracy +10.00 points (one pair of seeds), 1.00 times the time." in answer
 
     def test_the_times(self):
         answer = said(group("adam", 0.3, seconds=40.0), group("adam", 0.9, dropout=True, seconds=50.0))

@@ -127,7 +127,7 @@ class TestWhatMDoes:
 
 
 def test_what_is_smaller_than_the_sheet_s_is_said():
-    assert "Smaller than the sheet's" not in said(group(1, SLOW, goal=0.94))
+    assert "Not the sheet's" not in said(group(1, SLOW, goal=0.94))
     answer = said(group(1, SLOW, epochs=15, network={"name": "resnet44", "width": 8}))
     assert "timed to 60 %, not 94 %; resnet44, width 8 in place of ResNet-44; 15 epochs at most, not 100" in answer
 

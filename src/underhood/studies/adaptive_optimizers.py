@@ -20,6 +20,7 @@ Source: a course homework on adaptive learning rates, NYU 2022; the rules' own s
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from underhood.figures import Figure
@@ -87,11 +88,11 @@ def name(group: Group) -> str:
 
 
 def last(metric: str) -> Value:
-    """A metric's last value."""
+    """A metric's last value, where it was measured and is finite."""
 
     def of(trial: StoredTrial) -> float | None:
         found = trial.metric(metric)
-        return found[max(found)] if found else None
+        return found[max(found)] if found and isfinite(found[max(found)]) else None
 
     return of
 
@@ -171,7 +172,7 @@ def _lowest(how: str, groups: Sequence[Group]) -> str:
     """Which rule's data loss is lowest at the end, what can be told from it, and whether the objective agrees."""
     top = _first(groups, LOSS)
     if top is None:
-        return f"{how} no training has a loss at its end."
+        return f"{how} no training loss was measured at an end, dropout off."
     loss, objective = over_seeds(top, LOSS), over_seeds(top, OBJECTIVE)
     assert loss is not None  # it is the lowest
     beside = "" if objective is None else f" (objective {objective.mean:.4f})"
@@ -180,7 +181,7 @@ def _lowest(how: str, groups: Sequence[Group]) -> str:
     rest = told_from(top, [g for g in groups if g is not top], apart, "higher", ".4f")
     agrees = _first(groups, OBJECTIVE)
     other = f" By the objective it is {agrees.label}." if agrees is not None and agrees is not top else ""
-    alone = "" if rest else " No other has a number to compare."
+    alone = "" if rest else " No other has a number of the same seed to compare."
     return f"{said} {rest}{other}{alone}".strip().replace("  ", " ")
 
 
@@ -210,22 +211,24 @@ def _changed(group: Group, plain: Group) -> str:
     """What dropout does to a rule's training loss, its test accuracy and its time."""
     loss, accuracy = difference(group, plain, LOSS), scaled(difference(group, plain, ACCURACY), 100)
     times = ratio(group, plain, an_epoch)
-    if loss is None or accuracy is None or times is None:
-        return f"**{plain.label}**: no seed finished both with and without."
-    said = f"**{plain.label}**: training loss {loss.mean:+.4f}{_interval(loss, '+.4f')} ({_verdict(loss, 'higher')})"
-    said += f", test accuracy {accuracy.mean:+.2f} points{_interval(accuracy, '+.2f')} ({_verdict(accuracy, 'higher')})"
-    return f"{said}, {times.mean:.2f}{_interval(times, '.2f')} times the time"
+    said = []
+    if loss is not None:
+        said.append(f"training loss {loss.mean:+.4f}{_interval(loss, '+.4f')} ({_verdict(loss)})")
+    if accuracy is not None:
+        said.append(f"test accuracy {accuracy.mean:+.2f} points{_interval(accuracy, '+.2f')} ({_verdict(accuracy)})")
+    if times is not None:
+        said.append(f"{times.mean:.2f}{_interval(times, '.2f')} times the time")
+    return f"**{plain.label}**: {', '.join(said) or 'no seed finished both with and without'}."
 
 
 def _interval(found: Summary, spec: str) -> str:
     return "" if found.low is None else f" [{found.low:{spec}}, {found.high:{spec}}]"
 
 
-def _verdict(found: Summary, up: str) -> str:
+def _verdict(found: Summary) -> str:
     if found.low is None or found.high is None:
         return "one pair of seeds"
-    down = "lower" if up == "higher" else "higher"
-    return up if found.low > 0 else down if found.high < 0 else "may be luck"
+    return "higher" if found.low > 0 else "lower" if found.high < 0 else "may be luck"
 
 
 def _how_long(results: Results) -> str:

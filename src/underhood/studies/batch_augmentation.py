@@ -172,12 +172,12 @@ ASSUMED = (
     "more than 100 epochs."
 )
 REASONS = {
-    "data": "the sheet: CIFAR-10; the split is assumed",
-    "data.augmentation": "the sheet: He et al., and cutout",
-    "batch_size": "the sheet, before it is repeated",
+    "data": "the sheet's is CIFAR-10; the split is assumed",
+    "data.augmentation": "the sheet: He et al., and cutout, unless set otherwise",
+    "batch_size": "the sheet's is 64, before it is repeated",
     "epochs": "the sheet's are at most 100",
-    "optimizer": "assumed, after He et al.",
-    "schedule": "assumed, after He et al.",
+    "optimizer": "assumed, after He et al., unless set otherwise",
+    "schedule": "assumed, after He et al., unless set otherwise",
 }
 
 
@@ -197,13 +197,16 @@ def _goals(results: Results) -> str:
     networks = dict.fromkeys(entry(group.settings["network"]) for group in results.groups)
     if list(networks) != ["resnet44"]:
         said.append(f"{' and '.join(networks)} in place of ResNet-44")
+    data = dict.fromkeys(group.settings["data"]["name"] for group in results.groups)
+    if list(data) != ["cifar10"]:
+        said.append(f"{' and '.join(data)} in place of CIFAR-10")
     epochs = sorted({group.settings["epochs"] for group in results.groups})
     if epochs != [SHEET_S_EPOCHS]:
         said.append(f"{' and '.join(map(str, epochs))} epochs at most, not {SHEET_S_EPOCHS}")
     images = sorted({group.settings["data"]["train"] for group in results.groups} - {None})
     if images:
-        said.append(f"{' and '.join(f'{each:,}' for each in images)} training images")
-    return f"Smaller than the sheet's experiment: {'; '.join(said)}." if said else ""
+        said.append(f"{' and '.join(f'{each:,}' for each in images)} training images, not all")
+    return f"Not the sheet's experiment, but one like it: {'; '.join(said)}." if said else ""
 
 
 def _answer(results: Results) -> Iterator[str]:
