@@ -68,7 +68,7 @@ class Answers:
     @classmethod
     def read(cls, path: Path) -> "Answers":
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             classes, white = tuple(map(str, arrays.pop("classes"))), float(arrays.pop("white"))
             return cls(**arrays, classes=classes, white=white)

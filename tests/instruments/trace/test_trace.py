@@ -134,6 +134,12 @@ def test_what_the_engine_lacks_is_named():
         on_engine(Inside())
 
 
+def test_weights_of_another_network_are_refused_by_their_file(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"0.weight": np.zeros((3, 3))})
+    with pytest.raises(BadInput, match=r"w\.npz: .*0\.(weight|bias)"):
+        trace(nn.Sequential(nn.Linear(4, 2)), "0[0]", input=(1, 4), weights=tmp_path / "w.npz")
+
+
 def test_data_weights_and_classes(tmp_path):
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     found = trace(net, "1[3]", data="digits", index=4)

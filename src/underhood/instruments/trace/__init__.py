@@ -193,6 +193,9 @@ def _load(net: engine.nn.Module, path: Path) -> None:
         net.load_state_dict(_loaded(path))
     except BadInput:
         raise
+    except RuntimeError as error:  # "Error(s) in loading …:", and below it which
+        _, *said = (line.strip() for line in str(error).splitlines() if line.strip())
+        raise BadInput(f"{path}: {' '.join(said)[:300] or short(error)}") from error
     except Exception as error:
         raise BadInput(f"{path}: {short(error)}") from error
 
