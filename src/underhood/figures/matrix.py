@@ -1,6 +1,7 @@
 """A matrix of numbers, a coloured square each with its number in it."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from numpy.typing import NDArray
@@ -32,9 +33,9 @@ def matrix(
     cell: int = 46,
     name: str = "",
 ) -> Figure:
-    """`values` (rows, columns) as coloured squares, white at `low` and blue at `high`."""
+    """`values` (rows, columns) as coloured squares, white at `low` and blue at `high`; a dash where there is none."""
     data = [
-        {"row": row, "column": column, "value": round(float(values[i, j]), 6)}
+        {"row": row, "column": column, "value": round(float(values[i, j]), 6) if isfinite(values[i, j]) else None}
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
@@ -60,6 +61,7 @@ def matrix(
                 "mark": {"type": "rect", "stroke": INK, "strokeOpacity": 0.15},
                 "encoding": {
                     "color": {
+                        "condition": {"test": "!isValid(datum.value)", "value": "#fefefe"},
                         "field": "value",
                         "type": "quantitative",
                         "scale": {
@@ -75,7 +77,12 @@ def matrix(
             {
                 "mark": {"type": "text", "fontSize": 11},
                 "encoding": {
-                    "text": {"field": "value", "type": "quantitative", "format": format},
+                    "text": {
+                        "condition": {"test": "!isValid(datum.value)", "value": "–"},
+                        "field": "value",
+                        "type": "quantitative",
+                        "format": format,
+                    },
                     "color": {
                         "condition": {"test": f"datum.value > {dark!r}", "value": "#fefefe"},
                         "value": "#1f2327",
