@@ -66,13 +66,3 @@ def test_every_file_that_a_document_names_exists(document):
 def test_every_example_of_the_readme_runs(source, tmp_path):
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_study_of_the_documents_runs(tmp_path, runs):
-    source, use = blocks(ROOT / "docs" / "own-study.md", "python")
-    (tmp_path / "parabola.py").write_text(source)
-    (tmp_path / "use.py").write_text(f"if __name__ == '__main__':\n{re.sub('^', '    ', use, flags=re.M)}")
-    done = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[:2] == ["lr", "0.4"]  # |1 − 2·lr| is 0.8, 0.2 and 0.8
-    assert (runs / "parabola-quick" / "report.html").is_file()

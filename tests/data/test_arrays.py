@@ -140,3 +140,18 @@ def test_parts_of_two_shapes(path: Path) -> None:
     np.savez(path, x_train=x, y_train=y, x_test=x[:, :3], y_test=y)
     with pytest.raises(BadInput, match=r"training images are 1×4×5 \(channels, height, width\), test images 1×3×5"):
         load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"images": x, "labels": np.array(["cat", "dog"] * 5)}, 'are words, as "cat"; whole numbers and the classes\''),
+        ({"images": x.astype(np.float64), "labels": y}, "is float64; pixels from 0 to 255 as uint8 are expected"),
+        ({"images": x, "labels": np.array([None] * 10, object)}, "the array labels cannot be read (Object arrays"),
+    ],
+)
+def test_what_people_save(path: Path, content: dict[str, Any], message: str) -> None:
+    np.savez(path, **content)
+    with pytest.raises(BadInput) as error:
+        load(str(path))
+    assert message in str(error.value)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underhood.errors import BadInput
-from underhood.lab import Scale, Study, plan
+from underhood.lab import Scale, Study, load_file, plan
 from underhood.settings import Mistakes, Settings, value_at
 
 
@@ -198,3 +198,37 @@ def test_a_study_knows_the_users_file_it_stands_in(tiny):
     assert packaged.file is None
     of_both = dataclasses.replace(packaged, report=tiny.study.report)
     assert of_both.file == Path(tiny.__file__).resolve()
+
+
+def test_any_file_can_be_the_data(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("1,2\n")
+    study = dataclasses.replace(STUDY, data=lambda settings: table)
+    ids = [spec.id for spec in plan(study, "smoke")]
+    assert [spec.id for spec in plan(study, "smoke")] == ids
+    table.write_text("1,3\n")
+    assert not set(ids) & {spec.id for spec in plan(study, "smoke")}
+    table.unlink()
+    with pytest.raises(BadInput, match=r"table.csv: cannot be read: No such file"):
+        plan(study, "smoke")
+
+
+def test_a_study_that_trains_has_its_data_in_its_ids_without_naming_them(tmp_path):
+    import numpy as np
+
+    path = tmp_path / "shapes.npz"
+    found = []
+    for seed in (0, 1):
+        images = np.random.default_rng(seed).integers(0, 255, (20, 4, 4)).astype(np.uint8)
+        np.savez(path, images=images, labels=np.arange(20) % 2)
+        found.append(plan(Study("own", base={"data": str(path)}), seeds=1)[0])
+    assert found[0].settings == found[1].settings
+    assert found[0].id != found[1].id
+
+
+def test_a_study_of_defaults_knows_the_file_that_makes_it(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from underhood.lab import Study\n\nstudy = Study('mine')\n")
+    study = load_file(file).study
+    assert study.file == file
+    assert dataclasses.replace(study, title="Other").file == file

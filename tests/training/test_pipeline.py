@@ -220,3 +220,13 @@ def test_the_order_is_kept_and_defaults_make_no_other_trial():
     assert Chain(tuple(step.make() for step in chosen.augmentation)).steps[:2] == (Flip(), Crop(4, "reflect"))
     assert non_default(DataSettings(augmentation="flip")) == {"augmentation": [{"name": "flip"}]}
     assert non_default(DataSettings()) == {}
+
+
+def test_a_folder_of_one_class_is_nothing_to_learn_from(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    for i in range(10):
+        Image.new("L", (4, 4), i).save(tmp_path / "photos" / "cat" / f"{i}.png")
+    with pytest.raises(BadInput, match=r"photos: holds one class alone \(cat\): nothing can be learnt of it"):
+        read(DataSettings(name=str(tmp_path / "photos")), None, 0, "float32")

@@ -18,6 +18,7 @@ from underhood.cli.doctor import doctor
 from underhood.cli.evaluate import evaluate
 from underhood.cli.memory import memory
 from underhood.cli.mistakes import explain
+from underhood.cli.new import new
 from underhood.cli.predict import predict
 from underhood.cli.profile import profile
 from underhood.cli.report import report
@@ -48,7 +49,7 @@ HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
-    STUDIES: (run, studies, show, report, runs, predict, evaluate),
+    STUDIES: (run, studies, show, report, runs, predict, evaluate, new),
     INSTRUMENTS: (cost, check, profile, memory, scaling, trace),
     HOUSE: (data, doctor),
 }

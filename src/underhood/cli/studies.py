@@ -86,7 +86,8 @@ def _description(study: "Study", word: str) -> str:
     from underhood.lab.study import grids
     from underhood.values import write_value
 
-    lines = [study.title, "", study.question, "", f"Source: {study.source}"]
+    lines = [study.title, "", study.question]
+    lines += ["", f"Source: {study.source}"] if study.source else []
     for i, grid in enumerate(filter(None, grids(study.axes))):
         lines += ["", "and compared" if i else "Compared"]
         lines += [f"  {key}: {'; '.join(map(write_value, values))}" for key, values in grid.items()]

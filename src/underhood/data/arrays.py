@@ -89,6 +89,11 @@ def _labels(path: Path, name: str) -> NDArray[np.int64]:
     labels = _read(path, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.ndim == 1 and labels.dtype.kind in "US":
+        raise BadInput(
+            f'{path}: {name} are words, as "{labels[0] if len(labels) else ""}"; whole numbers and the classes\' names '
+            f"beside them are expected: classes, {name} = numpy.unique({name}, return_inverse=True)"
+        )
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise BadInput(
             f"{path}: {name} has the shape {labels.shape} and is {labels.dtype}; one whole number an image is expected."

@@ -14,7 +14,7 @@ from underhood import python_files
 from underhood.errors import BadInput
 from underhood.lab.trial import TrialSpec
 from underhood.settings import Mistakes, Settings
-from underhood.training.own_network import DIGEST, FILE, where
+from underhood.training.own_network import DIGEST, FILE, is_as_it_was, where
 from underhood.training.settings import TrainingSettings
 
 FOLDER = "networks"
@@ -49,9 +49,9 @@ def check(specs: Sequence[TrialSpec], data: Path | None) -> None:
 def keep(specs: Sequence[TrialSpec], run: Path) -> None:
     """Copy the files into the run's folder, as they are now."""
     for network in (settings.network.model_dump() for _, settings in own(specs)):
-        folder = _folder(run, network)
-        if not folder.exists():
-            python_files.copy(Path(network[FILE]), folder)
+        own_file, folder = Path(network[FILE]), _folder(run, network)
+        if not is_as_it_was(folder / own_file.name, network[DIGEST]):
+            python_files.copy(own_file, folder)
 
 
 def kept_in(run: Path, spec: TrialSpec) -> Path | None:

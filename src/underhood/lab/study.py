@@ -18,19 +18,26 @@ grids, and the trials are those of all:
     axes=[{"batch_size": [8, 16], "epochs": [4]}, {"batch_size": [8, 128], "epochs": [1]}]
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from underhood.errors import BadInput, nearest
 from underhood.lab import own_networks
 from underhood.lab.trial import TrialSpec, is_importable
 from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
 from underhood.trials import Trial
 from underhood.values import read_values
+
+NAME = r"[A-Za-z0-9][\w.-]*"  # of a study, whose runs lie in a folder called so
 
 # Settings as Python has them, {"optimizer.lr": 0.1}, or as the command line does, ["optimizer.lr=0.1"].
 Given = Mapping[str, Any] | Sequence[str]
@@ -55,16 +62,19 @@ class Scale:
     complete: bool = False
 
 
-def _no_data(settings: Any) -> str | None:
-    return None
+def _data_of(settings: Any) -> str | None:
+    """The data set that a training reads; what else a trial reads its study has to name."""
+    return settings.data.name if isinstance(settings, TrainingSettings) else None
 
 
 @dataclass(frozen=True)
 class Study:
     """A question, the trials that answer it, and the report that gives the answer.
 
-    `report` makes a document of the results; `data` names the data set that settings use, whose content is
-    part of the trials' ids; `base` is set below everything the scale and the user set.
+    `report` makes a document of the results; without one it is the standard report. `data` names what settings read,
+    whose content is part of the trials' ids: a data set by its name or path, any other file as a Path; a training's is
+    its `data.name`. `base` is set below everything the scale and the user set. Without settings and a trial of its own
+    a study trains a network by the training loop.
 
     `compares` names the settings whose values one report sets side by side; settings that differ in anything else are
     reported one by one. None: `report` compares whatever differs. A study that is not `seeded` draws nothing at
@@ -75,38 +85,53 @@ class Study:
     """
 
     name: str
-    title: str
-    question: str
-    theme: str
-    source: str
-    settings: type[Settings]
-    trial: Trial
-    scales: Mapping[str, Scale]
-    report: Callable[[Any], Any]
+    title: str = ""
+    question: str = ""
+    theme: str = "My own"
+    source: str = ""
+    settings: type[Settings] = TrainingSettings
+    trial: Trial = train
+    scales: Mapping[str, Scale] = field(default_factory=lambda: {"quick": Scale("as it stands", seeds=3)})
+    report: Callable[[Any], Any] | None = None
     axes: Grid | Sequence[Grid] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
-    data: Callable[[Any], str | None] = _no_data
+    data: Callable[[Any], str | Path | None] = _data_of
     compares: tuple[str, ...] | None = None
     seeded: bool = True
     diverged: bool = False
     timed: bool = False
     formerly: tuple[str, ...] = ()
+    written_in: Path | None = None  # the user's file that makes the study; known by itself
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME, self.name):
+            raise BadInput(
+                f'study "{self.name}": is no name for a folder of runs; letters, digits, ".", "_" and "-" make one'
+            )
+        object.__setattr__(self, "title", self.title or self.name)
+        object.__setattr__(self, "question", self.question or self.title)
+        if self.written_in is None and self.file is None:
+            made_by = sys._getframe(2).f_globals  # the caller of the constructor
+            module = sys.modules.get(str(made_by.get("__name__")))
+            object.__setattr__(self, "written_in", _users_file(module))
 
     @property
     def file(self) -> Path | None:
         """The user's file that the study stands in; None for a study of a package."""
-        for part in (self.report, self.trial, self.settings):
-            module = sys.modules.get(part.__module__)
-            path = getattr(module, "__file__", None)
-            if module is not None and path is not None and not is_importable(module):
-                return Path(path).resolve()
-        return None
+        parts = (sys.modules.get(part.__module__) for part in (self.report, self.trial, self.settings) if part)
+        return next(filter(None, map(_users_file, parts)), self.written_in)
 
     def scale(self, name: str) -> Scale:
         """The scale of this name; BadInput names those there are."""
         if name not in self.scales:
             raise BadInput(f'{self.name}: unknown scale "{name}"; {nearest(name, list(self.scales))}')
         return self.scales[name]
+
+
+def _users_file(module: ModuleType | None) -> Path | None:
+    """The file of a module that `import` would not find, as one that was loaded by its path."""
+    path = getattr(module, "__file__", None)
+    return Path(path).resolve() if module is not None and path is not None and not is_importable(module) else None
 
 
 def plan(
@@ -223,10 +248,15 @@ def _is_fixed(axis: str, fixed: Mapping[str, Any]) -> bool:
     return any(axis == key or f"{axis}.name" == key or axis.startswith(f"{key}.") for key in fixed)
 
 
-def _fingerprint(name: str | None, root: Path | None) -> str | None:
-    """What the data set holds, as a hash."""
+def _fingerprint(name: str | Path | None, root: Path | None) -> str | None:
+    """What the data set, or the file, holds, as a hash."""
     if name is None:
         return None
+    if isinstance(name, Path):
+        try:
+            return sha256(name.expanduser().read_bytes()).hexdigest()
+        except OSError as error:
+            raise BadInput(f"data: {name}: cannot be read: {error.strerror}") from None
     from underhood.data import fingerprint
 
     return str(fingerprint(name, root))

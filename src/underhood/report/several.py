@@ -33,6 +33,7 @@ def document_of(study: Study, results: Results) -> Document:
     finished = Results(tuple(g for g in groups if g.counted or (study.diverged and _diverged(g))))
     if not any(group.counted for group in finished.groups):
         return Document(study.title, study.question, DIVERGED if results.diverged else UNFINISHED)
+    assert study.report is not None  # the standard report is put in by service/reporting.py
     keys = [] if study.compares is None else apart(results, study.compares)
     parts = split(finished, keys)
     if len(parts) > 1:

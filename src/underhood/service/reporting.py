@@ -1,6 +1,8 @@
 """A run's report: what its study tells of the results and how it was run, written as pages."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from underhood.errors import BadInput, nearest
@@ -11,6 +13,7 @@ from underhood.report import several
 from underhood.report.document import Document
 from underhood.report.facts import Facts
 from underhood.studies import find, in_file, names
+from underhood.studies.learning import standard
 
 FORMATS = ("html", "md", "pdf")
 
@@ -27,8 +30,11 @@ def can_be_reported(run: Run) -> bool:
 
 
 def document_of(run: Run, study: Study | None = None) -> Document:
-    """What the study tells of the run's results."""
-    return several.document_of(study or study_of(run), run.results)
+    """What the study tells of the run's results; the standard report where it has none of its own."""
+    study = study or study_of(run)
+    if study.report is None:
+        study = replace(study, report=partial(standard.report, study), diverged=True)
+    return several.document_of(study, run.results)
 
 
 def facts_of(run: Run, study: Study | None = None) -> Facts:

@@ -72,7 +72,7 @@ def where(network: Mapping[str, Any], beside: Path | None = None) -> Path:
     own = Path(network[FILE])
     places = [own] if beside is None else [own, beside / own.name]
     for path in places:
-        if _is(path, network[DIGEST]):
+        if is_as_it_was(path, network[DIGEST]):
             return path
     what = "has changed since" if own.is_file() else "is not there any more"
     where = "" if beside is None else f", and no copy of it as it was lies in {beside}"
@@ -81,19 +81,20 @@ def where(network: Mapping[str, Any], beside: Path | None = None) -> Path:
 
 def changed(network: Mapping[str, Any]) -> str:
     """What has become of a network's file since it was trained; "" where it is as it was."""
-    if DIGEST not in network or _is(Path(network[FILE]), network[DIGEST]):
+    if DIGEST not in network or is_as_it_was(Path(network[FILE]), network[DIGEST]):
         return ""
     what = "has changed since" if Path(network[FILE]).is_file() else "is not there any more"
     return f"{network[FILE]} {what}; the copy kept with the trial is used"
 
 
-def _is(path: Path, digest: str) -> bool:
+def is_as_it_was(path: Path, digest: str) -> bool:
+    """Whether a file, with what it imports from beside it, holds what has this hash."""
     return path.is_file() and python_files.fingerprint(path) == digest
 
 
 def known(network: Mapping[str, Any]) -> Maker | None:
     """What makes the network in a file that is as it was; None where it is not, or the network is an entry."""
-    is_there = DIGEST in network and _is(Path(network[FILE]), network[DIGEST])
+    is_there = DIGEST in network and is_as_it_was(Path(network[FILE]), network[DIGEST])
     return maker_of(network) if is_there else None
 
 

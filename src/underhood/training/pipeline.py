@@ -103,6 +103,10 @@ def read(settings: DataSettings, root: Path | None, seed: int, dtype: Any) -> Pa
     Raises BadInput when the set isn't there, or its images cannot be augmented as asked.
     """
     arrays = data.load(settings.name, root)
+    if len(arrays.classes) < 2:
+        raise BadInput(
+            f"{settings.name}: holds one class alone ({', '.join(arrays.classes)}): nothing can be learnt of it"
+        )
     training, validation = data.split(len(arrays.train), settings.validation, seed)
     chain = Chain(tuple(step.make() for step in settings.augmentation), settings.repeats)
     chain.fits(*arrays.shape[1:])

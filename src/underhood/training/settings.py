@@ -41,6 +41,7 @@ class EntrySettings(Settings):
     model_config = ConfigDict(extra="allow")
 
     follow: ClassVar[frozenset[str]] = frozenset()
+    checks_itself: ClassVar[bool] = False  # whether the entry is made to look at its arguments, and says what is wrong
 
     name: str
 
@@ -91,7 +92,7 @@ class EntrySettings(Settings):
         for p in known:
             if p.name in extra:
                 extra[p.name] = _as_stored(extra[p.name])
-                if wrong := mistake(p, extra[p.name]):
+                if not self.checks_itself and (wrong := mistake(p, extra[p.name])):
                     raise SettingError(p.name, wrong)
                 if extra[p.name] == _as_stored(p.default) and p.name not in own and p.name not in self.follow:
                     del extra[p.name]
@@ -188,6 +189,8 @@ class OptimizerSettings(EntrySettings):
 class AugmentationSettings(EntrySettings):
     """Which entry of `data/augmentation`, and its arguments."""
 
+    checks_itself = True
+
     @classmethod
     def entries(cls) -> dict[str, Callable[..., Any]]:
         from underhood.data.augmentation import AUGMENTATIONS
@@ -212,6 +215,8 @@ class ScheduleSettings(EntrySettings):
     The rate climbs to its full height over the first `warmup` epochs, a fraction of one if need be. It changes before
     every step, or with `every = "epoch"` before the first step of an epoch alone.
     """
+
+    checks_itself = True
 
     name: str = "constant"
     warmup: float = Field(default=0, ge=0)
@@ -247,6 +252,8 @@ def _no_arguments(self: None) -> None:
 
 class AveragingSettings(EntrySettings):
     """Which entry of `averaging`, and its arguments; "none" evaluates and saves the weights as they are."""
+
+    checks_itself = True
 
     name: str = "none"
 

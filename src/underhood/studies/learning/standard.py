@@ -1,0 +1,207 @@
+"""The report of a study that has none of its own: who comes first, curves, every number with its interval.
+
+The settings are ranked by the first of RANKED that the results have: by validation where images were held out, for
+choices are made by these. A value whose name does not say which way is better ranks nothing. Trials that diverged or
+failed are in no mean, and are listed.
+"""
+
+from collections.abc import Iterator, Sequence
+from numbers import Real
+from typing import Any
+
+from underhood.figures import Figure, lines
+from underhood.lab import Group, Results, StoredTrial, Study, Summary
+from underhood.report.document import Block, Document, Section
+from underhood.studies.learning.results import COLUMNS, difference, estimate, loss_and_error
+from underhood.tables import Column, Table
+
+RANKED = (
+    "best_validation_error", "validation_error", "validation_loss", "validation_accuracy",
+    "test_error", "test_accuracy", "test_loss", "error", "accuracy", "loss",
+)  # fmt: skip
+NO_CURVE = {"epoch", "seconds", "images_per_second"}  # what stands beside a curve, not on it
+SHOWN = 8  # curves beyond that many are named, not drawn
+
+
+def report(study: Study, results: Results) -> Document:
+    """The leaderboard with its verdict, the curves, all numbers of the results, what diverged or failed."""
+    metric = _ranked_by(results)
+    ranked = _order(results, metric)
+    sections = [
+        Section("Who comes first", [_leaderboard(ranked, metric), *_about(metric, results)]),
+        Section("Curves", list(_curves(ranked))),
+        Section("Every number", [_numbers(ranked)]),
+        Section("Trials that diverged or failed", [_lost(results)]),
+    ]
+    answer = "\n\n".join(_answer(ranked, metric))
+    return Document(study.title, study.question, answer, [each for each in sections if any(each.blocks)])
+
+
+def _names(results: Results) -> list[str]:
+    """The names of the results' numbers, in the order of the results."""
+    found = (item for trial in results.trials for item in trial.result.items())
+    return list(dict.fromkeys(name for name, value in found if isinstance(value, Real) and not isinstance(value, bool)))
+
+
+def _ranked_by(results: Results) -> str:
+    """The value that ranks: one of RANKED, else the first whose name ends like one of them; "" where none does."""
+    names = [name for name in _names(results) if any(group.summary(name) for group in results.groups)]
+    known = [name for name in RANKED if name in names]
+    ends = [name for name in names if name.endswith(("error", "loss", "accuracy"))]
+    return next(iter([*known, *ends]), "")
+
+
+def _larger_is_better(metric: str) -> bool:
+    return metric.endswith("accuracy")
+
+
+def _order(results: Results, metric: str) -> Results:
+    """The groups with the best first; those without a number last, in the order of the plan."""
+
+    def place(group: Group) -> tuple[bool, float]:
+        found = group.summary(metric)
+        return (found is None, 0.0 if found is None else -found.mean if _larger_is_better(metric) else found.mean)
+
+    return Results(tuple(sorted(results.groups, key=place)) if metric else results.groups)
+
+
+def _leaderboard(results: Results, metric: str) -> Table:
+    rows = [
+        {
+            "rank": i if group.summary(metric) is not None else None,
+            "setting": group.label,
+            "value": group.summary(metric),
+            "n": len(group.counted),
+            "diverged": sum(trial.diverged for trial in group.trials),
+            "failed": sum(trial.state == "failed" for trial in group.trials),
+        }
+        for i, group in enumerate(results.groups, 1)
+    ]
+    columns = [Column("setting", "Setting", align="left")]
+    if metric:
+        columns = [Column("rank", ""), *columns, _column(metric, "value")]
+    else:
+        rows = [{key: value for key, value in row.items() if key not in ("rank", "value")} for row in rows]
+    columns += [Column("n", "Seeds that count"), Column("diverged", "Diverged"), Column("failed", "Failed")]
+    return Table("The settings, best first" if metric else "The settings", columns, rows, name="leaderboard")
+
+
+def _column(metric: str, name: str) -> Column:
+    known = COLUMNS.get(metric, Column(metric, _said(metric).capitalize(), format=".2%" * _is_fraction(metric)))
+    return Column(name, known.title, known.unit, known.format, help=known.help)
+
+
+def _said(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _is_fraction(metric: str) -> bool:
+    return metric.endswith(("_error", "_accuracy")) and metric.startswith(("best_", "validation_", "test_", "train_"))
+
+
+def _about(metric: str, results: Results) -> Iterator[str]:
+    if not metric:
+        yield "None of the results' names says which way is better (…error, …loss, …accuracy): nothing is ranked."
+        return
+    way = "largest" if _larger_is_better(metric) else "smallest"
+    yield f"Ranked by the mean of `{metric}` over the seeds, the {way} first, with its 95 % interval."
+    if metric.startswith("test_") and len(results.groups) > 1:
+        yield (
+            "No validation images were held out, so what is ranked here is ranked by the test images. To choose by "
+            "it, hold some out: `--set data.validation=0.2`."
+        )
+
+
+def _answer(results: Results, metric: str) -> Iterator[str]:
+    first, *others = results.groups
+    best = first.summary(metric)
+    if best is None:
+        yield f"{len(results.groups)} settings ran; what they found stands below, unranked."
+        return
+    if not others:
+        yield f"The {_said(metric)} is **{_value(metric, best)}** over {best.n} seed{'s' * (best.n != 1)}."
+        return
+    yield f"**{first.label}** comes first, with a {_said(metric)} of {_value(metric, best)} over {best.n} seeds."
+    second = others[0]
+    found = second.summary(metric)
+    if found is None:
+        yield "No other setting has a number to set beside it."
+        return
+    yield f"{second.label} follows with {_value(metric, found)}. {_verdict(second, first, metric)}"
+
+
+def _verdict(second: Group, first: Group, metric: str) -> str:
+    """Whether the seeds tell two apart, seed by seed."""
+    apart = difference(second, first, metric)
+    if apart is None or apart.low is None or apart.high is None:
+        return "One seed in common cannot say whether that difference is more than luck; `--seeds 5` can."
+    unit = 100 if _is_fraction(metric) else 1
+    said = f"{unit * apart.mean:+.3g} [{unit * apart.low:+.3g}, {unit * apart.high:+.3g}]{' points' * (unit == 100)}"
+    if apart.low <= 0 <= apart.high:
+        return f"Seed by seed the difference is {said}: over these {apart.n} they are **not told apart**."
+    return f"Seed by seed the difference is {said}, more than the luck of these {apart.n} seeds."
+
+
+def _value(metric: str, found: Summary) -> str:
+    if _is_fraction(metric):
+        return estimate(found)
+    return f"{found.mean:.4g}" if found.low is None else f"{found.mean:.4g} [{found.low:.4g}, {found.high:.4g}]"
+
+
+def _curves(results: Results) -> Iterator[Block]:
+    """Loss and errors of a training against epochs; of any other trial each metric against its steps."""
+    trials = [trial for group in results.groups for trial in group.counted]
+    names = list(dict.fromkeys(key for trial in trials for line in trial.metrics for key in line if key != "step"))
+    if "epoch_loss" in names and all({"epochs", "steps"} <= trial.result.keys() for trial in trials):
+        held_out = "validation" if "validation_loss" in names else "test"
+        said = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came."
+        yield from loss_and_error(results, held_out, said)
+        return
+    wanted = [name for name in names if name not in NO_CURVE]
+    for name in wanted[:SHOWN]:
+        yield _curve(results, name)
+    if wanted[SHOWN:]:
+        yield f"Measured too, and not drawn: {', '.join(wanted[SHOWN:])}."
+
+
+def _curve(results: Results, name: str) -> Figure:
+    rows = [row for group in results.groups if (found := group.curve(name)) for row in found.rows(curve=group.label)]
+    return lines(
+        _said(name).capitalize(),
+        rows,
+        x="step",
+        y="mean",
+        series="curve",
+        band=("low", "high"),
+        caption="Mean over the seeds with its 95 % interval.",
+        x_title="step",
+        y_title=_said(name),
+        name=name,
+    )
+
+
+def _numbers(results: Results) -> Table:
+    names = [name for name in _names(results) if any(group.summary(name) for group in results.groups)]
+    rows = [
+        {"setting": group.label, **{f"v{i}": group.summary(name) for i, name in enumerate(names)}}
+        for group in results.groups
+    ]
+    columns = [Column("setting", "Setting", align="left"), *(_column(name, f"v{i}") for i, name in enumerate(names))]
+    return Table("After the last step", columns, rows, name="results")
+
+
+def _lost(results: Results) -> Table | str:
+    rows = [{"setting": g.label, "seed": t.seed, "what": _what(t)} for g in results.groups for t in g.trials]
+    rows = [row for row in rows if row["what"]]
+    columns: Sequence[Any] = [
+        Column("setting", "Setting", align="left"),
+        Column("seed", "Seed"),
+        Column("what", "What became of it", align="left"),
+    ]
+    return Table("In no mean", columns, rows, name="lost") if rows else ""
+
+
+def _what(trial: StoredTrial) -> str:
+    if trial.diverged:
+        return "diverged"
+    return f"{trial.state}: {trial.reason}" if trial.state == "failed" else ""
