@@ -33,7 +33,6 @@ def document_of(study: Study, results: Results) -> Document:
     finished = Results(tuple(g for g in groups if g.counted or (study.diverged and _diverged(g))))
     if not any(group.counted for group in finished.groups):
         return Document(study.title, study.question, DIVERGED if results.diverged else UNFINISHED)
-    assert study.report is not None  # the standard report is put in by service/reporting.py
     keys = [] if study.compares is None else apart(results, study.compares)
     parts = split(finished, keys)
     if len(parts) > 1:
@@ -43,6 +42,7 @@ def document_of(study: Study, results: Results) -> Document:
 
 def _reported(study: Study, results: Results) -> Document:
     """What the study says, and what any training may have left to be seen."""
+    assert study.report is not None  # service/reporting.py puts the standard report in
     document: Document = study.report(results)
     return replace(document, sections=[*document.sections, *weight_histograms.sections(results)])
 

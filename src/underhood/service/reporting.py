@@ -1,7 +1,7 @@
 """A run's report: what its study tells of the results and how it was run, written as pages."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def document_of(run: Run, study: Study | None = None) -> Document:
     """What the study tells of the run's results; the standard report where it has none of its own."""
     study = study or study_of(run)
     if study.report is None:
-        study = replace(study, report=partial(standard.report, study), diverged=True)
+        study = dataclasses.replace(study, report=partial(standard.report, study), diverged=True)
     return several.document_of(study, run.results)
 
 

@@ -5,9 +5,8 @@ choices are made by these. A value whose name does not say which way is better r
 failed are in no mean, and are listed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any
 
 from underhood.figures import Figure, lines
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
@@ -193,7 +192,7 @@ def _numbers(results: Results) -> Table:
 def _lost(results: Results) -> Table | str:
     rows = [{"setting": g.label, "seed": t.seed, "what": _what(t)} for g in results.groups for t in g.trials]
     rows = [row for row in rows if row["what"]]
-    columns: Sequence[Any] = [
+    columns = [
         Column("setting", "Setting", align="left"),
         Column("seed", "Seed"),
         Column("what", "What became of it", align="left"),
