@@ -260,7 +260,7 @@ class _Coordinator:
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,
             fresh=fresh,
-            data_set=self.study.data(spec.settings),
+            data_set=None if (found := self.study.data(spec.settings)) is None else str(found),
             watch=self.how.stop_when.metric if self.how.stop_when else None,
             **self._memory(spec),
         )
