@@ -250,6 +250,7 @@ class _Coordinator:
         return ""
 
     def _task(self, spec: TrialSpec, fresh: bool) -> Task:
+        read = self.study.data(spec.settings)
         return Task(
             spec=spec.to_json(),
             folder=self.folder.trial(spec.id).path.resolve(),  # a trial may change its working folder
