@@ -261,7 +261,7 @@ class _Coordinator:
             checkpoint_every=self.how.checkpoint_every,
             when_full=self.how.when_full,
             fresh=fresh,
-            data_set=None if (found := self.study.data(spec.settings)) is None else str(found),
+            data_set=read if isinstance(read, str) else None,  # a plain file is not looked at on arrival
             watch=self.how.stop_when.metric if self.how.stop_when else None,
             **self._memory(spec),
         )
