@@ -47,6 +47,7 @@ EXTRAS = {
     "torch": Extra("torch", "PyTorch", "torch"),
     "typst": Extra("pdf", "Typst", "typst"),
     "PIL": Extra("images", "Pillow", "pillow"),
+    "ray": Extra("ray", "Ray", "ray"),
 }
 
 

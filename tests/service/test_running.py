@@ -7,6 +7,7 @@ import pytest
 
 import underhood
 from underhood.lab import Scale, Study, coordinator
+from underhood.lab.slots import Slots
 from underhood.settings import Mistakes, Settings
 from underhood.trials import Result
 
@@ -27,7 +28,9 @@ STUDY = Study("values", "", "?", "", "", Values, trial, {"smoke": Scale("", seed
 
 @pytest.fixture
 def planned(monkeypatch, tmp_path):
-    """planned(set=…, grid=…) -> the trials' settings and the run's command, without running them."""
+    """planned(set=…, grid=…) -> the trials' settings, the run's command and how many three cores would run at once,
+    without running them.
+    """
     seen = []
 
     class Stopped(Exception):
@@ -35,7 +38,8 @@ def planned(monkeypatch, tmp_path):
 
     class Spy(coordinator._Coordinator):
         def run(self):
-            seen.append(([spec.settings for spec in self.specs], self.command, self.parallel))
+            at_once = Slots(self.parallel).at_once(self.specs, cores=3)
+            seen.append(([spec.settings for spec in self.specs], self.command, at_once))
             raise Stopped
 
     monkeypatch.setattr(coordinator, "_Coordinator", Spy)
@@ -81,7 +85,6 @@ def test_a_study_is_planned_once_and_runs_as_many_trials_as_the_cores_bear(plann
 
     real = coordinator.plan
     monkeypatch.setattr(coordinator, "plan", plan)
-    monkeypatch.setattr(coordinator, "usable_cores", lambda: 3)
     assert planned(grid={"maybe": [1, 2]})[2] == 2
     assert planned(grid={"maybe": [1, 2, 3, 4, 5]})[2] == 3
     assert planned(grid={"maybe": [1, 2]}, parallel=1)[2] == 1
