@@ -150,7 +150,7 @@ class RayCluster:
                 continue
             try:
                 make(running.task.folder, word)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 yield self._ended(running, f"{type(error).__name__}: {error}")
                 return
 
@@ -161,19 +161,23 @@ class RayCluster:
             state: TrialState = "failed" if running.asked > 1 else "interrupted"
             yield self._over(running, TrialEnded(running.task.trial, state, self._seconds(running), reason="killed"))
         elif running.losses > LOSSES:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            said = [*str(error).strip().splitlines(), type(error).__name__][-2:][0]
             yield self._ended(running, f"its node was lost {LOSSES} times before a word came from it: {said}")
         else:
+            self._kill(running)  # it may be out of reach only
             yield TrialNote(running.task.trial, "its node was lost; it goes on elsewhere from its last checkpoint")
             self._start(running)
 
     def _ended(self, running: _Running, reason: str) -> TrialEnded:
         """Its relay is of no use any more."""
-        with suppress(RayError, ValueError):
-            ray.kill(running.relay)
+        self._kill(running)
         tail = running.folder.log_tail()
         ended = TrialEnded(running.task.trial, "failed", self._seconds(running), reason=reason, log_tail=tail)
         return self._over(running, ended)
+
+    def _kill(self, running: _Running) -> None:
+        with suppress(RayError, ValueError):
+            ray.kill(running.relay)
 
     def _over(self, running: _Running, ended: TrialEnded) -> TrialEnded:
         """Give back the claim to the trial's folder."""
