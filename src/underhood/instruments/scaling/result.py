@@ -12,6 +12,7 @@ from underhood.instruments.scaling.formulas import (
     weak_speedup,
 )
 
+PARTS = ("load", "move", "compute", "update")  # of a step (work.py)
 ALONE, TOGETHER, APART, DATA_PARALLEL = "plain", "synchronised", "apart", "data-parallel"
 
 
@@ -138,9 +139,6 @@ class Workers:
         )
         sums = tuple(AllReduce(each["bytes"], Times(*each["seconds"])) for each in found["all_reduce"])
         return cls(devices, cells, Link(**found["link"]) if found["link"] else None, sums)
-
-
-PARTS = ("load", "move", "compute", "update")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from underhood.instruments.memory.optimizers import optimizer
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.target import resolve
 
-PARTS = ("load", "move", "compute", "update")
 KEPT = 4  # random batches, in turn
 PADDING = 4
 
@@ -41,7 +40,7 @@ class Work:
         self.gradient_bytes = sum(p.numel() * p.element_size() for p in self.net.parameters() if p.requires_grad)
 
     def step(self, net: Any, quiet: Callable[[], AbstractContextManager[Any]] = nullcontext) -> list[float]:
-        """One step of `net`, which is this network or a wrapper of it; the seconds of its PARTS."""
+        """One step of `net`, which is this network or a wrapper of it; the seconds of its parts (result.PARTS)."""
         marks = [self._now()]
         x, t = next(self.batches)
         marks.append(self._now())

@@ -23,7 +23,7 @@ from typing import Any
 from underhood import torchrun
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.scaling.link import Link
-from underhood.instruments.scaling.work import PARTS, Work
+from underhood.instruments.scaling.work import Work
 from underhood.instruments.stopwatch import quartiles
 
 MARK = "underhood-scaling "
@@ -61,7 +61,7 @@ class _Worker:
         found: dict[str, Any] = {"devices": self.workers, "cells": cells, "link": None, "all_reduce": []}
         if self.workers > 1:
             link = Link(self.task["device"], self.task["rounds"])
-            sizes = sorted({*SIZES, *(cell["gradient_bytes"] for cell in cells), *self.task.get("sizes", ())})
+            sizes = sorted({*SIZES, *(cell["gradient_bytes"] for cell in cells)})
             found |= {"link": link.measured(), "all_reduce": [link.all_reduce(size) for size in sizes]}
         return found
 
@@ -69,7 +69,6 @@ class _Worker:
         """One batch a worker: what its steps take each way."""
         work = Work(self.task | {"batch": batch}, self.rank, self.workers)
         ways, ddp = self._ways(work)
-        taken = 0
         for step in ways.values():
             for _ in range(self.task["warmup"]):
                 step()
@@ -82,7 +81,6 @@ class _Worker:
                 began = perf_counter()
                 for _ in range(self.task["steps"]):
                     parts[name].append(step())
-                    taken += 1
                     if name == "synchronised" and ddp is not None:
                         of_ddp.append(_own_times(ddp))
                 self.distributed.barrier()
@@ -143,14 +141,9 @@ def _buckets(ddp: Any) -> list[int]:
     if ddp is None:
         return []
     said = ddp._get_ddp_logging_data()
-    return [
-        int(each)
-        for each in str(said.get("rebuilt_bucket_sizes") or said.get("bucket_sizes", "")).split(",")
-        if each.strip()
-    ]
+    sizes = str(said.get("rebuilt_bucket_sizes") or said.get("bucket_sizes", ""))
+    return [int(size) for size in sizes.split(",") if size.strip()]
 
 
 if __name__ == "__main__":
     main()
-
-__all__ = ["DDP_TIMES", "MARK", "PARTS"]
