@@ -36,6 +36,12 @@ def test_workers_that_share_processors_are_told():
     assert "with 2 workers: 14% of it" in said  # 5 of 37 ms: nothing is concluded from four
 
 
+def test_what_is_lost_in_the_spread_is_not_concluded():
+    said = document(found(devices=(1, 2), batches=(128,), apart=0.3)).answer
+    assert "does not show above the spread" in said
+    assert "Not settled: the quartiles of 1 worker at batch 128, 2 workers at batch 128 are more than 20%" in said
+
+
 def test_all_three_tables_stand_under_their_questions():
     made = document(found(growth=GROWTH))
     names = {section.title: [b.name for b in section.blocks if hasattr(b, "rows")] for section in made.sections}

@@ -88,6 +88,15 @@ def test_oversubscription_is_said_and_counted():
     assert not words.oversubscription(found())
 
 
+def test_a_machine_that_had_other_work_is_told():
+    assert not words.unsettled(found())
+    quicker = words.unsettled(found(devices=(1, 2), slower=0.5))
+    assert len(quicker) == 1
+    assert "2 workers at batch 32, 2 workers at batch 128 came out more than as many times as fast" in quicker[0]
+    wide = words.unsettled(found(devices=(1,), apart=0.3))
+    assert "the quartiles of 1 worker at batch 32, 1 worker at batch 128 are more than 20% of" in wide[0]
+
+
 def test_no_gpu_is_said():
     assert "without a GPU" in words.conditions(found())[0]
 

@@ -1,11 +1,16 @@
 """What the measurements say, in sentences: each follows from the numbers, and is left out where they do not show it."""
 
-from underhood.instruments.scaling.result import APART, TOGETHER, Cell, ScalingResult
+from collections.abc import Sequence
+
+from underhood.instruments.scaling.result import APART, TOGETHER, Cell, ScalingResult, Speed
+
+WIDE = 0.2  # quartiles so far apart, as a fraction of the median, tell of something else's work
+ABOVE = 0.03  # efficiencies above 1 by more than luck in two medians
 
 
 def reading(found: ScalingResult) -> list[str]:
     """The notes below the tables."""
-    return [*conditions(found), *oversubscription(found), *plain_and_ddp(found)]
+    return [*conditions(found), *unsettled(found), *oversubscription(found), *plain_and_ddp(found)]
 
 
 def conditions(found: ScalingResult) -> list[str]:
@@ -38,6 +43,26 @@ def oversubscription(found: ScalingResult) -> list[str]:
         f"{_list(crowded)} workers are oversubscribed: they share the {what} of this machine, so that their times tell "
         "of sharing, not of scaling."
     ]
+
+
+def unsettled(found: ScalingResult) -> list[str]:
+    """What shows that the machine had other work: quartiles far apart, or more speed-up than there are workers."""
+    cells = [cell for group in found.workers for cell in group.cells if cell.batch in found.batches]
+    wide = [cell for cell in cells if cell.step.spread > WIDE]
+    speeds = [found.weak(cell.devices, cell.batch) for cell in cells if not found.oversubscribed(cell.devices)]
+    above = [speed for speed in speeds if speed and speed.efficiency > 1 + ABOVE]
+    said = []
+    if wide:
+        said.append(f"the quartiles of {_each(wide)} are more than {WIDE:.0%} of their median apart")
+    if above:
+        said.append(f"{_each(above)} came out more than as many times as fast as one")
+    if not said:
+        return []
+    return [f"Not settled: {'; '.join(said)}. Other work on the machine does that: measure again when it is quiet."]
+
+
+def _each(cells: Sequence[Cell | Speed]) -> str:
+    return ", ".join(f"{one.devices} worker{'s' * (one.devices != 1)} at batch {one.batch}" for one in cells)
 
 
 def plain_and_ddp(found: ScalingResult) -> list[str]:

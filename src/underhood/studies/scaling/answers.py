@@ -24,11 +24,14 @@ def answer(found: ScalingResult) -> str:
     text = f"Beside one worker, {found.name} trains {_joined(said)}."
     if several:
         most = max(several, key=_fraction)
-        text += (
-            f" Communication takes most of a step at batch {most.batch} with {most.devices} workers: "
-            f"{_fraction(most):.0%} of it."
-        )
-    return " ".join([text, *words.oversubscription(found)])
+        if _fraction(most) > most.step.spread:
+            text += (
+                f" Communication takes most of a step at batch {most.batch} with {most.devices} workers: "
+                f"{_fraction(most):.0%} of it."
+            )
+        else:
+            text += " What communication takes of a step does not show above the spread of the steps' times."
+    return " ".join([text, *words.unsettled(found), *words.oversubscription(found)])
 
 
 def headline(found: ScalingResult) -> dict[str, Any]:
@@ -122,6 +125,7 @@ def prediction(found: ScalingResult, model: Model) -> Iterator[str]:
 def conditions(found: ScalingResult, gpus: int, torch: str) -> Iterator[str]:
     """Where and how; what was not there."""
     yield from words.conditions(found)
+    yield from words.unsettled(found)
     yield from words.oversubscription(found)
     if found.device != "cuda":
         seen = f"{gpus} GPU{'s' * (gpus != 1)}" if gpus else "no GPU"
