@@ -24,7 +24,7 @@ import numpy as np
 from underhood.figures import Figure, points
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
-from underhood.studies.learning.results import called, diverged, listed
+from underhood.studies.learning.results import diverged, listed
 from underhood.tables import Column, Table
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
@@ -108,7 +108,6 @@ def moments(losses: list[float], over: Over, epochs: int) -> tuple[float, float 
 
 def report(results: Results) -> Document:
     """The sheet's table filled in, both plots, and what changes with the batch and with the iterations."""
-    results = called(results, lambda g: f"B = {g.settings['batch_size']}, E = {g.settings['epochs']}")
     return Document(
         title=ENTRY.title,
         question=ENTRY.question,

@@ -19,7 +19,7 @@ by arrays, as in the vector form.
 Source: A. Chernodub, "Homework for the deep learning class" (2019), section 4, task 3.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from math import exp, log
 from time import perf_counter
@@ -134,12 +134,14 @@ def interpreter() -> Iterator[None]:
 
 def report(results: Results) -> Document:
     """The accuracy beside the sheet's, the time of an epoch in every form, and scalar against vector."""
+    settings = [group.label for group in results.groups]
     results = called(results, way)
+    chosen = {group.label: words for group, words in zip(results.groups, settings, strict=True)}
     trained = [group for group in results.groups if group.settings["images"] is None]
     clocked = [group for group in results.groups if group.settings["images"] is not None]
-    sections = [Section("The time of an epoch", [_times(clocked), FAIR, *_drawn(clocked)])] if clocked else []
+    sections = [Section("The time of an epoch", [_times(clocked, chosen), FAIR, *_drawn(clocked)])] if clocked else []
     if trained:
-        sections.append(Section("What is learnt", [_learnt(trained), *_curves(trained)]))
+        sections.append(Section("What is learnt", [_learnt(trained, chosen), *_curves(trained)]))
     return Document(
         title=ENTRY.title,
         question=ENTRY.question,
@@ -250,7 +252,7 @@ def _clock(group: Group) -> Listed:
 # ---- tables and figures
 
 
-def _times(clocked: list[Group]) -> Table:
+def _times(clocked: list[Group], chosen: Mapping[str, str]) -> Table:
     means = [found.mean for group in clocked if (found := seconds(group)) is not None]
     rows = []
     for group in clocked:
@@ -267,6 +269,7 @@ def _times(clocked: list[Group]) -> Table:
                 "times": None if found is None else found.mean / min(means),
                 "batch": group.settings["batch_size"],
                 "first": first,
+                "settings": chosen[group.label],
             }
         )
     columns = [
@@ -278,6 +281,7 @@ def _times(clocked: list[Group]) -> Table:
         Column("times", "Times the quickest", format=",.3g"),
         Column("batch", "Batch"),
         Column("first", "First loss", format=".6f"),
+        Column("settings", "Settings", align="left"),
     ]
     return Table("An epoch of training in every form", columns, rows, name="times")
 
@@ -297,7 +301,7 @@ def _drawn(clocked: list[Group]) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def _learnt(trained: list[Group]) -> Table:
+def _learnt(trained: list[Group], chosen: Mapping[str, str]) -> Table:
     rows = [
         {
             "way": group.label,
@@ -306,6 +310,7 @@ def _learnt(trained: list[Group]) -> Table:
             "loss": group.summary("train_loss"),
             "seconds": group.summary("seconds"),
             "epoch": _mean_epoch(group),
+            "settings": chosen[group.label],
         }
         for group in trained
     ]
@@ -316,6 +321,7 @@ def _learnt(trained: list[Group]) -> Table:
         Column("loss", "Training loss", format=".4f", help="mean over the last epoch"),
         Column("seconds", "Training time", "s", ",.0f"),
         Column("epoch", "An epoch of it", "s", ",.2f", help="the first, in which plans are recorded, is in it"),
+        Column("settings", "Settings", align="left"),
     ]
     return Table("Trained and tested", columns, rows, name="trained")
 
