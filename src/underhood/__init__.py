@@ -10,7 +10,7 @@
 The engine (`tensor`, `Tensor`, `from_numpy`, `no_grad`, `nn`, `functional`, `optim`, `form`, `plan`,
 `compile`) has PyTorch's
 names, as have the functions that torch has at its top (`cat`, `zeros`, …); `save` and `load` keep weights; the
-laboratory is `run` and `open_run`. Every name is loaded when it is first used, so that
+laboratory is `run`, `open_run` and `compare`. Every name is loaded when it is first used, so that
 `import underhood` costs nothing.
 """
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from underhood.instruments.profile import profile
     from underhood.instruments.scaling import scaling
     from underhood.instruments.trace import explore, trace
+    from underhood.lab.comparing import compare
     from underhood.lab.results import open_run
     from underhood.service.running import run
     from underhood.weights import load, save
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _FACE = {
     "Tensor": "underhood.engine",
     "check": "underhood.instruments.check",
+    "compare": "underhood.lab.comparing",
     "compile": "underhood.engine.fast.compiled",
     "cost": "underhood.instruments.cost",
     "explore": "underhood.instruments.trace",
@@ -117,6 +119,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "check",
+    "compare",
     "compile",
     "cost",
     "explore",

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Group
 
 import underhood
 from underhood.cli.check import check
+from underhood.cli.compare import compare
 from underhood.cli.cost import cost
 from underhood.cli.data import data
 from underhood.cli.doctor import doctor
@@ -49,7 +50,7 @@ HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
-    STUDIES: (run, studies, show, report, runs, predict, evaluate, new),
+    STUDIES: (run, studies, show, report, compare, runs, predict, evaluate, new),
     INSTRUMENTS: (cost, check, profile, memory, scaling, trace),
     HOUSE: (data, doctor),
 }

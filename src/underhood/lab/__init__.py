@@ -8,7 +8,7 @@ executors/       where trials run: processes of this machine, or a Ray cluster
 worker.py        one trial in its folder, from first step or last checkpoint to result
 process_group.py a trial on several devices: torchrun's workers; resuming.py goes on with another number of them
 store.py         a run's files; files.py and checkpoints.py write them
-results.py       trials by setting; summary.py: mean, interval, n
+results.py       trials by setting; summary.py: mean, interval, n; comparing/: one against another
 """
 
 from underhood.lab.coordinator import run_study

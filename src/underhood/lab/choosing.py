@@ -24,21 +24,33 @@ ID = re.compile(r"[0-9a-f]{4,12}")
 
 def choose(results: "Results", setting: Setting, seed: int | None) -> "StoredTrial":
     """The trial of a setting and seed; of the only setting where none is named, of the first seed where none is."""
-    if isinstance(setting, str) and ID.fullmatch(setting):
-        by_id = [trial for trial in results.trials if trial.id.startswith(setting)]
-        if len(by_id) > 1:
-            raise BadInput(f'trial "{setting}": {len(by_id)} ids begin so: {", ".join(trial.id for trial in by_id)}')
-        if by_id:
-            if seed not in (None, by_id[0].seed):
-                raise BadInput(f"trial {by_id[0].id}: has the seed {by_id[0].seed}, not {seed}; leave --seed out")
-            return by_id[0]
-    group = _group(results.groups, setting)
+    trial = find_trial(results, setting)
+    if trial is not None:
+        if seed not in (None, trial.seed):
+            raise BadInput(f"trial {trial.id}: has the seed {trial.seed}, not {seed}; leave --seed out")
+        return trial
+    group = choose_group(results, setting)
     of = {trial.seed: trial for trial in group.trials}
     if seed is None:
         return of[min(of)]
     if seed not in of:
         raise BadInput(f"seed {seed}: there is {', '.join(map(str, sorted(of)))}")
     return of[seed]
+
+
+def find_trial(results: "Results", setting: Setting) -> "StoredTrial | None":
+    """The trial whose id begins so; None where the setting is no id, or none of this run's."""
+    if not isinstance(setting, str) or not ID.fullmatch(setting):
+        return None
+    by_id = [trial for trial in results.trials if trial.id.startswith(setting)]
+    if len(by_id) > 1:
+        raise BadInput(f'trial "{setting}": {len(by_id)} ids begin so: {", ".join(trial.id for trial in by_id)}')
+    return by_id[0] if by_id else None
+
+
+def choose_group(results: "Results", setting: Setting) -> "Group":
+    """The trials of a setting; of the only one where none is named."""
+    return _group(results.groups, setting)
 
 
 def _group(groups: "Sequence[Group]", setting: Setting) -> "Group":

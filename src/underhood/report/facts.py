@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,9 @@ from underhood.sizes import megabytes, size_text
 class Facts:
     """Settings by dotted key: `settings` are the same in all trials, `varied` are not; `chosen` aren't defaults.
 
-    `seconds` is the computing time of all trials together, of which `at_once` ran at a time; `tuned` says what --tune
-    chose, `memory` which ceilings the trials were held to, and how; `warnings` are what a reader must know before
-    believing a number.
+    `study` and `scale` stand above the title; a comparison of several runs has no scale. `seconds` is the computing
+    time of all trials together, of which `at_once` ran at a time; `tuned` says what --tune chose, `memory` which
+    ceilings the trials were held to, and how; `warnings` are what a reader must know before believing a number.
     """
 
     study: str
@@ -43,35 +43,46 @@ class Facts:
     @classmethod
     def of(cls, run: Run, complete: bool = False, timed: bool = False) -> "Facts":
         """What the store knows about a run; `complete` as in Scale, `timed` as in Study."""
-        each = [flattened(trial.settings) for trial in run.trials]
-        keys = list(dict.fromkeys(key for settings in each for key in settings))
-        values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
-        results = [found for trial in run.trials if (found := trial.stored_result)]
-        at_once = tuple(sorted({found["at_once"] for found in results if "at_once" in found}))
-        return cls(
+        found = cls.of_trials(
+            run.trials,
             study=run.study,
             scale=run.scale,
             command=run.command,
-            seeds=tuple(sorted({trial.seed for trial in run.trials})),
-            states=Counter(trial.state for trial in run.trials),
-            settings={key: found[0] for key, found in values.items() if len(found) == 1},
-            chosen=frozenset(key for trial in run.trials for key in flattened(trial.spec["non_default"])),
-            varied={key: found for key, found in values.items() if len(found) > 1},
-            versions=_merged([result["versions"] for result in results] or [run.facts["versions"]]),
-            machines=_distinct([result["machine"] for result in results] or [run.facts["machine"]]),
             began=str(run.facts["began"]),
-            seconds=sum(trial.seconds for trial in run.trials),
-            at_once=at_once,
             tuned=tuple(choice.text for choice in tuning.kept(RunFolder(run.path)).values()),
+        )
+        warnings = _warnings(run, complete, max(found.at_once, default=1) if timed else 1)
+        found = replace(found, warnings=tuple(warnings))
+        if any(trial.stored_result for trial in run.trials):
+            return found
+        return replace(found, versions=run.facts["versions"], machines=(run.facts["machine"],))
+
+    @classmethod
+    def of_trials(cls, trials: Sequence[StoredTrial], **known: Any) -> "Facts":
+        """What the trials' own files tell; `known` are the other fields."""
+        each = [flattened(trial.settings) for trial in trials]
+        keys = list(dict.fromkeys(key for settings in each for key in settings))
+        values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
+        results = [found for trial in trials if (found := trial.stored_result)]
+        return cls(
+            seeds=tuple(sorted({trial.seed for trial in trials})),
+            states=Counter(trial.state for trial in trials),
+            settings={key: found[0] for key, found in values.items() if len(found) == 1},
+            chosen=frozenset(key for trial in trials for key in flattened(trial.spec.get("non_default", {}))),
+            varied={key: found for key, found in values.items() if len(found) > 1},
+            versions=_merged([result.get("versions", {}) for result in results]),
+            machines=_distinct(result["machine"] for result in results if "machine" in result),
+            seconds=sum(trial.seconds for trial in trials),
+            at_once=tuple(sorted({found["at_once"] for found in results if "at_once" in found})),
             memory=_memory([result["memory"] for result in results if "memory" in result]),
-            warnings=tuple(_warnings(run, complete, max(at_once, default=1) if timed else 1)),
+            **known,
         )
 
     def rows(self) -> list[tuple[str, str]]:
         """Everything but the settings, a label and a text each."""
         trials = ", ".join(f"{count} {state}" for state, count in self.states.items())
         rows = [
-            ("Study", f"{self.study}, at scale {self.scale}"),
+            ("Study", f"{self.study}, at scale {self.scale}" if self.scale else ""),
             ("Trials", trials),
             ("At once", " and ".join(map(str, self.at_once))),
             ("Seeds", ", ".join(map(str, self.seeds))),
