@@ -227,3 +227,12 @@ def test_everything_is_reached_and_named_for_assistive_technology(open_page):
     assert page.get_by_role("img", name="Loss. Curves of loss against step").count() == 1
     assert page.get_by_role("navigation", name="Sections").count() == 1
     assert page.get_by_role("complementary", name="Before you rely on this").count() == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_page, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(color_scheme=theme, bypass_csp=True)  # the checker is a script, too
+    draw_all(page)
+    found = axe.Axe().run(page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
