@@ -48,6 +48,7 @@ EXTRAS = {
     "typst": Extra("pdf", "Typst", "typst"),
     "PIL": Extra("images", "Pillow", "pillow"),
     "ray": Extra("ray", "Ray", "ray"),
+    "starlette": Extra("view", "Starlette and uvicorn", "starlette"),
 }
 
 

@@ -1,6 +1,7 @@
 """`underhood run`: a study from its question to its report."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -85,6 +86,9 @@ def run(
         Path | None,
         _option("--export", "Folder for the hand-in of the course: script, model, report; of two studies alone.", HOW),
     ] = None,
+    view: Annotated[
+        bool, _option("--view", "Open a page in the browser that shows the run while it runs (extra: view).", HOW)
+    ] = False,
     dry_run: Annotated[
         bool, _option("--dry-run", "List the trials and how long each will take; run none.", HOW)
     ] = False,
@@ -132,7 +136,7 @@ def run(
     if study == "all":
         asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
         asked |= {f"--{key}": value for key, value in what.items() if key != "data"} | {"--memory-limit": memory_limit}
-        asked |= {"--on": on != "local", "--stop-when": stop_when}
+        asked |= {"--on": on != "local", "--stop-when": stop_when, "--view": view}
         _check_all(scale, [option for option, value in asked.items() if value])
         return _all(scale, how | {"data": data, "changed": "rerun" if rerun else "keep"}, json)
     if dry_run:
@@ -143,7 +147,8 @@ def run(
     from underhood.report.progress import Progress
     from underhood.service.running import run as run_it
 
-    with Progress() as progress:
+    page: AbstractContextManager[Any] = _page(study, scale, name, runs) if view else nullcontext()
+    with page, Progress() as progress:
         done = run_it(
             study,
             scale,
@@ -191,6 +196,21 @@ def _all(scale: str, how: dict[str, Any], as_json: bool) -> int:
     else:
         print(page)
     return code
+
+
+def _page(study: str, scale: str, name: str | None, runs: Path | None) -> AbstractContextManager[Any]:
+    """The live page of the run, served as long as it is entered."""
+    from underhood.cli.view import check_extra, open_page
+    from underhood.lab.store import runs_folder
+    from underhood.studies import find
+
+    check_extra()
+    from underhood.report.live.server import LiveServer
+
+    server = LiveServer(runs_folder(runs), run=name or f"{find(study).name}-{scale}")
+    say(f"live: {server.url}")
+    open_page(server.url)
+    return server
 
 
 def _check_export(study: str, scale: str, what: dict[str, Any], folder: Path) -> None:

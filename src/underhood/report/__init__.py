@@ -5,4 +5,6 @@ facts.py        how it was run
 html.py         one file for a browser; markdown.py, pdf.py and terminal.py the same elsewhere
 prose.py        the few marks of its texts; mathematics.py and formulas.py its LaTeX
 progress.py     what one sees while a study runs
+comparison.py   one setting held against another
+live/           the runs of a folder in the browser
 """
