@@ -67,6 +67,8 @@ def disturbed(file, runs, name, rng, tag, **environment):
             if len(killed) == KILLS or not (runs / name / "run.json").exists():
                 continue
             there = workers(tag)
+            if not there and rng.random() < 0.8:
+                continue  # most kills are to meet trials, not a coordinator that begins
             if there and rng.random() < 0.6:
                 with suppress(psutil.Error):
                     rng.choice(there).kill()
