@@ -13,7 +13,6 @@ PyTorch's side reads the first two as well: `safetensors.torch.load_file`; `save
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +21,8 @@ import numpy as np
 
 from underhood.engine.device import check_device
 from underhood.engine.tensor import Tensor
-from underhood.errors import BadInput
+from underhood.errors import BadInput, UnderhoodError
+from underhood.npz import Npz
 from underhood.structure import STRUCTURE, pack, unpack
 
 FLAT = (".safetensors", ".npz")  # a dictionary of tensors, and nothing else
@@ -91,14 +91,14 @@ def _safetensors(path: Path, arrays: dict[str, np.ndarray], header: dict[str, st
 
 def _read_npz(path: Path) -> dict[str, Tensor]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: Tensor(array) for name, array in arrays.items()}
-    except (ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
-        raise BadInput(f"{path}: no .npz file of arrays, or a damaged one ({error})") from error
+        with Npz(path) as file:
+            return {name: Tensor(file[name]) for name in file.names}
+    except (ValueError, TypeError) as error:  # BadInput is a ValueError
+        said = str(error).removeprefix(f"{path}: ").removesuffix(".")
+        raise BadInput(f"{path}: no .npz file of arrays, or a damaged one ({said})") from error
 
 
 def _from_bytes(data: bytes, name: str) -> Any:
-    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     if data[:4] == b"PK\x03\x04" or data[:2] == b"\x80\x02":
@@ -107,20 +107,38 @@ def _from_bytes(data: bytes, name: str) -> Any:
             "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
         )
     try:
-        arrays = from_bytes(data)
         header = _header(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise BadInput(f"{name}: no .safetensors file, or a damaged one ({error})") from error
-    if STRUCTURE in header:
-        return unpack(arrays, header, name)
-    return {key: Tensor(array) for key, array in arrays.items()}
+        _check_types(header, name)
+        arrays = from_bytes(data)
+        metadata = header.get("__metadata__") or {}
+        if STRUCTURE in metadata:
+            return unpack(arrays, metadata, name)
+        return {key: Tensor(array) for key, array in arrays.items()}
+    except UnderhoodError:
+        raise
+    except Exception as error:  # a damaged file may fail in any way
+        text = " ".join(str(error).split())[:200]
+        raise BadInput(f"{name}: no .safetensors file, or a damaged one ({text or type(error).__name__})") from error
 
 
-def _header(data: bytes) -> dict[str, str]:
-    """The strings in a safetensors file's header, whose length its first eight bytes give."""
+def _header(data: bytes) -> dict[str, Any]:
+    """A safetensors file's header, JSON whose length its first eight bytes give."""
     length = int.from_bytes(data[:8], "little")
-    found: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    if len(data) < 8 + length:
+        raise ValueError(f"its header should take {length:,} bytes of {max(0, len(data) - 8):,}")
+    found: dict[str, Any] = json.loads(data[8 : 8 + length])
     return found
+
+
+def _check_types(header: dict[str, Any], name: str) -> None:
+    """Refuse the numbers that NumPy lacks, of 8 bits and bfloat16, with what makes others of them."""
+    for key, tensor in header.items():
+        kind = tensor.get("dtype") if key != "__metadata__" else "F32"
+        if str(kind).startswith(("BF16", "F8_", "F6_")) or kind == "F4":
+            raise BadInput(
+                f"{name}: {key[:60]} is {kind}, which NumPy lacks; in PyTorch: "
+                "safetensors.torch.save_file({k: v.float() for k, v in safetensors.torch.load_file(IN).items()}, OUT)"
+            )
 
 
 def _array(value: Any, name: str) -> np.ndarray:

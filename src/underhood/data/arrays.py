@@ -9,21 +9,18 @@ Images are uint8, (N, H, W), (N, H, W, C) or (N, C, H, W), with C = 1 or 3 (a sh
 is taken for the last); labels are whole numbers from 0, (N,) or (N, 1).
 """
 
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from underhood.data.registry import Chunk, Part, Pixels, checked
 from underhood.data.split import holdout
 from underhood.errors import BadInput
+from underhood.npz import Npz
 
 BOTH_PARTS = (
     ("x_train", "y_train", "x_test", "y_test"),
@@ -31,7 +28,7 @@ BOTH_PARTS = (
 )
 ONE_PART = (("images", "labels"), ("x", "y"))
 Rows = NDArray[np.int64] | slice
-DAMAGED = (ValueError, EOFError, BadZipFile, zlib.error)  # what NumPy lets through
+MOST_CLASSES = 65_536  # that go by their number alone
 
 
 def parts(path: Path) -> tuple[Part, Part]:
@@ -50,7 +47,8 @@ def parts(path: Path) -> tuple[Part, Part]:
             train, test = holdout(len(_labels(path, y)))
             return _part("train", path, x, y, train, classes), _part("test", path, x, y, test, classes)
     wanted = "\n".join("  " + ", ".join(names) for names in (*BOTH_PARTS, *ONE_PART))
-    raise BadInput(f"{path}: holds {', '.join(sorted(names)) or 'nothing'}; expected are the arrays\n{wanted}")
+    there = ", ".join(name[:40] for name in sorted(names)[:8]) + ", …" * (len(names) > 8)
+    raise BadInput(f"{path}: holds {there or 'nothing'}; expected are the arrays\n{wanted}")
 
 
 def _part(name: str, path: Path, x: str, y: str, rows: Rows, classes: tuple[str, ...]) -> Part:
@@ -98,6 +96,8 @@ def _labels(path: Path, name: str) -> NDArray[np.int64]:
         raise BadInput(
             f"{path}: {name} has the shape {labels.shape} and is {labels.dtype}; one whole number an image is expected."
         )
+    if labels.size and labels.dtype.kind == "u" and int(labels.max()) >= 2**63:
+        raise BadInput(f"{path}: {name} has the label {int(labels.max()):,}, which is no number of a class.")
     return labels.astype(np.int64)
 
 
@@ -105,31 +105,20 @@ def _classes(path: Path, names: set[str], y: str) -> tuple[str, ...]:
     """The file's own names of the classes, else "0", "1" … up to the largest label."""
     if "classes" in names:
         return tuple(str(name) for name in _read(path, "classes").ravel())
-    return tuple(str(label) for label in range(int(_labels(path, y).max(initial=-1)) + 1))
+    largest = int(_labels(path, y).max(initial=-1))
+    if largest >= MOST_CLASSES:
+        raise BadInput(
+            f"{path}: {y} has the label {largest:,}; without an array of names, `classes`, labels are from 0 to "
+            f"{MOST_CLASSES - 1:,}."
+        )
+    return tuple(map(str, range(largest + 1)))
 
 
 def _names(path: Path) -> set[str]:
-    with _opened(path) as file:
-        return set(file.files)
+    with Npz(path) as file:
+        return set(file.names)
 
 
 def _read(path: Path, name: str) -> NDArray[Any]:
-    with _opened(path) as file:
-        try:
-            array: NDArray[Any] = file[name]
-        except DAMAGED as error:
-            raise BadInput(f"{path}: the array {name} cannot be read ({error}).") from error
-    return array
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[NpzFile]:
-    with open(path, "rb") as raw:
-        try:
-            file = np.load(raw)
-        except DAMAGED as error:
-            raise BadInput(f"{path}: not a .npz file, or cut short ({error}).") from error
-        if not isinstance(file, NpzFile):
-            raise BadInput(f"{path}: holds one bare array; a .npz file of images and labels is expected.")
-        with file:
-            yield file
+    with Npz(path) as file:
+        return file[name]

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from underhood.data.locations import Layout
 from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
@@ -78,19 +79,26 @@ def python_chunk(file: Path, part: str, classes: tuple[str, ...]) -> Chunk:
             there = ", ".join(sorted(batch)) or "nothing"
             raise BadInput(f'{file}: has no "{wanted}" (it has {there}). Is it a file of another set?')
     _same_part(file, part, batch.get("batch_label", b""))
-    data, labels = batch["data"], np.asarray(batch[key])
+    data, labels = batch["data"], _labels(file, key, batch[key])
     if not (isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == PIXELS):
         raise BadInput(f'{file}: "data" should be an array of N×{PIXELS} bytes; it is {_described(data)}.')
-    if labels.ndim != 1 or (labels.size and labels.dtype.kind != "i"):
-        raise BadInput(f'{file}: "{key}" should be a list of whole numbers.')
     return checked(file, data.reshape(-1, *SHAPE), labels, classes)
 
 
+def _labels(file: Path, key: str, labels: object) -> NDArray[np.int64]:
+    """A list of whole numbers as an array; looked at one by one, for a list of lists of lists could be without end."""
+    if not isinstance(labels, list) or not all(type(each) is int and abs(each) < 2**63 for each in labels):
+        raise BadInput(f'{file}: "{key}" should be a list of whole numbers.')
+    return np.array(labels, np.int64)
+
+
 def _same_part(file: Path, part: str, label: object) -> None:
-    text = label.decode("latin1") if isinstance(label, bytes) else str(label)
+    text = label.decode("latin1") if isinstance(label, bytes) else label if isinstance(label, str) else ""
     other = {"train": "testing", "test": "training"}[part]
     if text.startswith(other):
-        raise BadInput(f'{file}: calls itself "{text}" where a {part} file is expected. Were train and test swapped?')
+        raise BadInput(
+            f'{file}: calls itself "{text[:60]}" where a {part} file is expected. Were train and test swapped?'
+        )
 
 
 def _described(value: object) -> str:

@@ -9,7 +9,9 @@ names. All pictures must have one size; they are grey if every one is, otherwise
 loading the converted copy again needs none.
 """
 
+import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -30,7 +32,9 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 GREY = {"1", "L", "LA"}  # Pillow's modes
 TOO_DEEP = {"I", "F"}  # 16 and 32 bits a pixel: "I;16", "F" …
 TESTS = ("test", "val", "valid", "validation")  # the first that is there
-AT_ONCE = 256
+AT_ONCE = 256  # pictures, or as many as take
+CHUNK = 64 << 20  # bytes
+LARGEST = 1 << 24  # pixels, 4096×4096: a header can claim more than there is memory
 
 Labelled = list[tuple[Path, int]]
 
@@ -80,15 +84,16 @@ def _pictures(folder: Path, classes: tuple[str, ...]) -> Labelled:
 
 def chunks(pictures: Labelled, everything: tuple[Path, ...]) -> Iterator[Chunk]:
     """The pictures as arrays. Raises BadInput for one that is damaged or of another size than the first."""
-    mode = _common_mode(everything)
-    for start in range(0, len(pictures), AT_ONCE):
-        some = pictures[start : start + AT_ONCE]
+    mode, bytes_each = _common_mode(everything)
+    at_once = max(1, min(AT_ONCE, CHUNK // bytes_each))
+    for start in range(0, len(pictures), at_once):
+        some = pictures[start : start + at_once]
         images = np.stack([_pixels(file, mode) for file, _ in some])
         yield images, np.array([label for _, label in some], np.int64)
 
 
-def _common_mode(files: tuple[Path, ...]) -> str:
-    """Pillow's "L" (grey) if every picture is grey, else "RGB"; only the files' headers are read."""
+def _common_mode(files: tuple[Path, ...]) -> tuple[str, int]:
+    """Pillow's "L" (grey) if every picture is grey, else "RGB", and the bytes of one; headers alone are read."""
     grey = True
     first: tuple[int, int] | None = None
     for file in files:
@@ -103,7 +108,8 @@ def _common_mode(files: tuple[Path, ...]) -> str:
             if picture.mode.partition(";")[0] in TOO_DEEP:
                 raise BadInput(f"{file}: has more than 8 bits a pixel and channel ({picture.mode}).")
             grey = grey and picture.mode in GREY
-    return "L" if grey else "RGB"
+    width, height = first or (1, 1)
+    return ("L", width * height) if grey else ("RGB", 3 * width * height)
 
 
 def _size(size: tuple[int, int], times: str = "×") -> str:
@@ -124,7 +130,14 @@ def _picture(file: Path) -> Iterator["Image"]:
     except ImportError as error:
         raise missing_extra("PIL", "Reading pictures") from error
     try:
-        with Image.open(file) as picture:
-            yield picture
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{file}: not a picture that can be read ({error}).") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own, of odd metadata and of sizes that are looked at here
+            with Image.open(file) as picture:
+                if math.prod(picture.size) > LARGEST:
+                    raise BadInput(f"{file}: is {_size(picture.size)}; up to {LARGEST:,} pixels are read.")
+                yield picture
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged picture may fail in any way
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BadInput(f"{file}: not a picture that can be read ({said}).") from error

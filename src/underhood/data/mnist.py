@@ -9,6 +9,7 @@ numbers are big-endian.
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
 """
 
+import math
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from underhood.data.locations import Layout
 from underhood.data.registry import Chunk, DataSet, Part, Remote, checked
 from underhood.errors import BadInput
+from underhood.npz import DEFLATE_RATIO
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 KINDS = {IMAGES: "images", LABELS: "labels"}
 DIGITS = tuple("0123456789")
+AT_ONCE = 1 << 20  # bytes
 AGAIN = "`underhood data get mnist --force` fetches it again."
 SHAPE = (1, 28, 28)
 
@@ -66,7 +69,12 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
     Raises BadInput when the file begins otherwise (and says when it holds labels instead of images, or the
     other way round), or is shorter or longer than its header promises.
     """
-    data = _contents(path)
+    content = path.read_bytes()
+    data: bytes | bytearray = content
+    most = len(content)  # bytes that the file can hold
+    if content[:2] == b"\x1f\x8b":
+        most *= DEFLATE_RATIO
+        data = _unpacked(path, content, most)
     found = int.from_bytes(data[:4], "big")
     if len(data) < 4 or found not in KINDS:
         raise BadInput(
@@ -88,20 +96,44 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
         state = "It looks cut short" if len(data) < promised else "Something was added"
         raise BadInput(
             f"{path}: header promises {shape[0]:,} {KINDS[magic]}{of} ({promised:,} bytes), "
-            f"the file holds {len(data):,}.\n{state}; {AGAIN}"
+            f"the file holds {_held(len(data), promised, most)}.\n{state}; {AGAIN}"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def _contents(path: Path) -> bytes:
-    """The file's bytes, unpacked if it is gzipped: of a file cut short, as many as there are."""
-    data = path.read_bytes()
-    if data[:2] != b"\x1f\x8b":
-        return data
+def _held(count: int, promised: int, most: int) -> str:
+    """How many bytes a file holds; of one that is packed no more were unpacked than show that it is wrong."""
+    if most <= count or count <= promised <= most:
+        return f"{count:,}"
+    return "more" if count > promised else f"at most {most:,}"
+
+
+def _unpacked(path: Path, data: bytes, most: int) -> bytearray:
+    """What the file's gzip data hold: of a file cut short, as many bytes as there are.
+
+    What it promises when unpacked is bounded first: an IDX file says in its header how long it is, and deflate makes at
+    most 1032 bytes of one. A little more than that is unpacked, to see that something was added.
+    """
+    unpacked = bytearray()
+    unpacker = zlib.decompressobj(wbits=31)  # 31: with gzip's header and checksum
     try:
-        return zlib.decompressobj(wbits=31).decompress(data)  # 31: with gzip's header and checksum
+        while len(unpacked) <= _promised(unpacked) <= most and not unpacker.eof:
+            piece = unpacker.decompress(data, AT_ONCE)
+            data = unpacker.unconsumed_tail
+            unpacked += piece
+            if not piece and not data:
+                break
     except zlib.error as error:
         raise BadInput(f"{path}: its gzip data are damaged ({error}); {AGAIN}") from error
+    return unpacked
+
+
+def _promised(data: bytearray) -> int:
+    """How long the file is that begins so; of one that is no IDX file, its header alone."""
+    axes = data[3] if data[:3] == b"\0\0\x08" and len(data) > 3 else 0
+    if not 0 < axes <= 3 or len(data) < 4 + 4 * axes:
+        return 16
+    return 4 + 4 * axes + math.prod(int.from_bytes(data[4 * i : 4 * i + 4], "big") for i in range(1, axes + 1))
 
 
 CHECKSUMS = {

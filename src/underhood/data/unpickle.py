@@ -12,6 +12,7 @@ Source: the instructions are those of Python's pickletools, which takes a pickle
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from pickletools import genops
 from typing import IO, Any
@@ -20,6 +21,7 @@ import numpy as np
 
 from underhood.errors import BadInput
 
+LONGEST_KEY = 100  # letters; those of CIFAR have 16
 LITERALS = {  # push the argument that stands with them
     *("SHORT_BINSTRING", "BINSTRING"),  # Python 2's strings, decoded as Latin-1: one character a byte
     *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
@@ -70,8 +72,7 @@ def unpickle(path: Path) -> dict[str, Any]:
     holds no dict.
     """
     try:
-        with open(path, "rb") as file:
-            content = program(file)
+        content = program(BytesIO(path.read_bytes()))  # which takes no more memory than there are bytes
         if not isinstance(content, dict):
             raise ValueError(f"a {type(content).__name__} where a dict is expected")
         return {_text(key): _value(value) for key, value in content.items()}
@@ -84,14 +85,23 @@ def unpickle(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:  # a damaged pickle may fail in any way at all
         raise BadInput(
-            f"{path}: cut short, damaged, or no pickle of arrays and lists ({error}); replace it by a whole copy."
+            f"{path}: cut short, damaged, or no pickle of arrays and lists ({_said(error)}); "
+            "replace it by a whole copy."
         ) from error
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in a line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _text(key: object) -> str:
     if not isinstance(key, str | bytes):
         raise ValueError(f"a key of type {type(key).__name__}")
-    return key.decode() if isinstance(key, bytes) else key
+    text = key.decode() if isinstance(key, bytes) else key
+    if len(text) > LONGEST_KEY or not text.isprintable():
+        raise ValueError("a key that is no name")
+    return text
 
 
 def _value(value: Any) -> Any:
@@ -156,12 +166,15 @@ def _add(stack: list[Any], name: str, items: list[Any]) -> None:
     elif name == "APPENDS":
         stack[-1].extend(items)
     else:
+        for key in items[::2]:
+            if not isinstance(key, str | bytes):  # to hash a nest of tuples could take for ever
+                raise ValueError(f"a key of type {type(key).__name__}")
         stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
 
 def _known(name: str) -> Name:
     if name not in KNOWN:
-        raise RefusedError(name.replace(" ", "."))
+        raise RefusedError(name.replace(" ", ".")[:100])
     return Name(KNOWN[name])
 
 
@@ -180,6 +193,8 @@ def _fill(state: tuple[Any, ...], *, into: Array | Dtype) -> None:
     if not isinstance(into, Array):
         raise RefusedError(f"to change a {type(into).__name__}")
     _, into.shape, dtype, into.column_by_column, values = state
-    if dtype != Dtype("u1"):
+    if not isinstance(into.shape, tuple) or not all(type(size) is int for size in into.shape):
+        raise ValueError("an array whose shape is none")
+    if not (isinstance(dtype, Dtype) and dtype.code in ("u1", b"u1")):
         raise ValueError("an array of something else than unsigned bytes")
     into.data = values.encode("latin1") if isinstance(values, str) else values
