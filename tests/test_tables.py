@@ -275,3 +275,13 @@ def test_signs_are_set_as_such_on_a_page_and_hyphens_stay():
     html = Table("T", [Column("a", "A", align="left"), Column("b", "B")], rows).to_html()
     for said in ("−0.5, 3-4", "well-known --x=-1", "[−2.50, 0.00]", "−0.25"):
         assert said in html
+
+
+def test_a_long_table_shows_its_first_rows_and_says_so():
+    table = Table("Long", [Column("i", "I")], [{"i": i} for i in range(1200)])
+    page = table.to_html(most=500)
+    assert page.count("<tr>") == 501
+    assert "<p>The first 500 of 1,200 rows.</p>" in page
+    assert table.to_html().count("<tr>") == 1201
+    assert "The first" not in table.to_html()
+    assert "The first" not in table.to_html(most=1200)

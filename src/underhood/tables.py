@@ -180,13 +180,14 @@ class Table:
         lines = [line([column.header for column in self.columns]), line(rule), *map(line, body)]
         return "\n".join([f"**{self.title}**", "", *lines, *(f"\n*{note}*" for note in self.notes), ""])
 
-    def to_html(self) -> str:
-        """A `<figure>`; raw values stand in `data-sort` for whoever wants to sort."""
+    def to_html(self, most: int | None = None) -> str:
+        """A `<figure>` with the first `most` rows; raw values stand in `data-sort` for whoever wants to sort."""
         head = "".join(header_html(column) for column in self.columns)
-        cells = self.cells()
+        cells = self.cells()[:most]
         widest = self._widest_spreads(cells)
         body = "\n".join(row_html(self.columns, row, widest) for row in cells)
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes) + help_html(self.columns)
+        cut = [f"The first {most:,} of {len(self.rows):,} rows."] if most and len(self.rows) > most else []
+        notes = "".join(f"<p>{escape(note)}</p>" for note in [*cut, *self.notes]) + help_html(self.columns)
         return (
             f'<figure class="uh-table"><div class="uh-scroll" role="region" tabindex="0" '
             f'aria-label="{escape(self.title)}"><table>\n'
@@ -327,6 +328,8 @@ def _plain(value: Any) -> Any:
 
 
 def _estimate(value: Any) -> Estimate | None:
+    if value is None or isinstance(value, str | int | float):  # nearly all; the look at attributes takes its time
+        return None
     if isinstance(value, Estimate):
         return value
     if not all(hasattr(value, name) for name in ("mean", "low", "high", "n")):

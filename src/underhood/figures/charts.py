@@ -6,7 +6,7 @@ logarithmic axis, is left out: a gap in a curve.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from underhood.figures.labels import at_ends, at_points, room_for
 from underhood.figures.scales import Axis, Row, Series, drawable, escaped, grouped, tooltip
 from underhood.figures.theme import DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH, theme
 
+FOLLOWED = 40  # curves that an eye can still tell apart
 THINNED = 240  # points that a curve of the usual width can show
 VALUE = ".4~g"  # four significant digits
 
@@ -40,12 +41,18 @@ def lines(
     """A curve a series, in order of `x`, over the band `(low, high)` of its seeds.
 
     Up to six series carry their names at their ends, more get a legend. Long curves are thinned to what the
-    width can show, lowest and highest points kept.
+    width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
     """
     up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
     values = [row for row in drawable(rows, [x, *up], logs) if row[x] is not None]
     x_axis, y_axis = Axis.over([x], values, log_x, 0.0), Axis.over(up, values, log_y, 0.04)
-    groups = {key: thinned(group, x_axis, y) for key, group in grouped(values, series).items()}
+    found = grouped(values, series)
+    groups = {key: thinned(found[key], x_axis, y) for key in followed(found, x, y)}
+    if len(groups) < len(found):
+        caption += (
+            f" Of {len(found):,} curves {len(groups)} are drawn, chosen evenly by where they end, "
+            "the lowest and the highest among them."
+        )
     kinds = Series(series, list(groups))
     encoding = {
         "x": x_axis.channel(x_title, x_format),
@@ -211,6 +218,17 @@ def thinned(rows: list[Row], x: Axis, y: str, most: int = THINNED) -> list[Row]:
         ends = {min(heights)[1], max(heights)[1]} if heights else {0}
         kept += [stretch[i] for i in sorted(ends)]
     return [*kept, rows[-1]]
+
+
+def followed(groups: Mapping[Any, list[Row]], x: str, y: str, most: int = FOLLOWED) -> list[Any]:
+    """The keys of at most `most` curves in their order: by where they end, the lowest, the highest and some between."""
+    if len(groups) <= most:
+        return list(groups)
+    ends = {key: max(rows, key=lambda row: row[x])[y] for key, rows in groups.items()}
+    ranked = sorted((key for key in groups if ends[key] is not None), key=lambda key: ends[key])
+    last = len(ranked) - 1
+    chosen = {ranked[round(i * last / (most - 1))] for i in range(most)} if ranked else set()
+    return [key for key in groups if key in chosen]
 
 
 # Layers

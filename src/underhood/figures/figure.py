@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from underhood.figures.theme import WIDTH, theme
@@ -29,6 +30,11 @@ class Figure:
         return " ".join(filter(None, (f"{self.title}.", self.spec.get("description"), self.caption)))
 
     def svg(self) -> str:
+        return self._svg
+
+    @cached_property
+    def _svg(self) -> str:
+        """Drawn once: a report has it on its page and in its Markdown, and to draw it takes the most of its time."""
         import vl_convert
 
         svg: str = vl_convert.vegalite_to_svg(self._still(), config=theme())

@@ -30,6 +30,7 @@ from underhood.tables import Table, style
 
 WIDE = 96  # letters that a row of the text's width holds
 LOADED = "\nwindow.dispatchEvent(new Event('vega-ready'));"  # what report.js adds to Vega, to know that it is there
+ROWS = 500  # of a table that the page shows; its download has all
 LARGEST = 2_000_000  # bytes of a page that one still likes to send to somebody
 
 
@@ -108,7 +109,7 @@ def templates() -> Environment:
         "kind": _kind,
         "ident": id,
         "wide": _is_wide,
-        "table": lambda table: Markup(table.to_html()),
+        "table": lambda table: Markup(table.to_html(most=ROWS)),
         "still": _still,
         "live": _live,
         "download": _download,
