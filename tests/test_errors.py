@@ -27,7 +27,13 @@ def test_a_missing_extra_names_who_wants_it_and_the_line_to_type():
 def test_the_extras_are_those_of_the_package():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     offered = project["optional-dependencies"]
-    assert {extra.name for extra in EXTRAS.values()} == offered.keys() - {"all", "architectures", "bench", "dev"}
+    assert {extra.name for extra in EXTRAS.values()} == offered.keys() - {
+        "all",
+        "architectures",
+        "bench",
+        "dev",
+        "exports",
+    }
     for extra in EXTRAS.values():
         assert offered[extra.name][0].startswith(f"{extra.distribution}>=")
     assert offered["all"] == [f"underhood[{','.join(extra.name for extra in EXTRAS.values())}]"]

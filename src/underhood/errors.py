@@ -4,7 +4,9 @@ Every error that a user can cause is one of these. The command line prints its m
 traceback (``--debug`` shows it), and exits with its code.
 """
 
+import errno
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -32,6 +34,25 @@ def nearest(word: str, choices: list[str]) -> str:
     if close:
         return "did you mean " + " or ".join(f'"{c}"' for c in close) + "?"
     return "there is " + ", ".join(choices)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def disk_error(error: OSError, path: Path | str = "") -> UnderhoodError | None:
+    """What to say of a disk that is full or not ours to write, of a file where a folder should be; None of all else.
+
+    `path` is said where the error names none, as one of a file that is open does.
+    """
+    where = f"{error.filename or path or 'a file'}: {error.strerror}"
+    if error.errno in FULL:
+        return MissingPiece(f"{where}. Make room; what is finished is kept, and the same command goes on")
+    if error.errno in NOT_OURS:
+        return MissingPiece(f"{where}. Name a folder that is yours to write, or change this one's rights")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        return BadInput(f"{where}. Name another path")
+    return None
 
 
 class Extra(NamedTuple):

@@ -117,7 +117,17 @@ def test_a_mistake_names_the_nearest_right_word_and_exits_with_2(underhood, word
             3,
             "This needs PyTorch: pip install 'underhood[torch]'\n",
         ),
-        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), 3, "runs/x: No space left on device\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/x"),
+            3,
+            "runs/x: No space left on device. Make room; what is finished is kept, and the same command goes on\n",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "runs/x"),
+            3,
+            "runs/x: Read-only file system. Name a folder that is yours to write, or change this one's rights\n",
+        ),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "x/y"), 2, "x/y: Not a directory. Name another path\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from underhood.errors import BadInput
+from underhood.lab import results
 from underhood.lab.files import line_of
 from underhood.lab.index import FILE, run_rows, trial_rows
 
@@ -36,8 +37,8 @@ def test_rows_are_what_the_files_say(made_run):
 def test_what_is_remembered_is_not_read_again(made_run, monkeypatch):
     run = made_run(TRIALS)
     rows = trial_rows(run.path, run.path.parent)
-    monkeypatch.setattr("underhood.lab.index.StoredTrial", None)
-    monkeypatch.setattr("underhood.lab.index.Run", None)
+    monkeypatch.setattr(results, "StoredTrial", None)
+    monkeypatch.setattr(results, "Run", None)
     assert trial_rows(run.path, run.path.parent) == rows
 
 

@@ -1,6 +1,5 @@
 """`underhood`: the table of commands, and what becomes of an error."""
 
-import errno
 import io
 import os
 import sys
@@ -29,7 +28,7 @@ from underhood.cli.scaling import scaling
 from underhood.cli.studies import show, studies
 from underhood.cli.trace import trace
 from underhood.cli.view import view
-from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, missing_extra
+from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, disk_error, missing_extra
 
 DESCRIPTION = """\
 Deep learning with the lid off: networks you can read, measure and trust.
@@ -55,9 +54,6 @@ COMMANDS: dict[Group, tuple[Any, ...]] = {
     INSTRUMENTS: (cost, check, profile, memory, scaling, trace),
     HOUSE: (data, doctor),
 }
-
-# The disk is full, or the folder is not ours to write: the environment's fault, not the user's words'.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def make_app() -> App:
@@ -115,8 +111,8 @@ def _message(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").partition(".")[0]) in EXTRAS:
         return str(missing_extra(module)), MissingPiece.exit_code
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), 3
+    if isinstance(error, OSError) and (said := disk_error(error)):
+        return str(said), said.exit_code
     if isinstance(error, CycloptsError):
         return explain(error), 2
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,9 +2,10 @@
 
 import json as JSON
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 if TYPE_CHECKING:
     from underhood.tables import Table
@@ -19,6 +20,15 @@ Json = Annotated[
         help="Print JSON, for programs to read.",
     ),
 ]
+
+
+def whole(type_: Any, tokens: Sequence[Token]) -> int:
+    """A whole number; cyclopts by itself would read 1.5 as 2."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f'unable to convert "{text}" into int.') from None
 
 
 def say(text: str) -> None:

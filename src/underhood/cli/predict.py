@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json, print_table, say
+from underhood.cli.output import Json, print_json, print_table, say, whole
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def predict(
     setting: Setting = None,
     seed: Seed = None,
     backend: Backend = None,
-    top: Annotated[int, Parameter(help="How many classes to name for each image.")] = 3,
+    top: Annotated[int, Parameter(converter=whole, help="How many classes to name for each image.")] = 3,
     runs: Runs = None,
     csv: Annotated[bool, Parameter(name="--csv", negative="", show_default=False, help="Print CSV.")] = False,
     json: Json = False,

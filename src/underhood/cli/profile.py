@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from underhood.cli.cost import OUTPUT, Arguments, Input, Network, _flag
-from underhood.cli.output import Json, dump, print_table, say
+from underhood.cli.output import Json, dump, print_table, say, whole
 
 
 def profile(
@@ -24,7 +24,9 @@ def profile(
         Parameter(show_default=False, help="The library to run a network of ours on, or both side by side."),
     ] = None,
     device: Annotated[str, Parameter(help="cpu, cuda or cuda:1.")] = "cpu",
-    threads: Annotated[int | None, Parameter(show_default=False, help="Threads to compute with.")] = None,
+    threads: Annotated[
+        int | None, Parameter(converter=whole, show_default=False, help="Threads to compute with.")
+    ] = None,
     dtype: Annotated[
         Literal["float32", "float64", "bfloat16", "float16"], Parameter(help="The elements' type.")
     ] = "float32",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from underhood.cli.output import Json, print_json, say
+from underhood.cli.output import Json, print_json, say, whole
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ WHAT = Group("What is run: all that may change a number", sort_key=1)
 HOW = Group("How it is run: nothing here changes a number", sort_key=2)
 
 
-def _option(name: str, help: str, group: Group, *more: str) -> Parameter:
-    return Parameter(name=(name, *more), help=help, group=group, negative="", show_default=False)
+def _option(name: str, help: str, group: Group, *more: str, converter: Any = None) -> Parameter:
+    return Parameter(name=(name, *more), help=help, group=group, negative="", show_default=False, converter=converter)
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
         _option("--grid", "Compare several values of a setting, as optimizer.lr=0.1,0.01; again for each.", WHAT),
     ] = None,
     settings: Annotated[Path | None, _option("--settings", "Take settings from a TOML file.", WHAT)] = None,
-    seeds: Annotated[int | None, _option("--seeds", "How many seeds each setting gets.", WHAT)] = None,
+    seeds: Annotated[int | None, _option("--seeds", "How many seeds each setting gets.", WHAT, converter=whole)] = None,
     backend: Annotated[
         Literal["underhood", "torch"] | None,
         _option("--backend", "Compute on our engine or on PyTorch; short for --set backend=….", WHAT),
@@ -55,7 +55,13 @@ def run(
     ] = None,
     parallel: Annotated[
         int | None,
-        _option("--parallel", "Trials at once; by default as cores and memory bear, or one if timed.", HOW, "-j"),
+        _option(
+            "--parallel",
+            "Trials at once; by default as cores and memory bear, or one if timed.",
+            HOW,
+            "-j",
+            converter=whole,
+        ),
     ] = None,
     on: Annotated[
         Literal["local", "ray"],
@@ -71,7 +77,7 @@ def run(
         Literal["go-on", "stop"],
         _option("--when-full", "No room for a checkpoint: go on without (the default), or stop.", HOW),
     ] = "go-on",
-    retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW)] = 0,
+    retry: Annotated[int, _option("--retry", "How often to try a failed trial again.", HOW, converter=whole)] = 0,
     memory_limit: Annotated[
         str | None,
         _option("--memory-limit", "Hold each trial's process to so much memory, as 1GB; refuse what can't work.", HOW),

@@ -87,8 +87,8 @@ def ls(
     return None
 
 
-@runs.command
-def show(
+@runs.command(name="show")
+def show_trials(
     run: Name,
     /,
     *,
@@ -112,8 +112,7 @@ def show(
     """
     from underhood.lab.index import trial_rows
     from underhood.lab.query import key_named, selected
-    from underhood.lab.results import run_path
-    from underhood.lab.store import runs_folder
+    from underhood.lab.store import run_path, runs_folder
     from underhood.tables import Table
 
     path = run_path(run, folder)
@@ -189,8 +188,7 @@ def rm(
         underhood runs rm quickstart-smoke
         underhood runs rm quickstart-smoke mnist-mlp-smoke --yes
     """
-    from underhood.lab.results import run_path
-    from underhood.lab.store import RunFolder
+    from underhood.lab.store import RunFolder, run_path
 
     if not names:
         raise BadInput("RUN: a value is missing; `underhood runs ls` lists them")

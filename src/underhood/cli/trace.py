@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from underhood.cli.cost import Arguments, Input, Network
-from underhood.cli.output import Json, dump, say
+from underhood.cli.output import Json, dump, say, whole
 
 OUTPUT = Group("Output", sort_key=9)
 
@@ -25,20 +25,22 @@ def trace(
         str | None,
         Parameter(show_default=False, help="∂E/∂ a unit: conv1.weight[0,0,2,2], conv2[3,4,5], input[0,4,4]."),
     ] = None,
-    depth: Annotated[int, Parameter(help="Levels to unfold: an activation down to pixels, a gradient up to E.")] = 1,
-    terms: Annotated[int, Parameter(help="Summands of each equation to show and to follow.")] = 8,
+    depth: Annotated[
+        int, Parameter(converter=whole, help="Levels to unfold: an activation down to pixels, a gradient up to E.")
+    ] = 1,
+    terms: Annotated[int, Parameter(converter=whole, help="Summands of each equation to show and to follow.")] = 8,
     input: Input = None,
     data: Annotated[
         str | None, Parameter(show_default=False, help="Take a test image of this data set for the input.")
     ] = None,
-    index: Annotated[int, Parameter(help="Which image, counted from 0.")] = 0,
+    index: Annotated[int, Parameter(converter=whole, help="Which image, counted from 0.")] = 0,
     target: Annotated[
         int | None, Parameter(show_default=False, help="The class of the loss E; the image's own, or 0.")
     ] = None,
     weights: Annotated[
         Path | None, Parameter(show_default=False, help="Weights from an .npz or .safetensors file.")
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the random input and initial weights.")] = 0,
+    seed: Annotated[int, Parameter(converter=whole, help="Of the random input and initial weights.")] = 0,
     args: Arguments = None,
     html: Annotated[
         Path | None,

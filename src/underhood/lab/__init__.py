@@ -9,14 +9,40 @@ worker.py        one trial in its folder, from first step or last checkpoint to 
 process_group.py a trial on several devices: torchrun's workers; resuming.py goes on with another number of them
 store.py         a run's files; files.py and checkpoints.py write them
 results.py       trials by setting; summary.py: mean, interval, n; comparing/: one against another
+frames.py        results as columns; exports/: as files
+index.py         what stands in a folder of runs, listed at once; query.py filters and sorts it
+
+A name is loaded when it is first used: to list runs takes none of what runs them.
 """
 
-from underhood.lab.coordinator import run_study
-from underhood.lab.how import How
-from underhood.lab.results import Group, Results, Run, StoredTrial, list_runs, open_run
-from underhood.lab.study import Scale, Study, plan
-from underhood.lab.summary import Curve, Summary
-from underhood.lab.trial import TrialSpec, load_file
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from underhood.lab.coordinator import run_study
+    from underhood.lab.how import How
+    from underhood.lab.results import Group, Results, Run, StoredTrial, list_runs, open_run
+    from underhood.lab.study import Scale, Study, plan
+    from underhood.lab.summary import Curve, Summary
+    from underhood.lab.trial import TrialSpec, load_file
+
+_FACE = {
+    "Curve": "summary",
+    "Group": "results",
+    "How": "how",
+    "Results": "results",
+    "Run": "results",
+    "Scale": "study",
+    "StoredTrial": "results",
+    "Study": "study",
+    "Summary": "summary",
+    "TrialSpec": "trial",
+    "list_runs": "results",
+    "load_file": "trial",
+    "open_run": "results",
+    "plan": "study",
+    "run_study": "coordinator",
+}
 
 __all__ = [
     "Curve",
@@ -35,3 +61,10 @@ __all__ = [
     "plan",
     "run_study",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_FACE[name]}"), name)
+    return value

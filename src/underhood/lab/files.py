@@ -70,8 +70,9 @@ def replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)  # on a full disk the room is needed
+        error.filename = str(path)  # that of a file which is open names none
         raise
     _sync_folder(path.parent)
 
@@ -123,6 +124,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
+    return lines_in(content, path)
+
+
+def lines_in(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """The whole lines of what a JSONL file at `path` holds."""
     whole = content[: content.rfind(b"\n") + 1]
     try:
         lines = read_text(b"[" + whole[:-1].replace(b"\n", b",") + b"]")  # at once: half the time of line by line

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from underhood.errors import BadInput, MissingPiece, nearest
-from underhood.lab.files import line_of
+from underhood.lab.files import line_of, lines_in
 
 if TYPE_CHECKING:
     from underhood.lab.results import Results, StoredTrial
@@ -91,14 +91,16 @@ def metric_columns(results: "Results") -> Columns:
 
 def _measured(trial: "StoredTrial") -> Columns:
     """A trial's metrics by name, with their steps; read here and not kept, for they may be millions."""
-    lines = [] if trial.damage else trial.folder.metrics()
+    _, _, content = trial.folder.read_all()
+    path = trial.folder.metrics_file
+    lines = lines_in(content, path)
     names = [name for name in dict.fromkeys(chain.from_iterable(lines)) if name != "step"]
     try:
         columns = {"step": np.array([line["step"] for line in lines], np.int64)}
         for name in names:
             columns[name] = np.array([line.get(name, np.nan) for line in lines], np.float64)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadInput(f"{trial.folder.metrics_file}: holds a line that is no measurement ({error!r})") from error
+        raise BadInput(f"{path}: holds a line that is no measurement ({error!r})") from error
     return columns
 
 

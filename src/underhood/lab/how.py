@@ -11,6 +11,7 @@ from underhood.lab.executors import Executor
 from underhood.lab.executors.local import LocalPool
 from underhood.lab.run_events import Listener, nobody
 from underhood.lab.stopping import StopWhen
+from underhood.lab.store import folder_name
 from underhood.lab.study import Given, Study
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import WhenFull
@@ -52,6 +53,8 @@ class How:
             raise BadInput(f"--checkpoint-every {self.checkpoint_every:g}: seconds, 0 or more")
         if self.when_full not in (known := list(get_args(WhenFull))):
             raise BadInput(f'--when-full: unknown "{self.when_full}"; {nearest(self.when_full, known)}')
+        if self.name is not None:
+            folder_name(self.name, "--name")
         if self.retry < 0:
             raise BadInput(f"--retry {self.retry}: cannot be less than 0")
 

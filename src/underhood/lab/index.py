@@ -16,12 +16,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from underhood.errors import UnderhoodError
 from underhood.lab.files import line_of, read_text
-from underhood.lab.results import Run, StoredTrial
 from underhood.lab.store import RunFolder
+
+if TYPE_CHECKING:
+    from underhood.lab.results import Run
 
 FILE = ".index.sqlite"
 VERSION = 1  # of the tables below; a database of another one is made anew
@@ -105,6 +107,8 @@ class _Index:
                 stored = folder.read_if_whole()
                 if stored is None:
                     return None
+                from underhood.lab.results import Run  # not needed for what is known
+
                 self._plan(Run(folder, stored), stamp)
                 known = [(stamp, line_of({key: stored.get(key) for key in FACTS}))]
                 self.database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", (name, *known[0]))
@@ -114,7 +118,7 @@ class _Index:
             facts["state"] = "stopped"
         return facts
 
-    def _plan(self, run: Run, stamp: str) -> None:
+    def _plan(self, run: "Run", stamp: str) -> None:
         """The rows of a run's trials as its plan has them; what is known of one that stays in it is kept."""
         known = self.database.execute("SELECT id, stamp, found FROM trials WHERE run = ?", (run.name,)).fetchall()
         kept = {trial: (stamp, found) for trial, stamp, found in known}
@@ -132,8 +136,10 @@ class _Index:
         name, changed = folder.path.name, []
         query = "SELECT id, seed, stamp FROM trials WHERE run = ?"
         for trial, seed, known in self.database.execute(query, (name,)).fetchall():
-            stamp = _stamps(folder.trial(trial).path)
+            stamp = _stamps(f"{folder.path}/trials/{trial}")
             if stamp != known:
+                from underhood.lab.results import StoredTrial
+
                 stored = StoredTrial(folder.trial(trial), {"id": trial, "seed": seed})
                 found = {"state": stored.state, "reason": stored.reason, "seconds": stored.seconds}
                 kept = stamp if stored.state in SETTLED and not stored.damage else ""
@@ -142,9 +148,12 @@ class _Index:
 
     def _found(self, name: str) -> Rows:
         query = "SELECT id, label, seed, settings, found FROM trials WHERE run = ? ORDER BY position"
+        rows = self.database.execute(query, (name,)).fetchall()
+        objects = ",".join(text for *_, settings, found in rows for text in (settings, found))
+        read = iter(read_text(f"[{objects}]".encode()))  # at once: a third of the time of one by one
         return [
-            {"trial": trial, "label": label, "seed": seed, "settings": json.loads(settings)} | read_text(found.encode())
-            for trial, label, seed, settings, found in self.database.execute(query, (name,))
+            {"trial": trial, "label": label, "seed": seed, "settings": next(read)} | next(read)
+            for trial, label, seed, _, _ in rows
         ]
 
 
@@ -157,7 +166,7 @@ def _stamp(path: Path | str) -> str:
     return f"{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
 
 
-def _stamps(folder: Path) -> str:
+def _stamps(folder: str) -> str:
     return " ".join(_stamp(f"{folder}/{name}") for name in TRIAL_FILES)
 
 

@@ -20,7 +20,7 @@ from underhood.errors import BadInput, nearest
 from underhood.lab.choosing import Setting, choose
 from underhood.lab.labels import labels, varying
 from underhood.lab.showing import table
-from underhood.lab.store import RunFolder, TrialFolder, runs_folder
+from underhood.lab.store import RunFolder, TrialFolder, run_path, runs_folder
 from underhood.lab.summary import Curve, Summary
 
 if TYPE_CHECKING:
@@ -352,17 +352,6 @@ def open_run(run: str | Path, runs: Path | None = None) -> Run:
     facts = folder.read()
     assert facts is not None
     return Run(folder, facts)
-
-
-def run_path(run: str | Path, runs: Path | None = None) -> Path:
-    """The folder of a run, by that folder or by its name; BadInput names the nearest of those there are."""
-    home = runs_folder(runs)
-    for path in (Path(run), home / run):
-        if str(run) and (path / "run.json").is_file():
-            return path
-    known = [path.parent.name for path in sorted(home.glob("*/run.json"))]
-    hint = nearest(str(run), known) if known else "there are none yet"
-    raise BadInput(f'no run "{run}" in {home}; {hint}')
 
 
 def list_runs(runs: Path | None = None) -> list[Run]:

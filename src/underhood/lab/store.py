@@ -25,13 +25,14 @@ from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, get_args
 
-from underhood.errors import BadInput
+from underhood.errors import BadInput, nearest
 from underhood.lab import checkpoints
-from underhood.lab.files import NewerStoreError, read_json, read_lines, write_json
+from underhood.lab.files import NewerStoreError, lines_in, read_json, read_lines, write_json
 from underhood.lab.locks import Owner, is_locked, locked, owner_of
 from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
+LONGEST_NAME = 200  # bytes; file systems take 255, and a run is called STUDY-SCALE
 ANEW = "run the study again to write it anew"
 Shape = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
@@ -62,8 +63,31 @@ IDENTITY_MAY_HAVE: Shape = {"codes": list, "versions": dict, "begun": str}
 
 
 def runs_folder(runs: Path | None = None) -> Path:
-    """Where runs are kept: `runs`, else UNDERHOOD_RUNS, else ./runs."""
-    return runs or Path(os.environ.get("UNDERHOOD_RUNS") or "runs")
+    """Where runs are kept: `runs`, else UNDERHOOD_RUNS, else ./runs; BadInput where that is a file."""
+    folder = runs or Path(os.environ.get("UNDERHOOD_RUNS") or "runs")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder}: is a file; the folder of runs is expected, as --runs or UNDERHOOD_RUNS name it")
+    return folder
+
+
+def run_path(run: str | Path, runs: Path | None = None) -> Path:
+    """The folder of a run, by that folder or by its name; BadInput names the nearest of those there are."""
+    home = runs_folder(runs)
+    for path in (Path(run), home / run):
+        if str(run) and (path / "run.json").is_file():
+            return path
+    known = [path.parent.name for path in sorted(home.glob("*/run.json"))]
+    hint = nearest(str(run), known) if known else "there are none yet"
+    raise BadInput(f'no run "{run}" in {home}; {hint}')
+
+
+def folder_name(name: str, what: str) -> str:
+    """`name`, if a folder can be called so on every system and lies where it seems to; BadInput names `what` it is."""
+    if not name or name != name.strip() or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
+        raise BadInput(f'{what} "{name}": names a folder, so 1 to {LONGEST_NAME} bytes, no blank or dot before it')
+    if wrong := sorted({sign for sign in name if sign in '/\\:*?"<>|' or not sign.isprintable()}):
+        raise BadInput(f'{what} "{name}": names a folder, so without {" ".join(map(repr, wrong))}')
+    return name
 
 
 @dataclass(frozen=True)
@@ -126,17 +150,28 @@ class TrialFolder:
 
     def read(self) -> tuple[str, dict[str, Any] | None]:
         """What is wrong with the trial's files, "" where nothing is, and its result: None if unfinished or damaged."""
+        damage, result, _ = self.read_all()
+        return damage, result
+
+    def read_all(self) -> tuple[str, dict[str, Any] | None, bytes]:
+        """The same, and what metrics.jsonl holds, each file read once."""
         try:
             self.identity()
             result = self.result()
         except NewerStoreError:
             raise
         except BadInput as error:
-            return str(error), None
+            return str(error), None, b""
+        content = _content(self.metrics_file)
         kept = (result or {}).get("metrics")
-        if kept is not None and kept != _digest(self.metrics_file):
-            return f"{self.metrics_file}: is not what it was when the trial finished", None
-        return "", result
+        if kept is not None and kept != _digest(content):
+            return f"{self.metrics_file}: is not what it was when the trial finished", None, b""
+        if kept is None and result is not None:  # finished before the digest was kept: lines that can be read will do
+            try:
+                lines_in(content, self.metrics_file)
+            except BadInput as error:
+                return str(error), None, b""
+        return "", result, content
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; BadInput names one that is none."""
@@ -159,7 +194,7 @@ class TrialFolder:
 
     def write_result(self, result: dict[str, Any]) -> None:
         """The trial's last word; its checkpoints have served."""
-        write_json(self.path / "result.json", {"metrics": _digest(self.metrics_file)} | result)
+        write_json(self.path / "result.json", {"metrics": _digest(_content(self.metrics_file))} | result)
         for path in checkpoints.checkpoint_files(self.path):
             path.unlink()
 
@@ -230,9 +265,16 @@ class RunFolder:
         write_json(self.path / "run.json", facts)
 
 
-def _digest(path: Path) -> dict[str, Any]:
-    """How long a file is, and the SHA-256 of what it holds; a file that is not there is empty."""
-    content = path.read_bytes() if path.exists() else b""
+def _content(path: Path) -> bytes:
+    """What a file holds; one that is not there is empty."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _digest(content: bytes) -> dict[str, Any]:
+    """How long it is, and its SHA-256."""
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -23,13 +23,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from underhood.errors import BadInput, nearest
+from underhood.errors import BadInput, missing_extra, nearest
 from underhood.lab import own_networks
+from underhood.lab.store import folder_name
 from underhood.lab.trial import TrialSpec, is_importable
 from underhood.settings import Layer, Mistakes, Settings, build, from_dict, from_file, from_words
 from underhood.training.loop import train
@@ -108,6 +110,9 @@ class Study:
             raise BadInput(
                 f'study "{self.name}": is no name for a folder of runs; letters, digits, ".", "_" and "-" make one'
             )
+        folder_name(self.name, "study")  # its runs are folders called NAME-SCALE
+        for scale in self.scales:
+            folder_name(scale, f"study {self.name}: scale")
         object.__setattr__(self, "title", self.title or self.name)
         object.__setattr__(self, "question", self.question or self.title)
         if self.written_in is None and self.file is None:
@@ -158,6 +163,8 @@ def plan(
     if count > 1 and not study.seeded:
         raise BadInput(f"--seeds {count}: {study.name} draws nothing at random, so one seed says all; leave it out")
     settings = settings_of(study, chosen, sets, file, grid)
+    for each in settings:
+        _check_extras(each)
     content = {name: _fingerprint(name, data) for name in dict.fromkeys(map(study.data, settings))}
     specs = (
         TrialSpec.of(study.trial, each, seed, content[study.data(each)]) for seed in range(count) for each in settings
@@ -246,6 +253,12 @@ def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator
 def _is_fixed(axis: str, fixed: Mapping[str, Any]) -> bool:
     """Whether one of the user's keys is the axis, its `name`, or the table around it."""
     return any(axis == key or f"{axis}.name" == key or axis.startswith(f"{key}.") for key in fixed)
+
+
+def _check_extras(settings: Settings) -> None:
+    """MissingPiece where what the settings compute on is not installed: before a worker starts, not in each."""
+    if getattr(settings, "backend", None) == "torch" and find_spec("torch") is None:
+        raise missing_extra("torch", "backend=torch")
 
 
 def _fingerprint(name: str | Path | None, root: Path | None) -> str | None:

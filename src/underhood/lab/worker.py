@@ -12,17 +12,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from underhood import torchrun
-from underhood.errors import BadInput, MissingPiece, UnderhoodError
+from underhood.errors import BadInput, MissingPiece, UnderhoodError, disk_error
 from underhood.lab import arrival, checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
-from underhood.lab.files import last_line, line_of, truncate
+from underhood.lab.files import line_of, truncate
 from underhood.lab.machine import machine, versions
 from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
@@ -136,10 +136,12 @@ def _outcome(
                 result = Result(result.values | ceiling.values)
                 recorder.finish(result)
     except Exception as error:
-        folder.log(traceback.format_exc())
+        with suppress(OSError):  # it may be that the disk is full
+            folder.log(traceback.format_exc())
         if (reason := ceiling.reason(error)) is not None:
             reason = f"{reason}. {what_is_left(folder)}"
         else:
+            error = (disk_error(error, folder.path) if isinstance(error, OSError) else None) or error
             reason = str(error) if isinstance(error, UnderhoodError) else f"{type(error).__name__}: {error}"
         return ("failed", reason, getattr(error, "exit_code", 1), {}), ceiling.facts
     if result is not None:
@@ -162,7 +164,13 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     recorder.clock.start()
     resume = shared(recorder.begin(spec))
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
-    for event in trial(settings, spec.seed, context):
+    events = trial(settings, spec.seed, context)
+    if not isinstance(events, Iterator):
+        raise BadInput(
+            f"{spec.function}: gave a {type(events).__name__} where a trial yields events: "
+            "`yield Metric(step, {…})` as it goes, and at last `yield Result({…})`"
+        )
+    for event in events:
         if isinstance(event, Result):
             return event
         recorder.record(event)
@@ -225,6 +233,15 @@ class _Recorder:
         saved, notes = checkpoints.latest(self.folder.path, os.path.getsize(self.folder.metrics_file))
         notes += [brought] if brought else []
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
+        try:
+            lines = self.folder.metrics() if saved else []
+            step = lines[-1].get("step", 0) if lines else 0
+        except BadInput as error:
+            notes.append(f"{error}; begun anew")
+            saved, step = None, 0
+            truncate(self.folder.metrics_file, 0)
+            for path in checkpoints.checkpoint_files(self.folder.path):
+                path.unlink()
         earlier = (self.folder.identity() or {}) if saved else {}
         now_with = versions()
         changed = [
@@ -238,8 +255,7 @@ class _Recorder:
         codes = [code for code in earlier.get("codes", []) if code != self.task.code]
         self.codes = [*codes, self.task.code]
         self.folder.write_identity(self.task.spec | {"codes": self.codes, "versions": now_with, "begun": now()})
-        measured = last_line(self.folder.metrics_file)
-        self.emit(TrialStarted(self.task.trial, measured["step"] if measured else 0, self.task.attempt))
+        self.emit(TrialStarted(self.task.trial, step, self.task.attempt))
         for note in notes:
             self.record(Note(note))
         return saved.checkpoint if saved else None

@@ -43,7 +43,9 @@ def document_of(study: Study, results: Results) -> Document:
 def _reported(study: Study, results: Results) -> Document:
     """What the study says, and what any training may have left to be seen."""
     assert study.report is not None  # service/reporting.py puts the standard report in
-    document: Document = study.report(results)
+    document = study.report(results)
+    if not isinstance(document, Document):
+        raise TypeError(f"its report gave a {type(document).__name__} where a Document is expected")
     return replace(document, sections=[*document.sections, *weight_histograms.sections(results)])
 
 

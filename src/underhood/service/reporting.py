@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from underhood.errors import BadInput, nearest
+from underhood.errors import BadInput, UnderhoodError, nearest
 from underhood.lab.files import replace
 from underhood.lab.results import Run
 from underhood.lab.study import Study
 from underhood.report import several
 from underhood.report.document import Document
 from underhood.report.facts import Facts
-from underhood.studies import find, in_file, names
+from underhood.studies import find, in_file, line_in, names
 from underhood.studies.learning import standard
 
 FORMATS = ("html", "md", "pdf")
@@ -30,11 +30,28 @@ def can_be_reported(run: Run) -> bool:
 
 
 def document_of(run: Run, study: Study | None = None) -> Document:
-    """What the study tells of the run's results; the standard report where it has none of its own."""
+    """What the study tells of the run's results; the standard report where it has none of its own.
+
+    A mistake in the report of a user's study is a BadInput that names its line; the results stay as they are.
+    """
     study = study or study_of(run)
+    file = study.file
     if study.report is None:
         study = dataclasses.replace(study, report=partial(standard.report, study), diverged=True)
-    return several.document_of(study, run.results)
+    try:
+        return several.document_of(study, run.results)
+    except UnderhoodError:
+        raise
+    except Exception as error:
+        if file is None:
+            raise
+        line = line_in(error, file)
+        where = f"{file}:{line}" if line else f"{file}"
+        raise BadInput(f"{where}: {type(error).__name__}: {error}.\n{_afterwards(run)}") from error
+
+
+def _afterwards(run: Run) -> str:
+    return f"The results are kept; once that is mended, `underhood report {run.path}` writes the report."
 
 
 def facts_of(run: Run, study: Study | None = None) -> Facts:
@@ -59,7 +76,12 @@ def write_report(
     _check_finished(run)
     folder = folder or run.path
     folder.mkdir(parents=True, exist_ok=True)
-    return list(_written(formats, document or document_of(run), facts_of(run, study), folder))
+    document = document or document_of(run)
+    try:
+        return list(_written(formats, document, facts_of(run, study), folder))
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # an error of a file that is open names none
+        raise
 
 
 def write_result(run: Run, folder: Path) -> list[Path]:

@@ -114,16 +114,16 @@ def _loaded(path: Path) -> "ModuleType":
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in EXTRAS:
             raise
-        raise BadInput(f"{path}:{_line_in(error, path)}: {error}") from error
+        raise BadInput(f"{path}:{line_in(error, path)}: {error}") from error
     except UnderhoodError:
         raise
     except SyntaxError as error:
         raise BadInput(f"{error.filename}:{error.lineno}: {error.msg}") from error
     except Exception as error:
-        raise BadInput(f"{path}:{_line_in(error, path)}: {type(error).__name__}: {error}") from error
+        raise BadInput(f"{path}:{line_in(error, path)}: {type(error).__name__}: {error}") from error
 
 
-def _line_in(error: Exception, path: Path) -> int:
+def line_in(error: Exception, path: Path) -> int:
     """The last line of a file that an error came through; 0 when it didn't."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno or 0 for frame in frames if Path(frame.filename) == path.resolve()]
