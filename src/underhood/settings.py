@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -157,7 +157,16 @@ def _merged(below: Any, above: Any, models: Sequence[type[BaseModel]]) -> Any:
     renamed = below.get("name", above.get("name")) != above.get("name", below.get("name"))
     if renamed and any(model.model_config.get("extra") == "allow" for model in models):
         return above  # another entry is named: the arguments below were the old one's
-    return below | {key: _merged(below.get(key), value, _inner(models, key)) for key, value in above.items()}
+    return below | {
+        key: value if value == {} and _is_free(models, key) else _merged(below.get(key), value, _inner(models, key))
+        for key, value in above.items()
+    }
+
+
+def _is_free(models: Sequence[type[BaseModel]], key: str) -> bool:
+    """Whether the setting `key` is a mapping with keys of the user's own, as the grid of a search: {} empties it."""
+    fields = [model.model_fields[key] for model in models if key in model.model_fields]
+    return any(get_origin(field.annotation) is dict for field in fields)
 
 
 def _inner(models: Sequence[type[BaseModel]], key: str) -> list[type[BaseModel]]:

@@ -72,12 +72,15 @@ CONV_NET = Sheet(
 ARCHITECTURES = Sheet(
     "Deep learning, homework 3 of a course of 2022",
     (
+        Question("1", "Five adaptive rules, and dropout", "adaptive-optimizers"),
+        Question("2", "Data-parallel training: computation, communication, scaling", "data-parallel"),
         Question("3.1", "AlexNet's parameters", "alexnet-parameters"),
         Question("3.2", "VGG19's activations and parameters", "vgg19-table"),
         Question("3.3", "Receptive fields of stacked convolutions", "receptive-field"),
         Question("3.4", "Inception modules and what they compute", "inception"),
         Question("3.5", "Faster R-CNN and its region proposals", "region-proposals"),
         Question("4.1", "Cutout", "cutout"),
+        Question("4.2 to 4.4", "Batch augmentation with cutout", "batch-augmentation"),
     ),
 )
 SHEETS = (ON_EDGE, ENGINEERS, SIMPLE_NN, CONV_NET, ARCHITECTURES)

@@ -7,7 +7,7 @@ from underhood.figures import Figure
 from underhood.figures.pictures import data_url
 from underhood.lab import open_run
 from underhood.lab.files import read_json
-from underhood.lab.store import RUN_HAS, RunFolder
+from underhood.lab.store import RUN, RunFolder
 from underhood.studies.learning.mistakes import misread
 from underhood.tables import Table
 from underhood.training.answers import FILE, Answers
@@ -46,7 +46,8 @@ def results(tmp_path):
             trial.write_result({"values": {"test_error": 0.1}})
             if each is not None:
                 each.save(trial.artefacts / FILE)
-        facts = dict.fromkeys(RUN_HAS) | {"plan": list(specs), "trials": specs}
+        empty = {name: (kind[0] if isinstance(kind, tuple) else kind)() for name, kind in RUN.items()}
+        facts = empty | {"plan": list(specs), "trials": specs}
         folder.write(facts)
         assert read_json(folder.path / "run.json")
         return open_run(folder.path).results

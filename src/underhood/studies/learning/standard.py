@@ -12,6 +12,7 @@ from underhood.figures import Figure, lines
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
 from underhood.report.document import Block, Document, Section
 from underhood.studies.learning.results import COLUMNS, difference, estimate, loss_and_error
+from underhood.studies.learning.sweeps import against
 from underhood.tables import Column, Table
 
 RANKED = (
@@ -28,6 +29,7 @@ def report(study: Study, results: Results) -> Document:
     ranked = _order(results, metric)
     sections = [
         Section("Who comes first", [_leaderboard(ranked, metric), *_about(metric, results)]),
+        Section("Against the settings", [*_swept(results, metric)]),
         Section("Curves", list(_curves(ranked))),
         Section("Every number", [_numbers(ranked)]),
         Section("Trials that diverged or failed", [_lost(results)]),
@@ -109,6 +111,14 @@ def _about(metric: str, results: Results) -> Iterator[str]:
             "No validation images were held out, so what is ranked here is ranked by the test images. To choose by "
             "it, hold some out: `--set data.validation=0.2`."
         )
+
+
+def _swept(results: Results, metric: str) -> list[Figure]:
+    """The ranking value against what varies, where that is an axis of numbers or a grid of two."""
+    if not metric:
+        return []
+    larger, fraction = _larger_is_better(metric), _is_fraction(metric)
+    return against(results, metric, _said(metric).capitalize(), larger=larger, fraction=fraction)
 
 
 def _answer(results: Results, metric: str) -> Iterator[str]:
