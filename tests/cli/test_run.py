@@ -130,8 +130,8 @@ def test_a_dry_run_says_how_long_what_is_left_will_take(underhood, study, runs):
 def test_on_ray_without_ray_is_one_line_before_anything_starts(underhood, study, runs, monkeypatch):
     monkeypatch.setattr("underhood.lab.executors.find_spec", lambda name: None)
     said = underhood("run", study, "--on", "ray")
-    assert (said.status, said.out) == (2, "")
-    assert said.err == '--on ray needs Ray: pip install "underhood[ray]"\n'
+    assert (said.status, said.out) == (3, "")
+    assert said.err == "--on ray needs Ray: pip install 'underhood[ray]'\n"
     assert not runs.exists()
 
 

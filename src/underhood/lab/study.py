@@ -18,7 +18,6 @@ grids, and the trials are those of all:
     axes=[{"batch_size": [8, 16], "epochs": [4]}, {"batch_size": [8, 128], "epochs": [1]}]
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +38,6 @@ from underhood.training.settings import TrainingSettings
 from underhood.trials import Trial
 from underhood.values import read_values
 
-NAME = r"[A-Za-z0-9][\w.-]*"  # of a study, whose runs lie in a folder called so
 
 # Settings as Python has them, {"optimizer.lr": 0.1}, or as the command line does, ["optimizer.lr=0.1"].
 Given = Mapping[str, Any] | Sequence[str]
@@ -106,10 +104,6 @@ class Study:
     written_in: Path | None = None  # the user's file that makes the study; known by itself
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(NAME, self.name):
-            raise BadInput(
-                f'study "{self.name}": is no name for a folder of runs; letters, digits, ".", "_" and "-" make one'
-            )
         folder_name(self.name, "study")  # its runs are folders called NAME-SCALE
         for scale in self.scales:
             folder_name(scale, f"study {self.name}: scale")

@@ -106,5 +106,5 @@ def test_without_held_out_images_it_says_what_ranks(runs):
 def test_a_study_s_name_is_a_folder_s(name):
     from underhood.errors import BadInput
 
-    with pytest.raises(BadInput, match="is no name for a folder of runs"):
+    with pytest.raises(BadInput, match="names a folder"):
         Study(name)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Protocol
 
-from underhood.errors import BadInput, nearest
+from underhood.errors import BadInput, missing_extra, nearest
 from underhood.lab.run_events import LabEvent
 from underhood.lab.worker import Task
 
@@ -35,7 +35,9 @@ class Executor(Protocol):
 
 
 def executor_of(name: str) -> Callable[[int], Executor]:
-    """The executor of that name, to be made with how many trials run at once; BadInput for one that can't be had."""
+    """The executor of that name, to be made with how many trials run at once; BadInput for a name that is
+    none, MissingPiece where it isn't installed.
+    """
     if name == "local":
         from underhood.lab.executors.local import LocalPool
 
@@ -43,7 +45,7 @@ def executor_of(name: str) -> Callable[[int], Executor]:
     if name != "ray":
         raise BadInput(f'--on: unknown "{name}"; {nearest(name, ["local", "ray"])}')
     if find_spec("ray") is None:
-        raise BadInput('--on ray needs Ray: pip install "underhood[ray]"')
+        raise missing_extra("ray", "--on ray")
     from underhood.lab.executors.ray import RayCluster
 
     return RayCluster
