@@ -38,7 +38,6 @@ from underhood.training.settings import TrainingSettings
 from underhood.trials import Trial
 from underhood.values import read_values
 
-
 # Settings as Python has them, {"optimizer.lr": 0.1}, or as the command line does, ["optimizer.lr=0.1"].
 Given = Mapping[str, Any] | Sequence[str]
 
