@@ -15,6 +15,8 @@ from underhood.lab import open_run
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-study.md"
 LONGEST = 25  # lines of a study of a user's own that trains
 
+pytestmark = pytest.mark.slow  # the document is followed once for all of them
+
 
 def blocks():
     text = DOCUMENT.read_text(encoding="utf-8")

@@ -46,7 +46,7 @@ class Mean(nn.Module):
 NETS = {"simple-nn": ("simple-nn", None), "mixed": (Mixed, (1, 2, 8, 5)), "mean": (Mean, (1, 3, 4))}
 
 
-@pytest.fixture(scope="module", params=NETS)
+@pytest.fixture(scope="module", params=[pytest.param("simple-nn", marks=pytest.mark.slow), "mixed", "mean"])
 def explored(request, tmp_path_factory):
     """The network, its input, and the address of its page."""
     made, shape = NETS[request.param]

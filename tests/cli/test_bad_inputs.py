@@ -96,7 +96,7 @@ BAD = [
     ("run STUDY --checkpoint-every -5s", "--checkpoint-every"),
     ("run STUDY --when-full wait", '--when-full: unknown "wait"'),
     ("run STUDY --memory-limit much", "much"),
-    ("run STUDY --memory-limit -1GB", "-1GB"),
+    ("run STUDY --memory-limit=-1GB", "-1GB"),
     ("run STUDY --fit much", "much"),
     ("run STUDY --name ../evil", "names a folder"),
     ("run STUDY --name a/b", "names a folder"),

@@ -200,13 +200,17 @@ def test_all_refuses_what_is_one_study_s_own(underhood):
     assert 'unknown scale "tiny"' in underhood("run", "all", "--scale=tiny").err
 
 
+@pytest.mark.slow
 def test_devices_are_a_setting_of_torch_s_trials(underhood):
     words = ("run", "quickstart", "--scale", "smoke", "--dry-run", "--json")
-    short = underhood(*words, "--backend", "torch", "--devices", "2").json
-    assert short == underhood(*words, "--set", "backend=torch", "--set", "devices=2").json
-    alone = underhood(*words, "--backend", "torch", "--devices", "1").json
-    assert alone == underhood(*words, "--backend", "torch").json  # 1 is the default, and changes no id
-    assert {row["trial"] for row in short["rows"]}.isdisjoint(row["trial"] for row in alone["rows"])
+
+    def trials(*more):
+        return [row["trial"] for row in underhood(*words, "--backend", "torch", *more).json["rows"]]
+
+    short = trials("--devices", "2")
+    assert short == trials("--set", "devices=2")
+    assert trials("--devices", "1") == trials()  # 1 is the default, and changes no id
+    assert set(short).isdisjoint(trials())
     refused = underhood("run", "quickstart", "--devices", "2")
     assert refused.status == 2
     assert "devices: 2 needs backend = torch" in refused.err

@@ -151,7 +151,7 @@ def test_a_stored_run_by_the_command(run, tmp_path, capsys):
     files = [str(tmp_path / "p1" / name) for name in ("p1.py", "p1_model.npz", "p1_report.pdf")]
     assert json.loads(capsys.readouterr().out)["files"] == files
     assert main(["report", str(run.path), "--export", str(tmp_path / "p1"), "--format", "pdf"]) == 2
-    assert "leave --format and --out out" in capsys.readouterr().err
+    assert "leave --format, --out and --results out" in capsys.readouterr().err
 
 
 def test_run_and_export_in_one_command(mnist, runs, tmp_path, capsys):

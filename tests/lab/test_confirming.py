@@ -20,7 +20,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("backend", ["underhood", "torch"])
+@pytest.mark.parametrize("backend", ["underhood", pytest.param("torch", marks=pytest.mark.slow)])
 def test_a_stored_network_gives_its_answers_again_and_a_changed_one_does_not(backend, tmp_path):
     run = underhood.run("quickstart", "smoke", set=SMALL | {"backend": backend}, runs=tmp_path)
     (trial,) = run.trials

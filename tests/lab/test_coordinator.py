@@ -331,6 +331,7 @@ def start():
                 stderr=subprocess.STDOUT,
                 text=True,
                 process_group=0,
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever `nohup` started the tests
             )
         )
         return programs[-1]

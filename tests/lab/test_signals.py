@@ -8,6 +8,14 @@ import pytest
 from underhood.lab.signals import Stop, stop_signals
 
 
+@pytest.fixture(autouse=True)
+def no_nohup():
+    """A hang-up means what it means without `nohup`, however the tests were started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_are_counted(number, code):
     before = signal.getsignal(number)

@@ -16,7 +16,13 @@ def results(*found: dict, settings: dict | None = None) -> Results:
     """One group with a trial for each of these results."""
     trials = tuple(
         SimpleNamespace(
-            result=result, seed=seed, settings=settings or {}, state="finished", diverged=False, answers=lambda: None
+            result=result,
+            seed=seed,
+            seconds=1.0,
+            settings=settings or {},
+            state="finished",
+            diverged=False,
+            answers=lambda: None,
         )
         for seed, result in enumerate(found)
     )

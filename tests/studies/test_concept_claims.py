@@ -117,8 +117,8 @@ def test_an_option_of_a_claim_makes_another_trial():
     [
         (["claim=sparsty"], 'unknown "sparsty"; did you mean "sparsity"?'),
         (["claim=sparsity", "claim.epoch=3"], 'sparsity has no "epoch"; did you mean "epochs"?'),
-        (["claim=sparsity", "claim.epochs=0"], "claim.epochs: Input should be greater than or equal to 1"),
-        (["claim=squeezenet-stages", "claim.later=fire12"], "claim.later: Input should be 'conv1', 'fire2'"),
+        (["claim=sparsity", "claim.epochs=0"], "claim.epochs: 0: should be greater than or equal to 1"),
+        (["claim=squeezenet-stages", "claim.later=fire12"], "claim.later: \"fire12\": should be 'conv1', 'fire2'"),
         (["size=huge"], "size:"),
     ],
 )

@@ -25,6 +25,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_whole_way_in_python_and_in_commands(folder, runs):
     """Six lines and three commands, which find the run of the former and give the same classes."""
     lines = [line for line in BLOCKS["python"].splitlines() if line]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from underhood import python_files
+import underhood.python_files as python_files
 from underhood.errors import BadInput
 from underhood.lab.trial import TrialSpec
 from underhood.settings import Mistakes, Settings

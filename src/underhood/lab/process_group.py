@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.lab import run_events
 from underhood.lab.executors.local import worker_environment
 from underhood.lab.files import line_of, number_back

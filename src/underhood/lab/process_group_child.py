@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import number_back
 from underhood.lab.process_group import ENDED, STOP, TASK, say

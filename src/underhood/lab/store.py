@@ -32,6 +32,7 @@ from underhood.lab.locks import Owner, is_locked, locked, owner_of
 from underhood.lab.run_events import TrialState
 
 LOG_TAIL = 20
+CRASH, DUMP = "Fatal Python error", 400  # how what Python leaves of a crash begins, and how long it may be
 LONGEST_NAME = 200  # bytes; file systems take 255, and a run is called STUDY-SCALE
 ANEW = "run the study again to write it anew"
 Shape = Mapping[str, type | tuple[type, ...]]
@@ -178,11 +179,12 @@ class TrialFolder:
         return read_lines(self.metrics_file)
 
     def log_tail(self, lines: int = LOG_TAIL) -> str:
-        """The last lines of the log."""
+        """The last lines of the log; of a crash in compiled code the first, which say what it was."""
         if not self.log_file.exists():
             return ""
-        text = self.log_file.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+        said = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        crash = next((i for i in range(max(0, len(said) - DUMP), len(said)) if said[i].startswith(CRASH)), None)
+        return "\n".join(said[-lines:] if crash is None else said[crash : crash + lines])
 
     def log(self, text: str) -> None:
         """Add lines to the log."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.errors import BadInput, MissingPiece, UnderhoodError, disk_error
 from underhood.lab import arrival, checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
@@ -28,7 +28,6 @@ from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, devices_of, look_below
-from underhood.training.parallel.process_group import shared
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result, Trial
 
 STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
@@ -162,6 +161,8 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     """Run the trial's function and record what it yields, up to its Result."""
     spec, trial, settings = ready(task)
     recorder.clock.start()
+    from underhood.training.parallel.process_group import shared  # not before a trial: it brings the engine
+
     resume = shared(recorder.begin(spec))
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
     events = trial(settings, spec.seed, context)
@@ -234,6 +235,8 @@ class _Recorder:
         notes += [brought] if brought else []
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
         try:
+            if saved and not self.folder.metrics_file.read_bytes().endswith(b"\n") and saved.metrics_bytes:
+                raise BadInput(f"{self.folder.metrics_file}: is not what it was at the checkpoint")
             lines = self.folder.metrics() if saved else []
             step = lines[-1].get("step", 0) if lines else 0
         except BadInput as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood import python_files
+import underhood.python_files as python_files
 from underhood.errors import BadInput
 from underhood.training import histograms, own_network
 from underhood.training.answers import FILE as TEST

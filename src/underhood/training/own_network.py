@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood import python_files
+import underhood.python_files as python_files
 from underhood.errors import BadInput
 from underhood.instruments.target import Maker, is_file, is_place, locate, maker, place
 from underhood.networks import NETWORKS

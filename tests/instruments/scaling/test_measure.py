@@ -11,6 +11,7 @@ from underhood.instruments.scaling.work import Work
 torch = pytest.importorskip("torch")
 
 
+@pytest.mark.slow
 def test_two_workers_are_measured():
     result = scaling(
         "mlp", (1, 1, 8, 8), arguments={"inputs": 64, "hidden": [32]}, batch=4, devices=2, steps=2, rounds=2, warmup=1,
@@ -72,6 +73,7 @@ def test_without_a_gpu_cuda_is_refused():
         scaling("simple-nn", device="cuda")
 
 
+@pytest.mark.slow
 def test_a_worker_s_failure_is_said():
     with pytest.raises(BadInput, match=r"workers failed: .*(mat1|shapes|size)"):
         scaling("mlp", (1, 1, 5, 5), arguments={"inputs": 64}, batch=2, devices=1, strong=False)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.errors import BadInput
 from underhood.instruments.scaling.worker import MARK
 

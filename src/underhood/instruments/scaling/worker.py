@@ -20,7 +20,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.scaling.link import Link
 from underhood.instruments.scaling.work import Work

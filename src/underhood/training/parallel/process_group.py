@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood import torchrun
+import underhood.torchrun as torchrun
 from underhood.errors import BadInput, MissingPiece
 from underhood.training.backends.settings import BackendSettings
 
