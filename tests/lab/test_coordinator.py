@@ -358,7 +358,14 @@ def wait_for(path, lines):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_then_resumed_equals_uninterrupted_bit_for_bit(run_tiny, start, tmp_path, number, code):
     for moment in (7, 12):
         program = start(tmp_path, "broken", TINY_HOLD=str(moment))
