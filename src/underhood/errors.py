@@ -70,6 +70,7 @@ EXTRAS = {
     "PIL": Extra("images", "Pillow", "pillow"),
     "ray": Extra("ray", "Ray", "ray"),
     "starlette": Extra("view", "Starlette and uvicorn", "starlette"),
+    "mlflow": Extra("mlflow", "MLflow's client", "mlflow-skinny"),
 }
 
 

@@ -26,6 +26,7 @@ from underhood.cli.run import run
 from underhood.cli.runs import runs
 from underhood.cli.scaling import scaling
 from underhood.cli.studies import show, studies
+from underhood.cli.sync import sync
 from underhood.cli.trace import trace
 from underhood.cli.view import view
 from underhood.errors import EXTRAS, MissingPiece, UnderhoodError, disk_error, missing_extra
@@ -50,7 +51,7 @@ HELP = Group("Help", sort_key=3)
 
 # The modules of the commands import nothing heavy at their top: all of them are loaded to list the commands.
 COMMANDS: dict[Group, tuple[Any, ...]] = {
-    STUDIES: (run, studies, show, report, compare, view, runs, predict, evaluate, new),
+    STUDIES: (run, studies, show, report, compare, view, runs, sync, predict, evaluate, new),
     INSTRUMENTS: (cost, check, profile, memory, scaling, trace),
     HOUSE: (data, doctor),
 }
