@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from underhood.cores import usable_cores
 from underhood.lab import How, run_events
 from underhood.lab.files import line_of, number_back
-from underhood.lab.machine import usable_cores
 from underhood.lab.run_events import LabEvent
 from underhood.lab.worker import Task, run_trial
 

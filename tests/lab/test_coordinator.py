@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from tests.in_process import InProcess
+from underhood.cores import usable_cores
 from underhood.errors import BadInput
 from underhood.lab import How, load_file, open_run, plan, run_study
-from underhood.lab.machine import usable_cores
 from underhood.lab.results import list_runs
 from underhood.lab.run_events import RunEnded, RunStarted, TrialEnded, TrialNote, TrialStarted, TrialStep, Warned
 from underhood.lab.stopping import StopWhen

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+from underhood.cores import usable_cores
 from underhood.lab import machine as page
-from underhood.lab.machine import machine, usable_cores, versions
+from underhood.lab.machine import machine, versions
 
 
 def test_versions_are_those_installed():

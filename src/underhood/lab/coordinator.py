@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from underhood.cores import usable_cores
 from underhood.errors import BadInput
 from underhood.lab import fitting, own_networks, tuning
 from underhood.lab.code import fingerprints
@@ -25,7 +26,7 @@ from underhood.lab.footprint import Predicted, held_trials
 from underhood.lab.how import How, command_of
 from underhood.lab.labels import labels_of
 from underhood.lab.locks import me
-from underhood.lab.machine import machine, usable_cores, versions
+from underhood.lab.machine import machine, versions
 from underhood.lab.results import Run, open_run
 from underhood.lab.run_events import (
     LabEvent,

@@ -1,6 +1,5 @@
 """What a number was measured on: the machine and the versions of what computed it."""
 
-import os
 import platform
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import underhood
+from underhood.cores import usable_cores
 
 # What may change a number or a time.
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "torch")
@@ -43,13 +43,6 @@ def machine() -> dict[str, Any]:
         "memory": psutil.virtual_memory().total,
         "gpus": _gpus(),
     }
-
-
-def usable_cores() -> int:
-    """Cores this process may use, which in a container or a batch job can be fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def free_memory() -> int:

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import Field
 
+from underhood.cores import usable_cores
 from underhood.figures import Figure, bars
 from underhood.lab import Results, Scale, Study, Summary
-from underhood.lab.machine import usable_cores
 from underhood.report.document import Block, Document, Equation, Section
 from underhood.settings import Settings
 from underhood.tables import Column, Table

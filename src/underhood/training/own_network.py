@@ -74,17 +74,19 @@ def where(network: Mapping[str, Any], beside: Path | None = None) -> Path:
     for path in places:
         if is_as_it_was(path, network[DIGEST]):
             return path
-    what = "has changed since" if own.is_file() else "is not there any more"
     where = "" if beside is None else f", and no copy of it as it was lies in {beside}"
-    raise BadInput(f"{own}: {what}; {network['name']} cannot be built as it was trained{where}")
+    raise BadInput(f"{own}: {_fate(own)}; {network['name']} cannot be built as it was trained{where}")
 
 
 def changed(network: Mapping[str, Any]) -> str:
     """What has become of a network's file since it was trained; "" where it is as it was."""
     if DIGEST not in network or is_as_it_was(Path(network[FILE]), network[DIGEST]):
         return ""
-    what = "has changed since" if Path(network[FILE]).is_file() else "is not there any more"
-    return f"{network[FILE]} {what}; the copy kept with the trial is used"
+    return f"{network[FILE]} {_fate(Path(network[FILE]))}; the copy kept with the trial is used"
+
+
+def _fate(path: Path) -> str:
+    return "has changed since" if path.is_file() else "is not there any more"
 
 
 def is_as_it_was(path: Path, digest: str) -> bool:

@@ -12,7 +12,7 @@ The size of what is sent is chosen so that it takes about SECONDS. Every measure
 repeated; the slowest worker's time counts, the median of the repeats is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,12 @@ SECONDS = 0.25
 LEAST, MOST = 1 << 18, 1 << 26  # bytes that are sent to find out the bandwidth
 PINGS = 100
 MESSAGE = 1 << 19
+
+
+def spread(times: Sequence[float]) -> list[float]:
+    """Median, quartiles and how many."""
+    low, middle, high = quartiles(times)
+    return [middle, low, high, len(times)]
 
 
 class Link:
@@ -50,8 +56,7 @@ class Link:
         work()
         calls = max(1, min(50, int(SECONDS / self.repeats / max(self._timed(work, 1), 1e-6))))
         times = [self._once(work, calls) / calls for _ in range(max(5, self.repeats))]
-        low, median, high = quartiles(times)
-        return {"bytes": buffer.numel() * 4, "seconds": [median, low, high, len(times)]}
+        return {"bytes": buffer.numel() * 4, "seconds": spread(times)}
 
     def _bytes(self, size: int) -> Any:
         return self.torch.zeros(max(1, size // 4), device=self.device)

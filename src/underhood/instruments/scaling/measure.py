@@ -11,6 +11,7 @@ Batches are those of a worker, as on the sheet; strong scaling is measured besid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from underhood.cores import usable_cores
 from underhood.instruments.page import Presented, page
 from underhood.instruments.scaling import tables, words
 from underhood.instruments.scaling.model import Model
@@ -75,7 +76,7 @@ def _result(asked: Question, workers: Sequence[Workers], growth: tuple[Grown, ..
         batches=asked.batches,
         devices=asked.counts,
         device=asked.device,
-        cores=asked.cores,
+        cores=usable_cores(),
         threads=asked.threads,
         images=asked.images,
         data=asked.data,

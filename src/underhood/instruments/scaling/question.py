@@ -1,7 +1,5 @@
 """What `scaling` is asked: a network, batches, numbers of workers, and how long to measure."""
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -127,11 +125,6 @@ class Question:
     @cached_property
     def reached(self) -> Hosts | None:
         return Hosts.of(list(self.hosts), self.via) if self.hosts else None
-
-    @property
-    def cores(self) -> int:
-        """Processors that this process may use."""
-        return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
     @cached_property
     def ceiling(self) -> int | None:

@@ -22,9 +22,8 @@ from typing import Any
 
 import underhood.torchrun as torchrun
 from underhood.instruments.pytorch import load_torch
-from underhood.instruments.scaling.link import Link
+from underhood.instruments.scaling.link import Link, spread
 from underhood.instruments.scaling.work import Work
-from underhood.instruments.stopwatch import quartiles
 
 MARK = "underhood-scaling "
 SIZES = (1 << 16, 1 << 20, 1 << 22, 1 << 24)  # bytes of the all-reduces beside the gradients' own
@@ -89,7 +88,7 @@ class _Worker:
             "batch": batch,
             "gradient_bytes": work.gradient_bytes,
             "steps": self.task["steps"] * self.task["rounds"],
-            "ways": {name: _spread(times) for name, times in totals.items()},
+            "ways": {name: spread(times) for name, times in totals.items()},
             "parts": {name: self._mean_of_workers(_medians(each)) for name, each in parts.items()},
             "ddp": self._mean_of_workers(_medians(of_ddp)) if of_ddp else None,
             "buckets": _buckets(ddp),
@@ -118,12 +117,6 @@ class _Worker:
         mean = self.torch.tensor(values, dtype=self.torch.float64, device=self.task["device"])
         self.distributed.all_reduce(mean)
         return [float(value) for value in mean / self.workers]
-
-
-def _spread(times: list[float]) -> list[float]:
-    """Median, quartiles and how many."""
-    low, middle, high = quartiles(times)
-    return [middle, low, high, len(times)]
 
 
 def _medians(rows: list[list[float]]) -> list[float]:

@@ -23,10 +23,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from underhood.cores import usable_cores
 from underhood.lab import run_events
 from underhood.lab.ceiling import killed_for_memory
 from underhood.lab.files import line_of, number_back
-from underhood.lab.machine import free_memory, usable_cores
+from underhood.lab.machine import free_memory
 from underhood.lab.run_events import LabEvent, TrialEnded
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task, what_is_left

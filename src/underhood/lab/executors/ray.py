@@ -22,12 +22,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from underhood.cores import usable_cores
 from underhood.errors import BadInput
 from underhood.lab import own_networks, resuming
 from underhood.lab.arrival import files_with
 from underhood.lab.executors.mirror import Appended, Dropped, Put, files_of, make
 from underhood.lab.executors.ray_relay import Relay, Word
-from underhood.lab.machine import usable_cores
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialState
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
