@@ -2,6 +2,7 @@
 
 import pytest
 
+from underhood.data.locations import cache_root
 from underhood.errors import BadInput
 from underhood.lab import footprint, slots
 from underhood.lab.footprint import Predicted
@@ -82,7 +83,7 @@ def test_where_memory_is_scarce_one_of_each_setting_is_predicted_once_and_for_al
     again, _ = of(specs, 4 * GB)
     assert again == found
     assert len(asked) == 2
-    (slots.cache_root() / "peaks.json").write_bytes(b"{")
+    (cache_root() / "peaks.json").write_bytes(b"{")
     assert of(specs, 4 * GB)[0] == found
     assert len(asked) == 4
 

@@ -10,10 +10,8 @@ or docstring.
 """
 
 import ast
-import contextlib
 import hashlib
 import inspect
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import underhood
-from underhood.lab.files import replace
+from underhood.lab.notebook import recall, remember
 from underhood.lab.trial import TrialSpec, found_at
 from underhood.settings import value_at
 
@@ -54,7 +52,7 @@ def fingerprints(specs: Iterable[TrialSpec]) -> dict[str, str]:
             known[starts, function] = _digest(sorted(source.code for source in _sources(starts, function)))
         found[spec.id] = known[starts, function]
     if len(_kept()) > learnt:
-        _keep(_kept())
+        remember("code", _kept())
     return found
 
 
@@ -228,24 +226,7 @@ def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
             yield ".".join([*parts, name] if name else parts)
 
 
-def _notebook() -> Path:
-    from underhood.data.locations import cache_root
-
-    return cache_root() / "code.json"
-
-
 @cache
 def _kept() -> dict[str, Any]:
-    """What earlier processes learnt; a damaged notebook is an empty one."""
-    try:
-        kept = json.loads(_notebook().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) and len(kept) < KEPT else {}
-
-
-def _keep(known: dict[str, Any]) -> None:
-    """Write down what was learnt; where that can't be, it is learnt again next time."""
-    with contextlib.suppress(OSError):
-        _notebook().parent.mkdir(parents=True, exist_ok=True)
-        replace(_notebook(), json.dumps(known).encode())
+    """What earlier processes learnt."""
+    return recall("code", KEPT)

@@ -138,7 +138,8 @@ class _Coordinator:
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
         self.warnings: list[str] = []
-        if (folder.path / "run.json").exists() and folder.read_if_whole() is None:
+        self.stored = folder.read_if_whole()  # as the run stood before
+        if self.stored is None and (folder.path / "run.json").exists():
             self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
         self.parallel = how.parallel or (1 if study.timed else None)
         self.at_once = 1
@@ -179,7 +180,7 @@ class _Coordinator:
                 self.warnings.append,
             )
             self.at_once = places.at_once(to_do, executor.cores())
-        self.warnings += own_networks.changed(self.specs, self.folder.read_if_whole())
+        self.warnings += own_networks.changed(self.specs, self.stored)
         own_networks.keep(self.specs, self.folder.path)
         self.began = now()
         self._write("running")  # the plan stands before the first trial does

@@ -165,6 +165,18 @@ def last_line(path: Path) -> dict[str, Any] | None:
     return None
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path | str) -> Stamp | None:
+    """What changes when a file is replaced, appended to or cut, its time (ns) first; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def truncate(path: Path, length: int) -> None:
     """Cut an append-only file back to its first `length` bytes."""
     if path.exists():

@@ -10,7 +10,6 @@ deleted, be damaged or of another version: it is made anew. Where it cannot be k
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from underhood.errors import UnderhoodError
-from underhood.lab.files import line_of, read_text
+from underhood.lab.files import line_of, read_text, stamp
 from underhood.lab.store import RunFolder
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class _Index:
 
     def _refreshed(self, path: Path) -> dict[str, Any] | None:
         """The facts of a run, with what its files say today; None where there is none that can be read."""
-        stamp, name = _stamp(path / "run.json"), path.name
+        stamp, name = _stamps(path / "run.json"), path.name
         with self.database:  # one transaction; nothing is written where nothing has changed
             known = self.database.execute("SELECT stamp, facts FROM runs WHERE name = ?", (name,)).fetchall()
             folder = RunFolder(path)
@@ -136,7 +135,7 @@ class _Index:
         name, changed = folder.path.name, []
         query = "SELECT id, seed, stamp FROM trials WHERE run = ?"
         for trial, seed, known in self.database.execute(query, (name,)).fetchall():
-            stamp = _stamps(f"{folder.path}/trials/{trial}")
+            stamp = _stamps(*(f"{folder.path}/trials/{trial}/{name}" for name in TRIAL_FILES))
             if stamp != known:
                 from underhood.lab.results import StoredTrial
 
@@ -157,17 +156,9 @@ class _Index:
         ]
 
 
-def _stamp(path: Path | str) -> str:
-    """What changes when a file does: replaced, appended to, or cut."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return "-"
-    return f"{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
-
-
-def _stamps(folder: str) -> str:
-    return " ".join(_stamp(f"{folder}/{name}") for name in TRIAL_FILES)
+def _stamps(*paths: Path | str) -> str:
+    """The stamps of files, as the database keeps them."""
+    return " ".join(map(str, map(stamp, paths)))
 
 
 def _prepare(database: sqlite3.Connection) -> None:

@@ -8,19 +8,16 @@ core's share of the memory is less than ROOMY, and remembered; a trial that can'
 that is said.
 """
 
-import contextlib
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from underhood.data.locations import cache_root
 from underhood.errors import BadInput
 from underhood.lab import footprint
-from underhood.lab.files import replace
 from underhood.lab.footprint import Predicted
 from underhood.lab.machine import versions
+from underhood.lab.notebook import recall, remember
 from underhood.lab.trial import TrialSpec, digest
 from underhood.sizes import megabytes
 from underhood.training.settings import TrainingSettings
@@ -76,7 +73,7 @@ def slots(
         return by_cores
     free = memory * (1 - SPARE)
     peaks = {trial: peak.heap for trial, peak in known.items()}
-    remembered = _remembered()
+    remembered = recall("peaks", KEPT)
     before = len(remembered)
     for spec in specs:
         if spec.id in peaks or not isinstance(spec.settings, TrainingSettings):
@@ -87,7 +84,7 @@ def slots(
         else:
             peaks[spec.id] = peak.heap
     if len(remembered) > before:
-        _remember(remembered)
+        remember("peaks", remembered)
     found = Slots(None, free, peaks)
     fewer = found.at_once(specs, cores)
     if fewer < at_once:
@@ -111,23 +108,3 @@ def _peak(spec: TrialSpec, data: Path | None, remembered: dict[str, Any]) -> Pre
         remembered[key] = found and asdict(found)
     kept = remembered[key]
     return kept and Predicted(**kept)
-
-
-def _notebook() -> Path:
-    return cache_root() / "peaks.json"
-
-
-def _remembered() -> dict[str, Any]:
-    """What was predicted before; a damaged notebook is an empty one."""
-    try:
-        kept = json.loads(_notebook().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) and len(kept) < KEPT else {}
-
-
-def _remember(peaks: dict[str, Any]) -> None:
-    """Write it down; where that can't be, it is predicted again next time."""
-    with contextlib.suppress(OSError):
-        _notebook().parent.mkdir(parents=True, exist_ok=True)
-        replace(_notebook(), json.dumps(peaks).encode())

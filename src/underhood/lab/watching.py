@@ -9,11 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from underhood.errors import BadInput
-from underhood.lab.files import last_line
+from underhood.lab.files import Stamp, last_line, stamp
 from underhood.lab.results import Run, StoredTrial, open_run
 from underhood.lab.run_events import (
     LabEvent,
@@ -92,7 +91,7 @@ class _Watched:
     """A trial, and how far it was told."""
 
     trial: StoredTrial
-    state: tuple[Any, ...] = ()
+    state: Stamp | None = None
     measured: int = 0
     running: bool = False
 
@@ -102,7 +101,7 @@ class _Watched:
 
     def news(self) -> Iterator[LabEvent]:
         """What its files say that they did not say before."""
-        written = _version(self.folder.path / "state.json")
+        written = stamp(self.folder.path / "state.json")
         if written != self.state:
             self.state = written
             yield from self._turned(self.folder.status())
@@ -129,12 +128,3 @@ class _Watched:
         if size != self.measured and (line := last_line(self.folder.metrics_file)):
             self.measured = size
             yield TrialStep(self.trial.id, int(line.pop("step")), line)
-
-
-def _version(path: Path) -> tuple[Any, ...]:
-    """What changes when a file is replaced."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -22,7 +22,7 @@ import underhood.torchrun as torchrun
 from underhood.errors import BadInput, MissingPiece, UnderhoodError, disk_error
 from underhood.lab import arrival, checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
-from underhood.lab.files import line_of, truncate
+from underhood.lab.files import line_of, lines_in, truncate
 from underhood.lab.machine import machine, versions
 from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
@@ -161,9 +161,11 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     """Run the trial's function and record what it yields, up to its Result."""
     spec, trial, settings = ready(task)
     recorder.clock.start()
-    from underhood.training.parallel.process_group import shared  # not before a trial: it brings the engine
+    resume = recorder.begin(spec)
+    if torchrun.is_worker():  # worker 0's folder is the trial's
+        from underhood.training.parallel.process_group import shared  # it brings the engine, which not all need
 
-    resume = shared(recorder.begin(spec))
+        resume = shared(resume)
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
     events = trial(settings, spec.seed, context)
     if not isinstance(events, Iterator):
@@ -235,9 +237,10 @@ class _Recorder:
         notes += [brought] if brought else []
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
         try:
-            if saved and not self.folder.metrics_file.read_bytes().endswith(b"\n") and saved.metrics_bytes:
+            kept = self.folder.metrics_file.read_bytes()
+            if kept and not kept.endswith(b"\n"):
                 raise BadInput(f"{self.folder.metrics_file}: is not what it was at the checkpoint")
-            lines = self.folder.metrics() if saved else []
+            lines = lines_in(kept, self.folder.metrics_file)
             step = lines[-1].get("step", 0) if lines else 0
         except BadInput as error:
             notes.append(f"{error}; begun anew")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from underhood.lab.files import replace
+from underhood.lab.files import Stamp, replace, stamp
 
 GROWING = ("metrics.jsonl", "log.txt")
 LAST = ("result.json", "state.json")  # in this order, behind all others
@@ -38,7 +38,6 @@ class Dropped:
 
 
 Change = Appended | Put | Dropped
-Version = tuple[int, int, int]
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Mirror:
 
     folder: Path
     told: dict[str, int] = field(default_factory=dict)
-    versions: dict[str, Version] = field(default_factory=dict)
+    versions: dict[str, Stamp | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> "Mirror":
@@ -63,13 +62,13 @@ class Mirror:
             if name in GROWING:
                 continue
             try:
-                version = _version(path)
-                there.add(name)
+                version = stamp(path)
                 if version != self.versions.get(name):
                     puts.append(Put(name, path.read_bytes()))
                     self.versions[name] = version
+                there.add(name)
             except FileNotFoundError:
-                there.discard(name)
+                pass
         for name in GROWING:
             yield from self._grown(name)
         yield from sorted(puts, key=lambda put: LAST.index(put.name) + 1 if put.name in LAST else 0)
@@ -119,8 +118,3 @@ def make(folder: Path, change: Change) -> None:
         file.truncate(change.at)
         file.seek(change.at)
         file.write(change.content)
-
-
-def _version(path: Path) -> Version:
-    found = path.stat()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -7,21 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from underhood.lab.files import number_back
+from underhood.lab.files import Stamp, number_back, stamp
 from underhood.lab.store import TrialFolder
 
 TAIL = 8192  # bytes at the end of the metrics, in which every metric stands that is still measured
 SILENT = 5.0  # seconds without a measurement, after which it is asked whether the worker is alive
-Stamp = tuple[int, int, int] | None
-
-
-def stamp(path: Path | str) -> Stamp:
-    """What tells one state of a file from another; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def leads_elsewhere(path: Path) -> bool:
@@ -51,7 +41,7 @@ class WatchedTrial:
         self.changed_at = 0.0  # when its state was last written
         self.heard_at = 0.0  # when anything of it changed, by our clock
         self.files = [str(folder.path / name) for name in ("state.json", "result.json", "metrics.jsonl")]
-        self.stamps: list[Stamp] = [None, None, None]
+        self.stamps: list[Stamp | None] = [None, None, None]
 
     def refresh(self) -> bool:
         """Whether anything changed since the last time."""

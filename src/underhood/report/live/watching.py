@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from underhood.lab.files import Stamp, stamp
 from underhood.lab.results import Run
 from underhood.lab.store import RunFolder
-from underhood.report.live.trial import SILENT, Stamp, WatchedTrial, stamp
+from underhood.report.live.trial import SILENT, WatchedTrial
 
 NEXT = 64  # trials of the plan that may start before one looks again
 SLICE = 500  # of the others, those that are looked at in turn
