@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underhood.errors import BadInput
-from underhood.values import read_value, read_values, seconds_of, write_value
+from underhood.values import is_number, read_value, read_values, seconds_of, write_value
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,11 @@ def test_durations(duration, seconds):
 def test_durations_without_a_unit_are_refused(duration):
     with pytest.raises(BadInput, match=f'--every "{duration}": write it as 30s, 2m or 1h'):
         seconds_of(duration, "--every")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, True), (-1.5, True), (float("nan"), True), (True, False), (False, False), ("1", False), (None, False)],
+)
+def test_what_is_a_number(value, expected):
+    assert is_number(value) is expected

@@ -13,11 +13,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from underhood.errors import BadInput
 
 NEEDS_QUOTES = re.compile(r'[\[\]{},="\'#\n]|^\s|\s$|^$')
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_value(text: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json, say
+from underhood.cli.output import Json, Runs, print_json, say
 from underhood.errors import BadInput
 
 
@@ -22,9 +22,7 @@ def compare(
     html: Annotated[
         Path | None, Parameter(name="--html", show_default=False, help="Write the report, with its curves, there.")
     ] = None,
-    runs: Annotated[
-        Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
-    ] = None,
+    runs: Runs = None,
     json: Json = False,
 ) -> None:
     """Compare two runs, settings or trials, seed by seed.

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json, print_table, say
-from underhood.cli.predict import Backend, RunName, Runs, Seed, Setting, described, loaded
+from underhood.cli.output import Json, Runs, print_json, print_table, say
+from underhood.cli.predict import Backend, RunName, Seed, Setting, described, loaded
 
 
 def evaluate(

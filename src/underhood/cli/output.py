@@ -3,6 +3,7 @@
 import json as JSON
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter, Token
@@ -21,6 +22,10 @@ Json = Annotated[
     ),
 ]
 
+Runs = Annotated[
+    Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
+]
+
 
 def whole(type_: Any, tokens: Sequence[Token]) -> int:
     """A whole number; cyclopts by itself would read 1.5 as 2."""
@@ -34,6 +39,17 @@ def whole(type_: Any, tokens: Sequence[Token]) -> int:
 def say(text: str) -> None:
     """A line for the person, not for the pipe."""
     print(text, file=sys.stderr, flush=True)
+
+
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """The person's answer; nothing but a yes is one."""
+    say(f"{question} [y/N] ")
+    return input().strip().lower() in ("y", "yes")
 
 
 def print_json(schema: str, **content: Any) -> None:

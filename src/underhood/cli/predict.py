@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json, print_table, say, whole
+from underhood.cli.output import Json, Runs, print_json, print_table, say, whole
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ Backend = Annotated[
     Literal["underhood", "torch"] | None,
     Parameter(name="--backend", show_default=False, help="The library to compute with; by default the one it had."),
 ]
-Runs = Annotated[Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs.")]
 
 
 def predict(

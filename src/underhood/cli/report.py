@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json
+from underhood.cli.output import Json, Runs, print_json
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def report(
             help="Write a short page there instead, and the run's numbers into that folder's list, README.md.",
         ),
     ] = None,
-    runs: Annotated[
-        Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
-    ] = None,
+    runs: Runs = None,
     json: Json = False,
 ) -> None:
     """Write a run's report again, in any format.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from underhood.cli.output import Json, print_json, say, whole
+from underhood.cli.output import Json, can_ask, confirmed, print_json, say, whole
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def run(
             memory_limit=memory_limit,
             stop_when=stop_when,
             changed="keep" if keep else "rerun" if rerun else "ask",
-            ask=_confirmed if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            ask=confirmed if can_ask() else None,
             listener=progress,
         )
     _report(done, json)
@@ -238,12 +238,6 @@ def _export(run: "Run", folder: Path) -> None:
         return
     for file in hand_in(run, folder):
         say(f"written: {file}")
-
-
-def _confirmed(question: str) -> bool:
-    """The user's answer; nothing but a yes is one."""
-    say(f"{question} [y/N] ")
-    return input().strip().lower() in ("y", "yes")
 
 
 def _report(run: "Run", as_json: bool) -> None:

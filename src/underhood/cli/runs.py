@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from underhood.cli.output import Json, print_json, print_table, say
+from underhood.cli.output import Json, Runs, can_ask, confirmed, print_json, print_table, say
 from underhood.errors import BadInput
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ Where = Annotated[
 ]
 Sort = Annotated[str | None, Parameter(name="--sort", show_default=False, help="Sort by this, smallest first.")]
 Reverse = Annotated[bool, Parameter(name="--reverse", negative="", show_default=False, help="The other way round.")]
-Folder = Annotated[
-    Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
-]
 Name = Annotated[str, Parameter(name="RUN", help="A run's name, or its folder.")]
 
 WIDEST = 9  # columns of numbers that a table has room for
@@ -50,7 +47,7 @@ ABOUT = ("trial", "label", "seed", "state", "reason", "computed_seconds")
 
 @runs.command
 def ls(
-    *, where: Where = None, sort: Sort = None, reverse: Reverse = False, folder: Folder = None, json: Json = False
+    *, where: Where = None, sort: Sort = None, reverse: Reverse = False, folder: Runs = None, json: Json = False
 ) -> None:
     """List the runs, with how far each one is.
 
@@ -99,7 +96,7 @@ def show_trials(
         str | None,
         Parameter(name="--columns", show_default=False, help="Which columns, as label,seed,test_error; or all."),
     ] = None,
-    folder: Folder = None,
+    folder: Runs = None,
     json: Json = False,
 ) -> None:
     """List a run's trials: where they stand, what varies, what they found.
@@ -177,7 +174,7 @@ def _plain(rows: list[dict[str, Any]]) -> Any:
 def rm(
     *names: Annotated[str, Parameter(name="RUN", help="A run's name, or its folder.")],
     yes: Annotated[bool, Parameter(name="--yes", negative="", show_default=False, help="Don't ask.")] = False,
-    folder: Folder = None,
+    folder: Runs = None,
     json: Json = False,
 ) -> None:
     """Remove runs: all their trials, checkpoints, networks and reports.
@@ -211,10 +208,9 @@ def rm(
 
 def _confirm(paths: list[Path]) -> None:
     listed = ", ".join(map(str, paths))
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise BadInput(f"{listed}: nothing was removed; --yes removes without asking")
-    say(f"Remove {listed}, with all that is in them? [y/N] ")
-    if input().strip().lower() not in ("y", "yes"):
+    if not confirmed(f"Remove {listed}, with all that is in them?"):
         raise BadInput("nothing was removed")
 
 
@@ -237,7 +233,7 @@ def export(
         Path | None,
         Parameter(name="--out", show_default=False, help="File to write, a folder for tensorboard; by default stdout."),
     ] = None,
-    folder: Folder = None,
+    folder: Runs = None,
 ) -> None:
     """Write a run's trials or metrics for another program.
 

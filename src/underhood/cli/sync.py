@@ -1,12 +1,11 @@
 """`underhood sync`: a run's trials to an MLflow server."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from underhood.cli.output import Json, print_json, say
+from underhood.cli.output import Json, Runs, print_json, say
 from underhood.errors import BadInput
 
 
@@ -22,9 +21,7 @@ def sync(
         str | None,
         Parameter(name="--experiment", show_default=False, help="Its experiment; by default called as the study."),
     ] = None,
-    folder: Annotated[
-        Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
-    ] = None,
+    folder: Runs = None,
     json: Json = False,
 ) -> None:
     """Copy a run's trials to an MLflow server: settings, metrics, results.

@@ -2,22 +2,19 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from underhood.cli.output import say
-from underhood.errors import BadInput, missing_extra, nearest
+from underhood.cli.output import Runs, say
+from underhood.errors import missing_extra
 
 
 def view(
     run: Annotated[str, Parameter(help="A run to begin with; by default the list of all.")] = "",
     /,
     *,
-    runs: Annotated[
-        Path | None, Parameter(name="--runs", show_default=False, help="Folder of the runs; by default ./runs.")
-    ] = None,
+    runs: Runs = None,
     host: Annotated[
         str, Parameter(name="--host", help="Address to listen at; any but this machine's own lets others look.")
     ] = "127.0.0.1",
@@ -39,15 +36,14 @@ def view(
 
     It needs the extra "view": pip install 'underhood[view]'.
     """
-    from underhood.lab.store import runs_folder
+    from underhood.lab.store import no_run, runs_folder
 
     check_extra()
     from underhood.report.live.server import LiveServer
 
     folder = runs_folder(runs)
     if run and not (folder / run / "run.json").is_file():
-        known = [path.parent.name for path in folder.glob("*/run.json")]
-        raise BadInput(f'no run "{run}" in {folder}; {nearest(run, known) if known else "there are none yet"}')
+        raise no_run(run, folder)
     server = LiveServer(folder, host, port, run)
     print(server.url, flush=True)
     if host not in ("127.0.0.1", "localhost", "::1"):

@@ -22,6 +22,7 @@ from underhood.lab.labels import labels, varying
 from underhood.lab.showing import table
 from underhood.lab.store import RunFolder, TrialFolder, run_path, runs_folder
 from underhood.lab.summary import Curve, Summary
+from underhood.values import is_number
 
 if TYPE_CHECKING:
     from underhood.lab.frames import Library, Of
@@ -98,8 +99,18 @@ class StoredTrial:
         return dict((self.stored_result or {}).get("values", {}))
 
     @property
+    def numbers(self) -> dict[str, float]:
+        """The numbers among the values of its Result."""
+        return {name: float(value) for name, value in self.result.items() if is_number(value)}
+
+    @property
     def diverged(self) -> bool:
         return bool(self.result.get("diverged", False))
+
+    @property
+    def begun(self) -> str:
+        """When its last attempt was begun, in UTC; "" where that is not known."""
+        return str((self.folder.identity() or {}).get("begun") or "")
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:

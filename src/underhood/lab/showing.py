@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from underhood.tables import Column, Estimate, Table
+from underhood.tables import Column, Table
+from underhood.values import is_number
 
 if TYPE_CHECKING:
     from underhood.lab.results import Group, Results
@@ -13,7 +14,7 @@ MOST = 8  # numbers of a result that one row still shows
 def table(results: "Results") -> Table:
     """A row a setting: the seeds whose numbers count, and the means of what their results hold, with 95 % intervals."""
     known = [trial.result for group in results.groups for trial in group.counted]
-    names = [name for name in dict.fromkeys(key for result in known for key in result) if _is_number(known, name)]
+    names = [name for name in dict.fromkeys(key for result in known for key in result) if _are_numbers(known, name)]
     columns = [Column("label", "Setting", align="left"), Column("seeds", "Seeds that count")]
     columns += [Column(f"number {name}", name.replace("_", " ")) for name in names[:MOST]]
     left = len(results.trials) - sum(len(group.counted) for group in results.groups)
@@ -25,14 +26,13 @@ def table(results: "Results") -> Table:
     return Table("Results", columns, [_row(group, names[:MOST]) for group in results.groups], foot, name="results")
 
 
-def _is_number(results: list[dict[str, Any]], name: str) -> bool:
+def _are_numbers(results: list[dict[str, Any]], name: str) -> bool:
     found = [result[name] for result in results if result.get(name) is not None]
-    return bool(found) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in found)
+    return bool(found) and all(map(is_number, found))
 
 
 def _row(group: "Group", names: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"label": group.label, "seeds": f"{len(group.counted)} of {len(group.trials)}"}
     for name in names:
-        found = group.summary(name)
-        row[f"number {name}"] = None if found is None else Estimate(found.mean, found.low, found.high, found.n)
+        row[f"number {name}"] = group.summary(name)
     return row

@@ -77,9 +77,13 @@ def run_path(run: str | Path, runs: Path | None = None) -> Path:
     for path in (Path(run), home / run):
         if str(run) and (path / "run.json").is_file():
             return path
+    raise no_run(run, home)
+
+
+def no_run(run: str | Path, home: Path) -> BadInput:
+    """What to say of a run that is not in `home`, with the nearest of those that are."""
     known = [path.parent.name for path in sorted(home.glob("*/run.json"))]
-    hint = nearest(str(run), known) if known else "there are none yet"
-    raise BadInput(f'no run "{run}" in {home}; {hint}')
+    return BadInput(f'no run "{run}" in {home}; {nearest(str(run), known) if known else "there are none yet"}')
 
 
 def folder_name(name: str, what: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from underhood.lab.comparing.kinds import Kind
 from underhood.lab.comparing.power import MOST, POWER, detectable, pairs_needed
 from underhood.lab.summary import Summary
+from underhood.values import is_number
 
 if TYPE_CHECKING:
     from underhood.lab.results import Group
@@ -35,11 +36,11 @@ def paired(a: "Group", b: "Group", metric: str) -> dict[int, tuple[float, float]
     """By seed, in order, a number of both groups' results, where both trials count and have it, finite."""
     theirs = {trial.seed: trial.result.get(metric) for trial in b.counted}
     both = {trial.seed: (trial.result.get(metric), theirs.get(trial.seed)) for trial in a.counted}
-    return {seed: (float(x), float(y)) for seed, (x, y) in sorted(both.items()) if _is_number(x) and _is_number(y)}
+    return {seed: (float(x), float(y)) for seed, (x, y) in sorted(both.items()) if _is_finite(x) and _is_finite(y)}
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_finite(value: object) -> TypeGuard[float]:
+    return is_number(value) and math.isfinite(value)
 
 
 @dataclass(frozen=True)

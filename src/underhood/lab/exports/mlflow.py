@@ -113,7 +113,7 @@ def _trial(client: Any, experiment: str, run: Run, group: Group, trial: StoredTr
     result = _digest([trial.state, trial.result])
     if there is not None and (sent["lines"], sent.get("result")) == (len(lines), result):
         return "unchanged"
-    begun = _milliseconds((trial.folder.identity() or {}).get("begun") or run.facts["began"])
+    begun = _milliseconds(trial.begun or run.facts["began"])
     if there is None:
         tags = {TRIAL: trial.id, RUN: run.name, "underhood.study": run.study, "underhood.seed": str(trial.seed)}
         name = f"{group.label}, seed {trial.seed}"
@@ -176,11 +176,7 @@ def _send_result(client: Any, run: str, trial: StoredTrial, lines: Sequence[dict
 
     measured = set[str]().union(*lines)
     last = max((line["step"] for line in lines), default=0)
-    numbers = {
-        _name(f"result/{name}" if name in measured else name): float(value)
-        for name, value in trial.result.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    numbers = {_name(f"result/{name}" if name in measured else name): value for name, value in trial.numbers.items()}
     metrics = [Metric(name, value, time, last) for name, value in numbers.items()]
     for some in _parts(metrics, AT_ONCE):
         client.log_batch(run, metrics=some)

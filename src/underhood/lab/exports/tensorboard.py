@@ -33,7 +33,7 @@ def write_events(run: Run, out: Path) -> None:
     for folder, trial in _folders(run):
         scalars = list(_scalars(trial))
         if scalars:
-            begun = str((trial.folder.identity() or {}).get("begun") or run.facts["began"])
+            begun = str(trial.begun or run.facts["began"])
             time = datetime.fromisoformat(begun).timestamp() if begun else 0.0
             path = out / folder / f"events.out.tfevents.{int(time)}.underhood"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,11 +58,7 @@ def _scalars(trial: StoredTrial) -> Iterator[tuple[int, dict[str, float]]]:
     for line in [] if trial.damage else trial.folder.metrics():
         step = int(line["step"])
         yield step, {name: float(value) for name, value in line.items() if name != "step"}
-    numbers = {
-        f"result/{name}": float(value)
-        for name, value in trial.result.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    numbers = {f"result/{name}": value for name, value in trial.numbers.items()}
     if numbers:
         yield step, numbers
 

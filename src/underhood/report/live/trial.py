@@ -9,6 +9,7 @@ from typing import Any
 
 from underhood.lab.files import Stamp, number_back, stamp
 from underhood.lab.store import TrialFolder
+from underhood.values import is_number
 
 TAIL = 8192  # bytes at the end of the metrics, in which every metric stands that is still measured
 SILENT = 5.0  # seconds without a measurement, after which it is asked whether the worker is alive
@@ -64,8 +65,8 @@ class WatchedTrial:
         if self.stamps[1] is not None:
             result = read_if_there(self.folder.path / "result.json")
             values = result.get("values", {})
-            self.values |= {name: value for name, value in values.items() if _is_number(value)}
-            self.step = int(values.get("steps", self.step)) if _is_number(values.get("steps")) else self.step
+            self.values |= {name: value for name, value in values.items() if is_number(value)}
+            self.step = int(values.get("steps", self.step)) if is_number(values.get("steps")) else self.step
             state = "diverged" if values.get("diverged") is True else "finished"
             self.seconds = float(result.get("seconds", self.seconds))
         elif state == "finished" or (state == "running" and not self.folder.is_locked()):
@@ -101,7 +102,7 @@ class WatchedTrial:
                 self.step = int(values.pop("step"))
             except (ValueError, KeyError, AttributeError, TypeError):
                 continue
-            numbers = {name: value for name, value in values.items() if _is_number(value)}
+            numbers = {name: value for name, value in values.items() if is_number(value)}
             self.values |= numbers
             self.measured |= numbers.keys()
 
@@ -111,7 +112,7 @@ class WatchedTrial:
         if self.state in ("finished", "diverged"):
             return 1.0
         epoch = self.values.get("epoch")
-        if self.state == "waiting" or epoch is None or not _is_number(self.epochs) or not self.epochs:
+        if self.state == "waiting" or epoch is None or not is_number(self.epochs) or not self.epochs:
             return None
         return min(1.0, max(0.0, epoch / self.epochs))
 
@@ -128,7 +129,3 @@ class WatchedTrial:
             "seconds": self.seconds or None,
             "reason": self.reason,
         }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

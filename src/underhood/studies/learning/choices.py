@@ -6,6 +6,7 @@ from typing import Any
 from underhood.lab import Group, Results, StoredTrial
 from underhood.report.facts import plain
 from underhood.tables import Column, Table
+from underhood.values import is_number
 
 
 def chosen(trial: StoredTrial) -> dict[str, Any]:
@@ -21,14 +22,10 @@ def at_the_edge(trial: StoredTrial) -> list[str]:
         return []
     found = []
     for key, value in chosen(trial).items():
-        tried = {each["values"][key] for each in search["candidates"] if _is_number(each["values"][key])}
+        tried = {each["values"][key] for each in search["candidates"] if is_number(each["values"][key])}
         if len(tried) > 2 and value in (min(tried), max(tried)):
             found.append(key)
     return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def words(values: Mapping[str, Any], titles: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ failed are in no mean, and are listed.
 """
 
 from collections.abc import Iterator
-from numbers import Real
 
 from underhood.figures import Figure, lines
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
@@ -40,8 +39,7 @@ def report(study: Study, results: Results) -> Document:
 
 def _names(results: Results) -> list[str]:
     """The names of the results' numbers, in the order of the results."""
-    found = (item for trial in results.trials for item in trial.result.items())
-    return list(dict.fromkeys(name for name, value in found if isinstance(value, Real) and not isinstance(value, bool)))
+    return list(dict.fromkeys(name for trial in results.trials for name in trial.numbers))
 
 
 def _ranked_by(results: Results) -> str:

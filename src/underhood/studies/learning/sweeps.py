@@ -12,6 +12,7 @@ import numpy as np
 from underhood.figures import Figure, points
 from underhood.figures.matrix import matrix
 from underhood.lab import Results
+from underhood.values import is_number
 
 FEWEST = 3  # values of an axis that are worth a drawing
 WIDE = 20.0  # the largest is so many times the smallest: the axis is logarithmic
@@ -27,10 +28,8 @@ def against(results: Results, metric: str, title: str, *, larger: bool, fraction
     axes = {key: _values(results, key) for key in results.varying}
     if len(axes) == 1:
         ((key, values),) = axes.items()
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        return (
-            [_over(results, key, values, metric, title, larger, fraction)] if numbers and len(values) >= FEWEST else []
-        )
+        is_axis = len(values) >= FEWEST and all(map(is_number, values))
+        return [_over(results, key, values, metric, title, larger, fraction)] if is_axis else []
     if len(axes) == 2 and all(2 <= len(values) <= MOST for values in axes.values()):
         return [_map(results, axes, metric, title, fraction)]
     return []
