@@ -10,7 +10,7 @@ def dry_run(
     study: str, scale: str, what: dict[str, Any], name: str | None, runs: Path | None, parallel: int | None, json: bool
 ) -> None:
     """List the trials, instead of running them."""
-    from underhood.lab.executors.local import LocalPool
+    from underhood.cores import usable_cores
     from underhood.lab.forecast import forecast
     from underhood.lab.labels import labels_of
     from underhood.lab.slots import Slots
@@ -26,9 +26,7 @@ def dry_run(
     folder = RunFolder(runs_folder(runs) / (name or f"{found.name}-{scale}"))
     trials = forecast(specs, folder, what["data"], lambda text: say(f"Note: {text}"))
     to_do = [trial for trial in trials if trial.state != "finished"]
-    at_once = Slots(parallel or (1 if found.timed else None)).at_once(
-        [trial.spec for trial in to_do], LocalPool(1).cores()
-    )
+    at_once = Slots(parallel or (1 if found.timed else None)).at_once([trial.spec for trial in to_do], usable_cores())
     notes = []
     judged = [trial.seconds for trial in to_do if trial.seconds is not None]
     if judged:

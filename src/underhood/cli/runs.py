@@ -42,7 +42,6 @@ Reverse = Annotated[bool, Parameter(name="--reverse", negative="", show_default=
 Name = Annotated[str, Parameter(name="RUN", help="A run's name, or its folder.")]
 
 WIDEST = 9  # columns of numbers that a table has room for
-ABOUT = ("trial", "label", "seed", "state", "reason", "computed_seconds")
 
 
 @runs.command
@@ -132,6 +131,8 @@ def show_trials(
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """A trial flat, its columns called as frames.py calls them."""
+    from underhood.lab.frames import ABOUT
+
     about = row | {"computed_seconds": row["seconds"], "reason": row["reason"] or None}
     result, settings = row["result"], row["settings"]
     flat = {key: about[key] for key in ABOUT}
@@ -142,6 +143,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _telling(rows: list[dict[str, Any]], known: list[str]) -> list[str]:
     """The columns to show where none were asked for: which trial, where it stands, and the first numbers it found."""
+    from underhood.lab.frames import ABOUT
+
     reasons = any(row.get("reason") for row in rows)
     about = [key for key in ABOUT if key != "reason" or reasons]
     numbers = [key for key in known if key not in ABOUT and any(type(row.get(key)) in (int, float) for row in rows)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from underhood.figures import Figure, lines
 from underhood.lab.comparing import ASSUMED, POWER, Comparison, Curves, Part
-from underhood.lab.comparing.kinds import kind_of
+from underhood.lab.comparing.kinds import kind_of, words
 from underhood.lab.comparing.pairs import written
 from underhood.report.document import Block, Document, Section
 from underhood.report.facts import Facts, plain
@@ -22,7 +22,7 @@ BAND = "Mean over the pairs with its 95 % interval at each position."
 def document_of(found: Comparison) -> Document:
     """The comparison as question, answer and sections."""
     a, b = found.names
-    called = found.metric.replace("_", " ")
+    called = words(found.metric)
     better = found.parts[0].difference.kind.better
     numbers: list[Block] = [found.table(), *(_pairs_table(part, found.metric) for part in found.parts)]
     sections = [
@@ -96,7 +96,7 @@ def _curves(part: Part) -> Iterator[Block]:
 def _both(curves: Curves, part: Part) -> Figure:
     a, b = part.names
     rows = curves.rows("a", curve=a) + curves.rows("b", curve=b)
-    called = curves.metric.replace("_", " ")
+    called = words(curves.metric)
     return _lines(_titled(called.capitalize(), part), curves, rows, called, name=f"{curves.metric}-of-both")
 
 

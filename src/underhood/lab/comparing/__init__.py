@@ -21,7 +21,7 @@ from typing import Any
 
 from underhood.lab.comparing import alike
 from underhood.lab.comparing.curves import Curves, curves_of
-from underhood.lab.comparing.kinds import choose_metric, kind_of
+from underhood.lab.comparing.kinds import choose_metric, kind_of, words
 from underhood.lab.comparing.pairs import ASSUMED, Difference, paired
 from underhood.lab.comparing.power import POWER
 from underhood.lab.comparing.sides import Given, matched, sides_of
@@ -91,7 +91,7 @@ class Comparison:
         """A row a setting: both numbers over the pairs, and the difference."""
         kinds = [part.difference.kind for part in self.parts]
         fraction = all(kind.is_fraction for kind in kinds)
-        called, unit = self.metric.replace("_", " "), "points" if fraction else kinds[0].unit
+        called, unit = words(self.metric), "points" if fraction else kinds[0].unit
         number = ".2%" if fraction else ""
         columns = [
             *([Column("label", "Setting", align="left")] if len(self.parts) > 1 else []),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from underhood.lab.comparing.kinds import words
 from underhood.lab.results import Group, StoredTrial
 from underhood.lab.summary import Curve
 from underhood.tables import Column, Estimate, Table
@@ -50,7 +51,7 @@ class Curves:
             {"at": self.at[i]} | {key: _estimate(getattr(self, key), i) for key in ("a", "b", "difference")}
             for i in places
         ]
-        title = f"{_called(self.metric).capitalize()} on the way"
+        title = f"{words(self.metric).capitalize()} on the way"
         return Table(title, columns, rows, foot, name=f"curve-{self.metric}")
 
     def to_json(self) -> dict[str, Any]:
@@ -64,10 +65,6 @@ def _estimate(curve: Curve, i: int) -> Estimate:
     if curve.low is None or curve.high is None:
         return Estimate(float(curve.mean[i]), n=curve.n)
     return Estimate(float(curve.mean[i]), float(curve.low[i]), float(curve.high[i]), curve.n)
-
-
-def _called(metric: str) -> str:
-    return metric.replace("_", " ")
 
 
 def curves_of(a: Group, b: Group, seeds: Sequence[int], metric: str) -> tuple[Curves, ...]:

@@ -58,6 +58,11 @@ def kind_of(name: str, values: Iterable[float] = ()) -> Kind:
     return Kind(better, 1.0, unit)
 
 
+def words(name: str) -> str:
+    """A number's name as a text has it: `test_error` is the test error."""
+    return name.replace("_", " ")
+
+
 def _ends(name: str, words: Sequence[str]) -> bool:
     """Whether the name ends in one of the words: "train_loss" and "loss" in "loss", "gloss" not."""
     return any(name == word or name.endswith(f"_{word}") for word in words)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from underhood.lab.comparing.kinds import Kind
+from underhood.lab.comparing.kinds import Kind, words
 from underhood.lab.comparing.power import MOST, POWER, detectable, pairs_needed
 from underhood.lab.summary import Summary
 from underhood.values import is_number
@@ -113,18 +113,16 @@ class Difference:
         pairs = f"n = {self.n} pair" + "s" * (self.n != 1)
         if not any(self.values):
             alone = "" if self.n > 1 else "; one pair decides nothing"
-            return f"no difference in {self._called}: the two are equal to the last digit, {pairs}{alone}"
+            return f"no difference in {words(self.metric)}: the two are equal to the last digit, {pairs}{alone}"
         ahead = b if self.leading == "b" else a
         by = f"by {self.size}, {pairs}"
         if self.decided:
-            return f"{ahead} is {'better' if self.kind.better else 'higher'} in {self._called} {by}"
+            return f"{ahead} is {'better' if self.kind.better else 'higher'} in {words(self.metric)} {by}"
         is_ahead = "ahead" if self.kind.better else "higher" if self.leading else ""
-        stands = f"{ahead} is {is_ahead} in {self._called} {by}" if is_ahead and self.leading else f"even, {pairs}"
+        stands = (
+            f"{ahead} is {is_ahead} in {words(self.metric)} {by}" if is_ahead and self.leading else f"even, {pairs}"
+        )
         return f"not decided: {stands}; {self._outlook}"
-
-    @property
-    def _called(self) -> str:
-        return self.metric.replace("_", " ")
 
     @property
     def size(self) -> str:

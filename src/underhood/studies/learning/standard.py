@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from underhood.figures import Figure, lines
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
+from underhood.lab.comparing.kinds import kind_of, words
 from underhood.report.document import Block, Document, Section
 from underhood.studies.learning.results import COLUMNS, difference, estimate, loss_and_error
 from underhood.studies.learning.sweeps import against
@@ -51,7 +52,7 @@ def _ranked_by(results: Results) -> str:
 
 
 def _larger_is_better(metric: str) -> bool:
-    return metric.endswith("accuracy")
+    return kind_of(metric).better == "higher"
 
 
 def _order(results: Results, metric: str) -> Results:
@@ -86,12 +87,8 @@ def _leaderboard(results: Results, metric: str) -> Table:
 
 
 def _column(metric: str, name: str) -> Column:
-    known = COLUMNS.get(metric, Column(metric, _said(metric).capitalize(), format=".2%" * _is_fraction(metric)))
+    known = COLUMNS.get(metric, Column(metric, words(metric).capitalize(), format=".2%" * _is_fraction(metric)))
     return Column(name, known.title, known.unit, known.format, help=known.help)
-
-
-def _said(metric: str) -> str:
-    return metric.replace("_", " ")
 
 
 def _is_fraction(metric: str) -> bool:
@@ -116,7 +113,7 @@ def _swept(results: Results, metric: str) -> list[Figure]:
     if not metric:
         return []
     larger, fraction = _larger_is_better(metric), _is_fraction(metric)
-    return against(results, metric, _said(metric).capitalize(), larger=larger, fraction=fraction)
+    return against(results, metric, words(metric).capitalize(), larger=larger, fraction=fraction)
 
 
 def _answer(results: Results, metric: str) -> Iterator[str]:
@@ -126,9 +123,9 @@ def _answer(results: Results, metric: str) -> Iterator[str]:
         yield f"{len(results.groups)} settings ran; what they found stands below, unranked."
         return
     if not others:
-        yield f"The {_said(metric)} is **{_value(metric, best)}** over {best.n} seed{'s' * (best.n != 1)}."
+        yield f"The {words(metric)} is **{_value(metric, best)}** over {best.n} seed{'s' * (best.n != 1)}."
         return
-    yield f"**{first.label}** comes first, with a {_said(metric)} of {_value(metric, best)} over {best.n} seeds."
+    yield f"**{first.label}** comes first, with a {words(metric)} of {_value(metric, best)} over {best.n} seeds."
     second = others[0]
     found = second.summary(metric)
     if found is None:
@@ -174,7 +171,7 @@ def _curves(results: Results) -> Iterator[Block]:
 def _curve(results: Results, name: str) -> Figure:
     rows = [row for group in results.groups if (found := group.curve(name)) for row in found.rows(curve=group.label)]
     return lines(
-        _said(name).capitalize(),
+        words(name).capitalize(),
         rows,
         x="step",
         y="mean",
@@ -182,7 +179,7 @@ def _curve(results: Results, name: str) -> Figure:
         band=("low", "high"),
         caption="Mean over the seeds with its 95 % interval.",
         x_title="step",
-        y_title=_said(name),
+        y_title=words(name),
         name=name,
     )
 
