@@ -11,6 +11,7 @@ on; `end_with_parent` is what a worker guards itself with.
 Source: torch.distributed.run, "torchrun (Elastic Launch)".
 """
 
+import json
 import os
 import socket
 import sys
@@ -18,6 +19,8 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from underhood.errors import BadInput, MissingPiece, UnderhoodError
 
 WATCH = 0.5  # seconds between two looks at whether the launcher is still there
 
@@ -50,8 +53,11 @@ def is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def meet(backend: str) -> None:
+def meet(backend: str, trouble: UnderhoodError | None = None) -> None:
     """Make torch.distributed's group of all workers, over "gloo" or "nccl".
+
+    `trouble` is what keeps this worker from computing along. All of them raise it, whosever it is, so that none waits
+    for another.
 
     The launcher's store outlives a restart: under a prefix of its own each attempt reads no address of the last one's
     workers, for whom it would wait.
@@ -64,9 +70,18 @@ def meet(backend: str) -> None:
     rank, workers = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     hosts_it = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), workers, hosts_it)
-    distributed.init_process_group(
-        backend, store=distributed.PrefixStore(f"attempt {restart()}", store), rank=rank, world_size=workers
-    )
+    store = distributed.PrefixStore(f"attempt {restart()}", store)
+    _share(store, rank, workers, trouble)
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=workers)
+
+
+def _share(store: Any, rank: int, workers: int, trouble: UnderhoodError | None) -> None:
+    """Raise the first worker's trouble that there is, on every worker."""
+    said = {} if trouble is None else {"error": str(trouble), "exit_code": trouble.exit_code}
+    store.set(f"trouble {rank}", json.dumps(said))
+    for each in range(workers):
+        if told := json.loads(store.get(f"trouble {each}")):
+            raise (BadInput if told["exit_code"] == BadInput.exit_code else MissingPiece)(told["error"])
 
 
 def _find_interface() -> None:

@@ -86,6 +86,13 @@ def run(
         str | None,
         _option("--stop-when", 'Stop, with checkpoints, once a trial measures so: "validation_error < 0.1".', HOW),
     ] = None,
+    hosts: Annotated[
+        str | None,
+        _option(
+            "--hosts", "Spread the workers over machines, as here,there or NAME=ADDRESS,…; the first is this.", HOW
+        ),
+    ] = None,
+    via: Annotated[str | None, _option("--via", 'How a host is reached; by default "ssh {host}".', HOW)] = None,
     keep: Annotated[bool, _option("--keep", "Keep results that older code gave, and say so.", HOW)] = False,
     rerun: Annotated[bool, _option("--rerun", "Run again what older code gave.", HOW)] = False,
     export: Annotated[
@@ -143,6 +150,7 @@ def run(
         asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
         asked |= {f"--{key}": value for key, value in what.items() if key != "data"} | {"--memory-limit": memory_limit}
         asked |= {"--on": on != "local", "--stop-when": stop_when, "--view": view}
+        asked |= {"--hosts": hosts, "--via": via}
         _check_all(scale, [option for option, value in asked.items() if value])
         return _all(scale, how | {"data": data, "changed": "rerun" if rerun else "keep"}, json)
     if dry_run:
@@ -166,6 +174,8 @@ def run(
             name=name,
             memory_limit=memory_limit,
             stop_when=stop_when,
+            hosts=[] if hosts is None else hosts.split(","),
+            via=via,
             changed="keep" if keep else "rerun" if rerun else "ask",
             ask=confirmed if can_ask() else None,
             listener=progress,

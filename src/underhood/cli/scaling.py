@@ -74,7 +74,7 @@ def scaling(
         arguments=arguments,
         batch=_list("--batch", batch),
         devices=_list("--devices", devices),
-        hosts=[word for word in (hosts or "").split(",") if word],
+        hosts=[] if hosts is None else hosts.split(","),
         via=via,
         data=data,
         optimizer=optimizer or SGD,

@@ -6,7 +6,8 @@ code.py          the fingerprint of the code behind it
 coordinator.py   runs what isn't done yet; watching.py: watches who does
 executors/       where trials run: processes of this machine, or a Ray cluster
 worker.py        one trial in its folder, from first step or last checkpoint to result
-process_group.py a trial on several devices: torchrun's workers; resuming.py goes on with another number of them
+process_group.py a trial on several devices: torchrun's workers; resuming.py goes on with another number of them,
+                 process_group_hosts.py spreads them over machines
 store.py         a run's files; files.py and checkpoints.py write them
 results.py       trials by setting; summary.py: mean, interval, n; comparing/: one against another
 frames.py        results as columns; exports/: as files

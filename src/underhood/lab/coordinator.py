@@ -80,6 +80,7 @@ def run_study(
         raise BadInput('a file that runs its own study must do so below `if __name__ == "__main__":`')
     how = how or How()
     specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
+    how.check_hosts(specs)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
     command = command_of(study, scale, sets, seeds, file, grid, tune, fit, how)
     while True:
@@ -265,6 +266,8 @@ class _Coordinator:
             fresh=fresh,
             data_set=read if isinstance(read, str) else None,  # a plain file is not looked at on arrival
             watch=self.how.stop_when.metric if self.how.stop_when else None,
+            hosts=self.how.hosts,
+            via=self.how.via,
             **self._memory(spec),
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from underhood.errors import BadInput, nearest
+from underhood.hosts import Hosts
 from underhood.lab.executors import Executor
 from underhood.lab.executors.local import LocalPool
 from underhood.lab.run_events import Listener, nobody
@@ -29,7 +30,8 @@ class How:
     settings' `memory_limit` where that is less. The run stops when a trial measures what `stop_when` says. `changed`
     says what to do with results of older code: "ask" asks `ask(text)` whether to run them again, and keeps them with a
     warning when there is nobody to ask. A trial writes a checkpoint every `checkpoint_every` seconds; where the disk
-    has no room for one it goes on without, or stops as failed, with its last one, as `when_full` says.
+    has no room for one it goes on without, or stops as failed, with its last one, as `when_full` says. The workers of
+    a trial on several devices are spread over `hosts`, the first of which is this machine, reached by `via` (hosts.py).
     """
 
     parallel: int | None = 1
@@ -45,6 +47,8 @@ class How:
     changed: Literal["ask", "keep", "rerun"] = "ask"
     ask: Callable[[str], bool] | None = None
     executor: Callable[[int], Executor] = LocalPool
+    hosts: tuple[str, ...] = ()
+    via: str | None = None
 
     def __post_init__(self) -> None:
         if self.parallel is not None and self.parallel < 1:
@@ -57,6 +61,22 @@ class How:
             folder_name(self.name, "--name")
         if self.retry < 0:
             raise BadInput(f"--retry {self.retry}: cannot be less than 0")
+
+    def check_hosts(self, specs: Sequence[TrialSpec]) -> None:
+        """Refuse hosts for no trial, a first one that is another machine, and workers that do not divide over them."""
+        if not self.hosts:
+            if self.via is not None:
+                raise BadInput("--via: says how hosts are reached; name them by --hosts")
+            return
+        if self.executor is not LocalPool:
+            raise BadInput("--hosts and --on: Ray places trials itself, each on one machine; choose one")
+        hosts = Hosts.of(self.hosts, self.via)
+        counts = {spec.devices for spec in specs}
+        if max(counts, default=1) == 1:
+            raise BadInput("--hosts: no trial has several workers; say how many by --devices")
+        for devices in counts:
+            hosts.nodes(devices)
+        hosts.check()
 
     def limit_of(self, spec: TrialSpec) -> int | None:
         """The bytes that a trial's process is held to: the less of what is asked of all and what its settings say."""
@@ -83,6 +103,7 @@ def command_of(
     words += ["--tune"] * tune
     options = {"settings": file, "seeds": seeds, "name": how.name, "runs": how.runs, "data": how.data}
     options |= {"memory-limit": None if how.memory_limit is None else size_text(how.memory_limit)}
+    options |= {"hosts": ",".join(how.hosts) or None, "via": how.via}
     options |= {"fit": None if fit is None else size_text(fit)}
     for option, value in options.items():
         words += [] if value is None else [f"--{option}", str(value)]

@@ -5,23 +5,27 @@
 
 They talk to the lab worker through files in a folder of their own: `events.jsonl`, a line each, and `stop` and
 `ended`, which say something by being there. A worker that dies takes the others with it, and torchrun starts all of
-them again, which go on from the trial's last checkpoint; RESTARTS such ends are borne.
+them again, which go on from the trial's last checkpoint; RESTARTS such ends are borne. On several hosts each has a
+torchrun of its own (process_group_hosts.py).
 """
 
 import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import underhood.torchrun as torchrun
+from underhood.errors import MissingPiece
 from underhood.lab import run_events
 from underhood.lab.executors.local import worker_environment
 from underhood.lab.files import line_of, number_back
-from underhood.lab.run_events import LabEvent, TrialEnded
+from underhood.lab.process_group_hosts import PARTING, OtherHosts
+from underhood.lab.run_events import LabEvent, TrialEnded, TrialState
 from underhood.lab.store import TrialFolder
 from underhood.lab.worker import Task, claimed
 
@@ -37,27 +41,70 @@ def run_process_group(task: Task, devices: int, emit: Callable[[LabEvent], None]
     with claimed(folder):
         if task.fresh:
             folder.clear()
-    with TemporaryDirectory(prefix="underhood-group-") as name, folder.log_file.open("ab") as log:
+    with TemporaryDirectory(prefix="underhood-group-") as name, ExitStack() as after:
         room = Path(name)
         (room / TASK).write_text(line_of(replace(task, fresh=False).to_json()), encoding="utf-8")
         (room / EVENTS).touch()
-        words = torchrun.command(devices, CHILD, name, restarts=RESTARTS)
-        settled = worker_environment(task.threads) | {"PYTHONSAFEPATH": "1"}
+        others = OtherHosts(task, devices, folder.log_file)
+        after.callback(others.end)
+        try:
+            others.start(stopping)
+            if others.hosts and stopping():
+                emit(_settled(task, folder, "interrupted", "", 0))
+                return
+            reason = _computed(room, task, devices, others, emit, stopping)
+        except MissingPiece as error:
+            emit(_settled(task, folder, "failed", str(error), error.exit_code))
+            return
+    if reason:
+        emit(_settled(task, folder, "failed", reason, 1))
+
+
+def _computed(
+    room: Path,
+    task: Task,
+    devices: int,
+    others: OtherHosts,
+    emit: Callable[[LabEvent], None],
+    stopping: Callable[[], bool],
+) -> str:
+    """Run this machine's workers and pass on what they say; why they went without the trial's end, if so."""
+    here, node = (others.each, others.nodes[0]) if others.nodes else (devices, None)
+    words = torchrun.command(here, CHILD, str(room), restarts=RESTARTS, node=node)
+    settled = worker_environment(task.threads) | {"PYTHONSAFEPATH": "1"}
+    heard, ended = _events(room / EVENTS), 0.0
+    with TrialFolder(task.folder).log_file.open("ab") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settled)
-        heard = _events(room / EVENTS)
-        ended = False
-        while True:
-            over = process.poll() is not None  # asked first: what is said before the end is heard after it
-            for event in heard():
-                ended |= isinstance(event, TrialEnded)
-                emit(event)
-            if over:
-                break
-            if stopping():
-                (room / STOP).touch()
-            time.sleep(POLL)
-    if not ended:
-        emit(_failed(task, folder, devices, process.returncode))
+        try:
+            while True:
+                over = process.poll() is not None  # asked first: what is said before the end is heard after it
+                lost = next(filter(None, (host.lost() for host in others.hosts)), "")
+                for event in heard():
+                    ended = time.monotonic() if isinstance(event, TrialEnded) else ended
+                    emit(event)
+                if over or (lost and not ended) or (ended and time.monotonic() > ended + PARTING):
+                    break
+                if stopping():
+                    (room / STOP).touch()
+                time.sleep(POLL)
+        finally:
+            _end(process)
+    if ended:
+        return ""
+    again = (
+        f"its {devices} workers ended again and again ({RESTARTS} restarts; torchrun's exit code {process.returncode})"
+    )
+    return lost or again
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End torchrun, which ends its workers; those of one that is killed see that it is gone."""
+    process.terminate()
+    try:
+        process.wait(PARTING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def say(room: Path, event: LabEvent) -> None:
@@ -85,9 +132,9 @@ def _events(path: Path) -> Callable[[], Iterator[LabEvent]]:
     return heard
 
 
-def _failed(task: Task, folder: TrialFolder, devices: int, code: int) -> TrialEnded:
-    """The end of a trial whose workers went without a word."""
+def _settled(task: Task, folder: TrialFolder, state: TrialState, reason: str, code: int) -> TrialEnded:
+    """The end of a trial whose workers went without a word, or never came together; its folder says the same."""
     seconds = folder.status()["seconds"]
-    reason = f"its {devices} workers ended again and again ({RESTARTS} restarts; torchrun's exit code {code})"
-    folder.write_state("failed", reason=reason, seconds=seconds, exit_code=1, attempt=task.attempt)
-    return TrialEnded(task.trial, "failed", seconds, reason=reason, log_tail=folder.log_tail())
+    folder.write_state(state, reason=reason, seconds=seconds, exit_code=code, attempt=task.attempt)
+    tail = folder.log_tail() if state == "failed" else ""
+    return TrialEnded(task.trial, state, seconds, reason=reason, log_tail=tail)

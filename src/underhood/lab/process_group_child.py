@@ -2,14 +2,16 @@
 
 import json
 import os
+import platform
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import underhood.torchrun as torchrun
+from underhood.errors import BadInput, UnderhoodError
+from underhood.lab import arrival
 from underhood.lab.ceiling import Ceiling, held
 from underhood.lab.files import number_back
 from underhood.lab.process_group import ENDED, STOP, TASK, say
@@ -30,9 +32,7 @@ def main() -> int:
     torchrun.end_with_parent()
     task = Task.from_json(number_back(json.loads((room / TASK).read_text(encoding="utf-8"))))
     try:
-        look_below(task.files)
-        settings: Any = TrialSpec.from_json(task.spec).settings
-        group = join(settings.device)
+        group = join(task.spec["settings"]["device"], _trouble(task))
     except Exception as error:
         return _not_met(room, task, error)
     stopping = _stopping(room, group)
@@ -49,6 +49,21 @@ def main() -> int:
         return _waiting_for_the_reason(room)
     leave()
     return 0
+
+
+def _trouble(task: Task) -> UnderhoodError | None:
+    """What keeps this worker from computing the trial as it was planned; on other hosts much may be otherwise."""
+    try:
+        look_below(task.files)
+        spec = TrialSpec.from_json(task.spec)
+        if task.files is not None:
+            arrival.check(spec, task.code, task.data_set, task.data)
+    except UnderhoodError as error:
+        return error
+    except Exception as error:
+        traceback.print_exc()
+        return BadInput(f"{platform.node()}: {type(error).__name__}: {error}")
+    return None
 
 
 def _not_met(room: Path, task: Task, error: Exception) -> int:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ class Task:
     Its process is held to `memory_limit` bytes, of which it is predicted to take `predicted_peak`; `mapped` gives
     large blocks back to the system as soon as they are free. Every measurement that has the metric `watch` is reported.
     On a machine that did not plan the trial, users' files lie below `files`; its data set is `data_set` (arrival.py).
+    Several devices are spread over `hosts`, of which the first is this machine, by `via` (process_group_hosts.py).
     """
 
     spec: dict[str, Any]
@@ -61,6 +62,8 @@ class Task:
     watch: str | None = None
     files: Path | None = None
     data_set: str | None = None
+    hosts: Sequence[str] = ()
+    via: str | None = None
 
     @property
     def trial(self) -> str:

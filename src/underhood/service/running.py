@@ -1,6 +1,6 @@
 """Running a study and writing its report: what `underhood run` and `underhood.run` both call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,8 @@ def run(
     retry: int = 0,
     memory_limit: int | str | None = None,
     stop_when: str | None = None,
+    hosts: Sequence[str] = (),
+    via: str | None = None,
     changed: Literal["ask", "keep", "rerun"] = "keep",
     ask: Callable[[str], bool] | None = None,
     listener: Listener = nobody,
@@ -57,6 +59,8 @@ def run(
     gave: "ask" puts the question to `ask`. A trial writes a checkpoint every `checkpoint_every` seconds ("30s", "2m");
     where there is no room for one it goes on without, or stops: `when_full`. Each trial's process is held to
     `memory_limit` ("1GB", or bytes), and `fit` changes its training by as little as fits that much.
+    The workers of a trial with several `devices` are spread over `hosts`, "NAME" or "NAME=ADDRESS", the first of which
+    is this machine; the others are reached by `via`, "ssh {host}" unless it is given.
     The run is kept as `name`, by default `<study>-<scale>`; the same call again continues it.
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
@@ -75,6 +79,8 @@ def run(
         stop_when=None if stop_when is None else StopWhen.read(stop_when),
         changed=changed,
         ask=ask,
+        hosts=tuple(hosts),
+        via=via,
         **({} if on == "local" else {"executor": executor_of(on)}),
     )
     done = run_study(

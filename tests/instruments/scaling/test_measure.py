@@ -4,8 +4,9 @@ import pytest
 
 from tests.instruments.scaling.made_up import found
 from underhood.errors import BadInput, MissingPiece
+from underhood.hosts import Hosts
 from underhood.instruments.scaling import Question, measuring, scaling
-from underhood.instruments.scaling.launch import Hosts, StoppedError
+from underhood.instruments.scaling.launch import StoppedError
 from underhood.instruments.scaling.work import Work
 
 torch = pytest.importorskip("torch")

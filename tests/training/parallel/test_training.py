@@ -76,21 +76,21 @@ def test_a_killed_worker_costs_no_more_than_the_steps_since_the_checkpoint(tmp_p
 
     def hear(event):
         if getattr(event, "step", 0) >= 5 and not killed:
-            killed.append(_kill(rank))
+            killed.append(kill(rank))
 
     disturbed = run(spec, tmp_path / "disturbed", hear=hear, checkpoint_every=0.0)
     assert killed
     assert "a worker was lost" in disturbed.log_file.read_text()
     assert furthest(disturbed, undisturbed) == 0
-    assert _measured(disturbed) == _measured(undisturbed)
+    assert measured(disturbed) == measured(undisturbed)
 
 
-def _measured(folder):
+def measured(folder):
     """All metrics but those of the clock."""
     return [{name: line[name] for name in line if name not in CLOCKED} for line in folder.metrics()]
 
 
-def _kill(rank: int) -> int:
+def kill(rank: int) -> int:
     """End a worker as the system would for want of memory."""
     import psutil
 

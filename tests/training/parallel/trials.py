@@ -42,7 +42,7 @@ def run(spec: TrialSpec, runs: Path, stopping=lambda: False, hear=lambda event: 
         hear(event)
 
     folder = TrialFolder(runs / spec.id)
-    run_trial(Task(spec.to_json(), folder.path, code="", **how), emit, stopping)
+    run_trial(Task(spec.to_json(), folder.path, **{"code": "", **how}), emit, stopping)
     assert isinstance(heard[-1], TrialEnded)
     assert heard[-1].state != "failed", f"{heard[-1].reason}\n{folder.log_tail()}"
     return folder

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from underhood.errors import BadInput, MissingPiece
+from underhood.hosts import Hosts
 from underhood.instruments.inputs import Spec, as_inputs
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.scaling.growth import grown
-from underhood.instruments.scaling.launch import Hosts, free_port, run
+from underhood.instruments.scaling.launch import run
 from underhood.instruments.scaling.result import Grown, Workers
 from underhood.instruments.target import resolve
 from underhood.sizes import parse_size
@@ -38,9 +39,9 @@ class Question:
     are read, augmented and scaled as it trains; without, batches are random numbers. The short form takes `rounds` of
     `steps` steps each way after `warmup` steps; `epochs` = 2 is the sheet's protocol: whole epochs, of which the second
     counts. `fit` is a ceiling ("4GB", or "all" that is free here, or on the GPU) up to which the batch is grown
-    fourfold. `hosts` are other machines, reached by `via` (launch.py). `device` is "cpu", where workers exchange
-    gradients over gloo and compute with `threads` threads each, or "cuda", over nccl. `strong` also measures the
-    batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
+    fourfold. `hosts` are other machines, reached by `via` (underhood/hosts.py). `device` is "cpu", where workers
+    exchange gradients over gloo and compute with `threads` threads each, or "cuda", over nccl. `strong` also measures
+    the batches shared among the workers. `stopping` is asked several times a second: StoppedError when it says so.
 
     Raises BadInput for what cannot be measured, MissingPiece where there are no GPUs to measure.
     """
@@ -174,7 +175,7 @@ class Question:
         if self.epochs:
             whole = max(1, self.images // count // batches[0])
             task |= {"warmup": whole, "rounds": 1, "steps": whole}
-        hosts = self.reached and Hosts(self.reached.names, self.reached.via, free_port())
+        hosts = self.reached and self.reached.on_free_port()
         return run(task, count, hosts, PATIENCE * (24 if self.epochs else 1), self.stopping)
 
     def _add_data_parallel(self, cells: list[dict[str, Any]], count: int) -> None:
