@@ -118,10 +118,9 @@ class Difference:
         by = f"by {self.size}, {pairs}"
         if self.decided:
             return f"{ahead} is {'better' if self.kind.better else 'higher'} in {words(self.metric)} {by}"
-        is_ahead = "ahead" if self.kind.better else "higher" if self.leading else ""
-        stands = (
-            f"{ahead} is {is_ahead} in {words(self.metric)} {by}" if is_ahead and self.leading else f"even, {pairs}"
-        )
+        stands = f"even, {pairs}"
+        if self.leading:
+            stands = f"{ahead} is {'ahead' if self.kind.better else 'higher'} in {words(self.metric)} {by}"
         return f"not decided: {stands}; {self._outlook}"
 
     @property
