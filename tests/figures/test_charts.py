@@ -83,6 +83,14 @@ class TestLines:
         assert labels(svg) == []
         legend = [t for g in svg.iter(f"{SVG}g") if "role-legend-label" in g.get("class", "") for t in texts(g)]
         assert legend == [f"rule {k}" for k in range(7)]
+        strokes = [
+            path
+            for group in svg.iter(f"{SVG}g")
+            if "role-legend-symbol" in group.get("class", "")
+            for path in group.iter(f"{SVG}path")
+        ]
+        assert len({(path.get("stroke"), path.get("stroke-dasharray")) for path in strokes}) == 7
+        assert all("A" not in path.get("d", "") for path in strokes)  # pieces of the curves, not the band's dots
 
     def test_one_curve_needs_neither_name_nor_legend(self):
         svg = drawn(lines("Loss", curves(1), x="step", y="loss"))

@@ -19,6 +19,9 @@ FOLLOWED = 40  # curves that an eye can still tell apart
 THINNED = 240  # points that a curve of the usual width can show
 VALUE = ".4~g"  # four significant digits
 
+# A legend of curves shows their dashes, and is long enough for them.
+STROKES: Row = {"symbolType": "stroke", "symbolOpacity": 1, "symbolSize": 700}
+
 
 def lines(
     title: str,
@@ -57,7 +60,7 @@ def lines(
     encoding = {
         "x": x_axis.channel(x_title, x_format),
         "y": y_axis.channel(y_title, y_format),
-        **kinds.colour(not kinds.direct),
+        **kinds.colour(not kinds.direct, **STROKES),
     }
     if kinds.many:
         encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
@@ -193,7 +196,7 @@ def histogram(
     encoding = {
         "x": Axis(x, low, low + bins * wide).channel(x_title, x_format),
         "y": Axis.over(["count"], values, False, 0.04, zero=True).channel(None, ",d"),
-        **kinds.colour(legend=True, symbolType="stroke", symbolOpacity=1),
+        **kinds.colour(legend=True, **STROKES),
     }
     line: Row = {"mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5}}
     if kinds.many:
