@@ -7,7 +7,6 @@ under the pointer; tables become sortable. The library travels compressed: 0.4 M
 import base64
 import contextlib
 import gzip
-import hashlib
 import json
 import re
 from functools import cache
@@ -19,7 +18,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from underhood import __version__
+from underhood import __version__, content_policy
 from underhood.data import cache_root
 from underhood.figures import Figure
 from underhood.lab.files import replace
@@ -58,21 +57,14 @@ def policy(*scripts: str) -> str:
 
     Vega makes functions of expressions, hence unsafe-eval; it is the scripts named that may.
     """
-    allowed = {
-        "default-src": "'none'",
-        "script-src": " ".join([*map(digest_of, scripts), "'unsafe-eval'"]),
-        "style-src": "'unsafe-inline'",
-        "img-src": "data:",
-        "connect-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{name} {sources}" for name, sources in allowed.items())
-
-
-def digest_of(text: str) -> str:
-    """A script or a style as a policy names it."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return content_policy.policy(
+        {
+            "script-src": " ".join([*map(content_policy.digest_of, scripts), "'unsafe-eval'"]),
+            "style-src": "'unsafe-inline'",
+            "img-src": "data:",
+            "connect-src": "data:",
+        }
+    )
 
 
 @cache

@@ -6,8 +6,6 @@ The page works offline and needs nothing else. It holds every line of the tape, 
 many bits as fit, and rules to unfold them (exploring.py; rules.js). What it cannot unfold it says so of.
 """
 
-import base64
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -19,6 +17,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from underhood.content_policy import digest_of, policy
 from underhood.errors import BadInput
 from underhood.instruments.trace.exploring import Explored
 from underhood.instruments.trace.packing import MOST, digits, fitted
@@ -85,7 +84,7 @@ def explored(reading: Reading, title: str, description: str, command: str, class
         numbers=numbers,
         style=Markup(_file("explorer.css")),
         script=Markup(_script()),
-        policy=_policy(),
+        policy=policy({"script-src": digest_of(_script()), "style-src": "'unsafe-inline'"}),
     )
     return Exploration(title, html, bits, seen.checked, unruled)
 
@@ -114,12 +113,3 @@ def _file(name: str) -> str:
 def _script() -> str:
     """Both scripts as one module."""
     return "\n" + _file("rules.js") + "\n" + _file("explorer.js")
-
-
-def _policy() -> str:
-    """A Content-Security-Policy: this script runs and no other, and nothing is fetched from anywhere."""
-    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'"
-    )

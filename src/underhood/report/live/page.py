@@ -11,9 +11,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from underhood import __version__
+from underhood import __version__, content_policy
 from underhood.figures.theme import COLOURS, DASHES
-from underhood.report.html import digest_of
 from underhood.tables import style as table_style
 
 
@@ -31,18 +30,16 @@ def page() -> str:
 @cache
 def policy() -> str:
     """The Content-Security-Policy: this style and this script, data from this server, and nothing else."""
-    allowed = {
-        "default-src": "'none'",
-        "script-src": digest_of(_script()),
-        "style-src": digest_of(_style()),
-        "connect-src": "'self'",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-        "require-trusted-types-for": "'script'",
-    }
-    return "; ".join(f"{name} {sources}" for name, sources in allowed.items())
+    return content_policy.policy(
+        {
+            "script-src": content_policy.digest_of(_script()),
+            "style-src": content_policy.digest_of(_style()),
+            "connect-src": "'self'",
+            "img-src": "data:",
+            "frame-ancestors": "'none'",
+            "require-trusted-types-for": "'script'",
+        }
+    )
 
 
 @cache
