@@ -33,3 +33,22 @@ def open_address(browser):
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def serious():
+    """A function: what axe-core finds serious or critical on a page.
+
+    The page is opened with `bypass_csp`: the checker is a script, too.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def serious(page):
+        found = axe.run(page).response["violations"]
+        return [
+            (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    return serious

@@ -174,6 +174,20 @@ def test_nothing_is_wider_than_the_page(open_address, address, width, scheme):
     assert max(boxes) <= width
 
 
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_address, address, serious, width, scheme):
+    page = ready(open_address(address, width, color_scheme=scheme, bypass_csp=True))
+    page.get_by_role("button", name="Gradients").click()
+    page.get_by_label("Unit").fill("conv1.weight[0,0,2,2]")
+    page.keyboard.press("Enter")
+    page.locator("#equation button.name").last.click()
+    page.get_by_label("Unit").fill("conv9[0]")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("alert").inner_text()
+    assert serious(page) == []
+
+
 def test_an_address_with_a_unit_opens_there(open_address, address):
     page = ready(open_address(f"{address}#conv2[0,3,4,5]"))
     assert page.locator("#equation summary").first.inner_text().startswith("conv2[0,3,4,5]")

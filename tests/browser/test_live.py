@@ -11,18 +11,8 @@ import pytest
 from tests.report.live.conftest import EVIL, ask, served, store  # noqa: F401
 
 TINY = Path(__file__).parents[1] / "lab" / "tiny_study.py"
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MANY = [(f"rule-{i:03}", seed, "finished") for i in range(40) for seed in range(2)]
 WIDTHS = (400, 900, 1600)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -101,11 +91,27 @@ def test_sorts_finds_and_turns_pages(store, served, open_page):  # noqa: F811
     page.locator("#trial-words").fill("it broke")
     expect(page, "() => document.querySelectorAll('#trials tbody tr').length === 1")
     assert cells(page, "trials", 2) == ["broken"]
-    page.get_by_label("Curve of broken, seed 0").check()
+    page.get_by_label("Curves of broken, ticked at seed 0").check()
     expect(
         page,
         "() => [...document.querySelectorAll('#legend span')].some((each) => each.textContent.startsWith('broken'))",
     )
+
+
+def test_a_setting_is_its_mean_over_a_band_and_its_seeds_faintly(store, served, open_page):  # noqa: F811
+    store("made", [("sgd", seed, "finished") for seed in range(3)] + [("adam", 0, "finished")])
+    page = open_page(served(run="made").url)
+    expect(page, "() => document.querySelectorAll('.chart path.curve').length === 2")
+    assert page.locator(".chart path.band").count() == 1
+    assert page.locator(".chart path.seed").count() == 3
+    band, seed = page.locator(".chart path.band"), page.locator(".chart path.seed").first
+    assert band.get_attribute("fill") == seed.get_attribute("stroke")
+    legend = page.locator("#legend li span").all_inner_texts()
+    assert sorted(legend) == ["adam: 0.3333 (seed 0)", "sgd: 1.333 (mean of 3 seeds)"]
+    assert "faint: each seed" in page.locator("#thinned").inner_text()
+    page.get_by_label("Curves of sgd, ticked at seed 1").uncheck()
+    expect(page, "() => document.querySelectorAll('.chart path.seed').length === 0")
+    assert page.get_by_label("Curves of sgd, ticked at seed 2").is_checked() is False
 
 
 def test_from_the_list_to_a_run_and_back(store, served, open_page):  # noqa: F811
@@ -163,14 +169,11 @@ def test_the_theme_is_the_systems_until_one_chooses(store, served, open_page):  
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(store, served, open_page, theme):  # noqa: F811
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+def test_axe_finds_nothing_serious(store, served, open_page, serious, theme):  # noqa: F811
     store("made", [*MANY, ("broken", 0, "failed")])
     server = served()
     for part, there in (("", "#runs tbody tr"), ("#run=made", ".chart path.curve")):
-        page = open_page(server.url + part, color_scheme=theme, bypass_csp=True)  # the checker is a script, too
+        page = open_page(server.url + part, color_scheme=theme, bypass_csp=True)
         page.locator(there).first.wait_for()
         page.wait_for_timeout(300)
-        found = axe.Axe().run(page).response["violations"]
-        serious = [each for each in found if each["impact"] in ("serious", "critical")]
-        assert [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in serious] == []
+        assert serious(page) == []

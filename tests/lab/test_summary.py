@@ -53,3 +53,14 @@ def test_a_curve_of_one_seed_is_its_own_band():
         {"step": 1, "mean": 0.5, "low": 0.5, "high": 0.5},
         {"step": 2, "mean": 0.25, "low": 0.25, "high": 0.25},
     ]
+
+
+def test_a_curve_has_its_seeds_one_by_one():
+    curve = Curve.of([10, 20], [[1.0, 2.0], [3.0, 2.5]])
+    assert curve.seed_rows(rule="adam") == [
+        {"rule": "adam", "step": 10, "mean": 1.0, "seed": 1},
+        {"rule": "adam", "step": 20, "mean": 2.0, "seed": 1},
+        {"rule": "adam", "step": 10, "mean": 3.0, "seed": 2},
+        {"rule": "adam", "step": 20, "mean": 2.5, "seed": 2},
+    ]
+    assert Curve.of([10], [[1.0]]).seed_rows() == []

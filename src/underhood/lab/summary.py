@@ -27,7 +27,7 @@ class Summary:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Summary":
         """The summary of at least one value."""
-        (mean,), low, high = _interval(np.asarray(values, dtype=np.float64)[:, None])
+        (mean,), low, high = interval(np.asarray(values, dtype=np.float64)[:, None])
         if low is None or high is None:
             return cls(float(mean), None, None, 1, tuple(values))
         return cls(float(mean), float(low[0]), float(high[0]), len(values), tuple(values))
@@ -41,7 +41,7 @@ class Summary:
 class Curve:
     """A metric against steps: the mean over n seeds and, for several, its 95 % t-interval at each step.
 
-    steps, mean, low, high: (S,)
+    steps, mean, low, high: (S,); each: (n, S), the seeds' own values
     """
 
     steps: "np.ndarray[Any, np.dtype[np.int64]]"
@@ -49,12 +49,13 @@ class Curve:
     low: Array | None
     high: Array | None
     n: int
+    each: Array
 
     @classmethod
     def of(cls, steps: Sequence[int], values: Sequence[Sequence[float]]) -> "Curve":
         """The curve of several seeds' values at the same steps; values: (n, S)."""
-        mean, low, high = _interval(np.asarray(values, dtype=np.float64))
-        return cls(np.asarray(steps, dtype=np.int64), mean, low, high, len(values))
+        each = np.asarray(values, dtype=np.float64)
+        return cls(np.asarray(steps, dtype=np.int64), *interval(each), len(values), each)
 
     def rows(self, **more: Any) -> list[dict[str, Any]]:
         """A dict a step, as figures take them, each with `more` added."""
@@ -62,8 +63,18 @@ class Curve:
         columns = zip(self.steps.tolist(), self.mean.tolist(), low.tolist(), high.tolist(), strict=True)
         return [more | {"step": s, "mean": m, "low": a, "high": b} for s, m, a, b in columns]
 
+    def seed_rows(self, **more: Any) -> list[dict[str, Any]]:
+        """A dict a seed and step, under `mean` its own value, seeds counted from 1; empty for one seed."""
+        if self.n < 2:
+            return []
+        return [
+            more | {"step": step, "mean": value, "seed": seed}
+            for seed, values in enumerate(self.each.tolist(), 1)
+            for step, value in zip(self.steps.tolist(), values, strict=True)
+        ]
 
-def _interval(values: Array) -> tuple[Array, Array | None, Array | None]:
+
+def interval(values: Array) -> tuple[Array, Array | None, Array | None]:
     """Mean, lower and upper end of the t-interval over the first axis; one value has no ends."""
     from scipy.special import stdtrit  # comes with scikit-learn
 

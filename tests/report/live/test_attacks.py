@@ -147,7 +147,7 @@ def told_of(server, trial):
     """What a stream says of a trial in its first moments."""
     host, path = urlsplit(server.url).netloc, urlsplit(server.url).path
     with socket.create_connection(host.split(":"), timeout=5) as stream:
-        request = f"GET {path}events?run=made&log={trial}&trials={trial} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        request = f"GET {path}events?run=made&log={trial}&groups=sgd HTTP/1.1\r\nHost: {host}\r\n\r\n"
         stream.sendall(request.encode())
         time.sleep(0.8)
         return stream.recv(100_000)

@@ -1,6 +1,7 @@
 """What the live page is told: the store as it is, and within a second what changes."""
 
 import json
+import math
 import time
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -9,7 +10,10 @@ import pytest
 
 from underhood.errors import BadInput
 from underhood.lab.files import line_of
+from underhood.lab.store import TrialFolder
+from underhood.report.live.curves import Curves
 from underhood.report.live.tails import Log, Points, thinned
+from underhood.report.live.trial import WatchedTrial
 from underhood.report.live.watching import Watch
 
 THREE = [("sgd", 0, "finished"), ("adam", 1, "failed"), ("lion", 2, "waiting")]
@@ -66,20 +70,22 @@ def test_a_running_trial_is_followed(store, served):
     trial = next(folder.trial(path.name) for path in (folder.path / "trials").iterdir())
     with folder.lock(), trial.lock():
         server = served()
-        with Stream(server, run="made", metric="epoch_loss", trials=trial.id, log=trial.id) as stream:
+        with Stream(server, run="made", metric="epoch_loss", groups="sgd", log=trial.id) as stream:
             head = stream.until("head")
             assert (head["state"], head["running"], head["counts"]) == (
                 "running",
                 [trial.id],
                 {"running": 1, "waiting": 1},
             )
-            points = stream.until("points")[trial.id]
-            assert (points["anew"], points["axis"], points["points"]) == (True, "epoch", [[1, 1], [2, 0.5], [3, 1 / 3]])
+            curves = stream.until("curves")["sgd"]
+            points = curves["trials"][trial.id]
+            assert (points["anew"], points["seed"], points["points"]) == (True, 0, [[1, 1], [2, 0.5], [3, 1 / 3]])
+            assert (curves["axis"], curves["label"], curves["mean"]["points"]) == ("epoch", "sgd", [])
             assert stream.until("log") == {"anew": True, "text": "begins with sgd\n"}
             with trial.metrics_file.open("a") as file:
                 file.write(line_of({"step": 40, "epoch": 4.0, "epoch_loss": 0.25}) + '\n{"step": 50, "half a li')
             began = time.monotonic()
-            assert stream.until("points")[trial.id]["points"] == [[4.0, 0.25]]
+            assert stream.until("curves")["sgd"]["trials"][trial.id]["points"] == [[4.0, 0.25]]
             trial.log("a word")
             assert stream.until("log") == {"anew": False, "text": "a word\n"}
             trial.write_result({"values": {"test_error": 0.5}})
@@ -99,6 +105,62 @@ def test_a_trial_that_goes_back_to_its_checkpoint_is_drawn_anew(tmp_path):
     assert points.read() == {"anew": True, "axis": "step", "points": [[1, 3]], "of": 1}
     file.unlink()
     assert points.read() == {"anew": True, "axis": "step", "points": [], "of": 0}
+
+
+def followed(tmp_path, seeds):
+    """The curves of a setting whose seeds measured `loss` as given, and a function that adds to one."""
+    trials = []
+    for seed in range(seeds):
+        folder = TrialFolder(tmp_path / f"trial-{seed}")
+        folder.path.mkdir()
+        spec = {"id": f"trial-{seed}", "group": "g", "seed": seed, "settings": {}}
+        trials.append(WatchedTrial(folder, spec, "sgd"))
+
+    def add(seed, *losses):
+        with trials[seed].folder.metrics_file.open("a") as file:
+            first = len(trials[seed].folder.metrics()) + 1
+            file.writelines(line_of({"step": first + i, "loss": loss}) + "\n" for i, loss in enumerate(losses))
+
+    return Curves(trials, "loss"), add, trials
+
+
+def test_the_mean_goes_as_far_as_all_seeds_that_began(tmp_path):
+    curves, add, _ = followed(tmp_path, 3)
+    add(0, 3.0, 1.0)
+    assert curves.read()["mean"]["points"] == []  # one alone is its own curve
+    add(1, 1.0)
+    mean = curves.read()["mean"]
+    assert (mean["anew"], mean["counted"]) == (True, 2)
+    # t(0.975, 1) = 12.7062; s = √2, so the half is t · √2 / √2
+    assert mean["points"] == [pytest.approx([1, 2.0, 2 - 12.7062, 2 + 12.7062], rel=1e-5)]
+    add(1, 2.0, 4.0)
+    mean = curves.read()["mean"]
+    assert (mean["anew"], [point[:2] for point in mean["points"]]) == (False, [[2, 1.5]])
+    assert curves.read() is None
+
+
+def test_a_seed_that_broke_is_drawn_and_in_no_mean(tmp_path):
+    curves, add, trials = followed(tmp_path, 4)
+    for seed in range(4):
+        add(seed, float(seed))
+    assert curves.read()["mean"]["points"][0][:2] == [1, 1.5]
+    add(3, math.nan)
+    told = curves.read()
+    assert (told["mean"]["anew"], told["mean"]["counted"], told["mean"]["points"][0][:2]) == (True, 3, [1, 1.0])
+    assert math.isnan(told["trials"]["trial-3"]["points"][0][1])
+    trials[2].state = "failed"
+    mean = curves.read()["mean"]
+    assert (mean["anew"], mean["counted"], mean["points"][0][:2]) == (True, 2, [1, 0.5])
+
+
+def test_a_long_curve_is_told_thinned(tmp_path):
+    curves, add, _ = followed(tmp_path, 2)
+    add(0, *[1.0] * 2000)
+    add(1, *[2.0] * 2000)
+    told = curves.read()
+    for found in (told["mean"], told["trials"]["trial-1"]):
+        assert len(found["points"]) < 700
+        assert found["of"] == 2000
 
 
 def test_what_is_no_measurement_is_passed_over(tmp_path):

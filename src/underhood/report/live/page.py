@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from underhood import __version__, content_policy
 from underhood.figures.theme import COLOURS, DASHES
+from underhood.report.live.curves import MOST_SEEDS
 from underhood.tables import style as table_style
 
 
@@ -44,8 +45,8 @@ def policy() -> str:
 
 @cache
 def _script() -> str:
-    looks = json.dumps({"colours": COLOURS, "dashes": DASHES})
-    return f"const LOOKS = {looks};\n{_file('live.js')}"
+    looks = json.dumps({"colours": COLOURS, "dashes": DASHES, "seeds": MOST_SEEDS})
+    return f"const LOOKS = {looks};\n{_file('live.js')}\n{_file('curves.js')}"
 
 
 @cache

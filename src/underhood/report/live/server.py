@@ -3,11 +3,11 @@
     /TOKEN/             the page
     /TOKEN/api/runs     a window of the list of runs       ?sort= &descending=1 &words= &start= &count=
     /TOKEN/api/trials   a window of a run's trials         ?run= &metric= and the same
-    /TOKEN/events       what changes (server-sent events)  ?run= &metric= &trials=ID,ID &log=ID
+    /TOKEN/events       what changes (server-sent events)  ?run= &metric= &groups=ID,ID &log=ID
 
 A stream says at once what there is, then twice a second what is new: `head` (the run's facts and last events, or of the
-list that it changed), `points` of the trials asked for, `log`. One task reads the files for all streams, and none reads
-while there is no stream.
+list that it changed), `curves` of the settings asked for, `log`. One task reads the files for all streams, and none
+reads while there is no stream.
 """
 
 import asyncio
@@ -27,14 +27,15 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from underhood.errors import BadInput
+from underhood.report.live.curves import Curves
 from underhood.report.live.guard import Guard, PoliteProtocol, json_safe, new_token
 from underhood.report.live.page import page, policy
-from underhood.report.live.tails import Log, Points
+from underhood.report.live.tails import Log
 from underhood.report.live.watching import Watch, WatchedRun
 
 EVERY = 0.5  # seconds between two looks at the files
 BEAT = 15.0  # seconds after which a stream with no news says so, lest it be taken for dead
-MOST_CURVES = 7  # as many as there are colours
+MOST_CURVES = 7  # settings whose curves are drawn at once, as many as there are colours
 MOST_ROWS = 200
 
 
@@ -110,7 +111,7 @@ class _Stream:
     def __init__(self, watch: Watch, asked: dict[str, str]) -> None:
         self.watch, self.asked = watch, asked
         self.said: Any = None
-        self.points: dict[str, Points] = {}
+        self.curves: dict[str, Curves] = {}
         self.log: Log | None = None
 
     def news(self) -> list[tuple[str, Any]]:
@@ -135,20 +136,20 @@ class _Stream:
         if self.said == now:
             return []
         if self.said and self.said[0] != now[0]:
-            self.points, self.log = {}, None
+            self.curves, self.log = {}, None
         self.said = now
         return [("head", run.summary() | {"events": list(run.events)})]
 
     def _curves(self, run: WatchedRun) -> list[tuple[str, Any]]:
-        wanted = [each for each in self.asked.get("trials", "").split(",") if each in run.trials][:MOST_CURVES]
-        metric = self.asked.get("metric", "")
+        wanted = [each for each in self.asked.get("groups", "").split(",") if each in run.groups][:MOST_CURVES]
         found: dict[str, Any] = {}
         for each in wanted:
-            file = run.trials[each].folder.metrics_file
-            points = self.points.setdefault(each, Points(file, metric)).read()
-            if points is not None:
-                found[each] = points | {"label": run.trials[each].label, "seed": run.trials[each].seed}
-        return [("points", found)] if found else []
+            if each not in self.curves:
+                self.curves[each] = Curves(run.groups[each], self.asked.get("metric", ""))
+            added = self.curves[each].read()
+            if added is not None:
+                found[each] = added
+        return [("curves", found)] if found else []
 
     def _log(self, run: WatchedRun) -> list[tuple[str, Any]]:
         trial = run.trials.get(self.asked.get("log", ""))

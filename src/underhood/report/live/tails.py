@@ -11,7 +11,7 @@ from typing import Any
 from underhood.lab.files import number_back
 from underhood.report.live.trial import leads_elsewhere
 
-MOST_POINTS = 600  # of a curve when it is first shown; what comes later is added
+MOST_POINTS = 600  # of a curve that is told anew; what comes later is added
 MOST_LOG = 64 * 1024  # bytes of a log when it is first shown
 
 
@@ -67,8 +67,7 @@ class Points:
                 points.append([x, value])
         if not anew and not points:
             return None
-        shown = thinned(points) if anew else points
-        return {"anew": anew, "axis": axis, "points": shown, "of": len(points)}
+        return {"anew": anew, "axis": axis, "points": points, "of": len(points)}
 
 
 def thinned(points: list[list[float]], most: int = MOST_POINTS) -> list[list[float]]:

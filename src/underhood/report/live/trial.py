@@ -34,7 +34,7 @@ class WatchedTrial:
 
     def __init__(self, folder: TrialFolder, spec: Mapping[str, Any], label: str) -> None:
         self.folder = folder
-        self.id, self.seed, self.label = str(spec["id"]), spec["seed"], label
+        self.id, self.seed, self.label, self.group = str(spec["id"]), spec["seed"], label, str(spec["group"])
         self.epochs = spec["settings"].get("epochs")
         self.state, self.reason, self.seconds, self.step = "waiting", "", 0.0, 0
         self.values: dict[str, float] = {}
@@ -120,6 +120,7 @@ class WatchedTrial:
         """The trial as a row of the page's table."""
         return {
             "id": self.id,
+            "group": self.group,
             "label": self.label,
             "seed": self.seed,
             "state": self.state,

@@ -36,6 +36,9 @@ class WatchedRun:
         self.trials = {
             each: WatchedTrial(folder.trial(each), facts["trials"][each], labels[each]) for each in facts["plan"]
         }
+        self.groups: dict[str, list[WatchedTrial]] = {}  # the trials of each setting
+        for trial in self.trials.values():
+            self.groups.setdefault(trial.group, []).append(trial)
         self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self.state = str(facts["state"])
         self.heard_at = 0.0
@@ -105,6 +108,7 @@ class WatchedRun:
             "metrics": [*sorted(self.measured), *sorted(self.metrics - self.measured)],
             "metric": next((name for name in (*SHOWN_FIRST, *sorted(self.measured)) if name in self.measured), ""),
             "running": [trial.id for trial in self.trials.values() if trial.state == "running"][:7],
+            "at_work": list(dict.fromkeys(t.group for t in self.trials.values() if t.state == "running"))[:7],
             "first": next(iter(self.trials), None),
             "version": self.version,
         }
@@ -143,6 +147,7 @@ def _event(trial: WatchedTrial) -> dict[str, Any]:
     return {
         "at": trial.changed_at,
         "trial": trial.id,
+        "group": trial.group,
         "label": trial.label,
         "seed": trial.seed,
         "state": trial.state,

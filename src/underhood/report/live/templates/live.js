@@ -162,11 +162,11 @@ runs.first = 0;
 trials.first = 1;
 
 function curveBox(row) {
-  const box = element("input", { type: "checkbox", checked: state.shown.includes(row.id), "data-key": row.id, "aria-label": `Curve of ${row.label}, seed ${row.seed}` });
+  const box = element("input", { type: "checkbox", checked: state.shown.includes(row.group), "data-key": row.id, "aria-label": `Curves of ${row.label}, ticked at seed ${row.seed}` });
   box.disabled = !box.checked && state.shown.length >= LOOKS.colours.length;
   box.onchange = () => {
     state.chosen = true;
-    state.shown = box.checked ? [...state.shown, row.id] : state.shown.filter((id) => id !== row.id);
+    state.shown = box.checked ? [...state.shown, row.group] : state.shown.filter((group) => group !== row.group);
     state.names.set(row.id, `${row.label}, seed ${row.seed}`);
     listLogs();
     draw();
@@ -178,6 +178,7 @@ function curveBox(row) {
 
 // What is looked at
 
+// `shown` are settings; `curves` holds of each its seeds' points and those of their mean.
 const state = { run: "", metric: "", shown: [], chosen: false, log: "", names: new Map(), curves: new Map(), metrics: [] };
 let stream = null;
 
@@ -198,7 +199,7 @@ function route() {
 function listen() {
   stream?.close();
   if (document.hidden) return;
-  const asked = { run: state.run, metric: state.metric, trials: state.shown.join(","), log: state.log };
+  const asked = { run: state.run, metric: state.metric, groups: state.shown.join(","), log: state.log };
   const mine = stream = new EventSource(`events?${new URLSearchParams(asked)}`);
   const on = (kind, use) => mine.addEventListener(kind, (event) => { if (mine === stream) use(JSON.parse(event.data)); });
   mine.onopen = () => { state.curves.clear(); tell("live", "live"); };
@@ -206,7 +207,7 @@ function listen() {
   on("list", (news) => { if (!news.loaded) $("about").textContent = `Reading the folder: ${news.reading}`; else $("about").textContent = "Every run of this folder."; runs.refresh(); });
   on("gone", (news) => { $("about").textContent = news.loaded ? "There is no such run in this folder." : `Reading the folder: ${news.reading}`; });
   on("head", showHead);
-  on("points", showPoints);
+  on("curves", showCurves);
   on("log", showLog);
 }
 
@@ -233,8 +234,8 @@ function showHead(head) {
     $("metric").replaceChildren(...head.metrics.map((name) => element("option", { value: name, textContent: plain(name), selected: name === metric })));
   }
   if (!state.chosen) { // the curves of what runs; where nothing does, of what ended last
-    const last = [...new Set(head.events.map((event) => event.trial).reverse())].slice(0, 3);
-    const shown = head.running.length ? head.running : state.shown.length ? state.shown : last;
+    const last = [...new Set(head.events.map((event) => event.group).reverse())].slice(0, 3);
+    const shown = head.at_work.length ? head.at_work : state.shown.length ? state.shown : last;
     if (shown.join() !== state.shown.join()) [state.shown, changed] = [shown, true];
   }
   if (!state.log) {
@@ -248,7 +249,7 @@ function showHead(head) {
 }
 
 function listLogs() {
-  const known = [...new Set([state.log, ...state.shown, ...state.names.keys()])].filter(Boolean).slice(0, 60);
+  const known = [...new Set([state.log, ...state.names.keys()])].filter(Boolean).slice(0, 60);
   const key = known.map((id) => state.names.get(id)).join();
   if ($("log-of").dataset.known !== key || $("log-of").childElementCount === 0) {
     $("log-of").dataset.known = key;
@@ -270,111 +271,6 @@ function showLog({ anew, text }) {
   box.append(text);
   if (box.textContent.length > 200_000) box.textContent = box.textContent.slice(-100_000);
   if ($("follow").checked) box.scrollTop = box.scrollHeight;
-}
-
-// Curves
-
-function showPoints(news) {
-  for (const [id, found] of Object.entries(news)) {
-    const known = state.curves.get(id);
-    state.names.set(id, `${found.label}, seed ${found.seed}`);
-    if (found.anew || !known) state.curves.set(id, { axis: found.axis, points: found.points, of: found.of });
-    else { known.points.push(...found.points); known.of += found.of; }
-  }
-  draw();
-}
-
-function ticks(low, high, count) {
-  const rough = (high - low) / Math.max(1, count), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? rough;
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
-  return found;
-}
-
-function decades(low, high) {
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
-    for (const step of Math.log10(high / low) > 3 ? [1] : [1, 2, 5]) {
-      const tick = Number((step * 10 ** power).toPrecision(3));
-      if (tick >= low && tick <= high) found.push(tick);
-    }
-  }
-  return found;
-}
-
-function draw() {
-  const log = $("log-scale").checked;
-  const curves = state.shown.filter((id) => state.curves.has(id)).map((id) => {
-    const curve = state.curves.get(id);
-    const i = state.shown.indexOf(id);
-    return {
-      id, name: state.names.get(id) ?? id, axis: curve.axis, of: curve.of, all: curve.points.length,
-      points: curve.points.filter(([x, y]) => x !== null && y !== null && (!log || y > 0)),
-      colour: LOOKS.colours[i % LOOKS.colours.length], dash: LOOKS.dashes[i % LOOKS.dashes.length].join(" "),
-    };
-  });
-  const every = curves.flatMap((curve) => curve.points);
-  const metric = plain(state.metric);
-  legend(curves);
-  const thin = curves.filter((curve) => curve.all < curve.of).length;
-  $("thinned").textContent = thin ? `Long curves are thinned to what a screen shows, lowest and highest points kept: ${thin} of these.` : "";
-  $("csv").href = `data:text/csv;charset=utf-8,${encodeURIComponent(`trial,x,${state.metric}\n${curves.flatMap((curve) => curve.points.map(([x, y]) => `"${curve.name.replaceAll('"', '""')}",${x},${y}`)).join("\n")}\n`)}`;
-  if (!every.length) { $("chart").replaceChildren(element("p", { className: "nothing", textContent: metric ? `No trial that is chosen below has measured ${metric} yet.` : "Nothing was measured yet." })); return; }
-  const width = Math.max(260, $("chart").clientWidth), height = 288, top = 26, bottom = 40, right = 12;
-  const xs = every.map(([x]) => x), ys = every.map(([, y]) => y);
-  let [x0, x1] = [Math.min(...xs), Math.max(...xs)], [y0, y1] = [Math.min(...ys), Math.max(...ys)];
-  if (x0 === x1) [x0, x1] = [x0 - 0.5, x1 + 0.5];
-  if (y0 === y1) [y0, y1] = log ? [y0 / 2, y1 * 2] : [y0 - (Math.abs(y0) || 1) / 10, y1 + (Math.abs(y1) || 1) / 10];
-  const up = log ? decades(y0, y1) : ticks(y0, y1, 5), along = ticks(x0, x1, Math.max(2, Math.floor(width / 110)));
-  const labels = up.map(number), left = 14 + 7 * Math.max(1, ...labels.map((text) => text.length));
-  const at = log ? (y) => Math.log(y / y0) / Math.log(y1 / y0) : (y) => (y - y0) / (y1 - y0);
-  const px = (x) => left + (x - x0) / (x1 - x0) * (width - left - right);
-  const py = (y) => height - bottom - at(y) * (height - top - bottom);
-  const last = curves.map((curve) => `${curve.name} ${number(curve.points.at(-1)?.[1])}`).join("; ");
-  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Curves of ${metric} against ${curves[0].axis}. Latest: ${last}.` });
-  up.forEach((tick, i) => picture.append(
-    drawn("line", { class: "grid", x1: left, x2: width - right, y1: py(tick), y2: py(tick) }),
-    drawn("text", { x: left - 8, y: py(tick) + 4, "text-anchor": "end" }, labels[i])));
-  for (const tick of along) picture.append(drawn("text", { x: px(tick), y: height - bottom + 18, "text-anchor": "middle" }, number(tick)));
-  picture.append(
-    drawn("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }),
-    drawn("text", { x: left, y: 12, "font-weight": 600 }, metric),
-    drawn("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle", "font-weight": 600 }, curves[0].axis));
-  for (const curve of curves) {
-    const way = curve.points.map(([x, y], i) => `${i ? "L" : "M"}${px(x).toFixed(1)},${py(y).toFixed(1)}`).join("");
-    picture.append(curve.points.length === 1
-      ? drawn("circle", { cx: px(curve.points[0][0]), cy: py(curve.points[0][1]), r: 3.5, fill: curve.colour })
-      : drawn("path", { class: "curve", d: way, fill: "none", stroke: curve.colour, "stroke-width": 2, "stroke-linejoin": "round", "stroke-dasharray": curve.dash === "1 0" ? "none" : curve.dash }));
-  }
-  picture.onpointermove = (event) => point(event, picture, curves, px, py, width);
-  picture.onpointerleave = () => document.querySelector(".tip")?.remove();
-  $("chart").replaceChildren(picture);
-}
-
-function legend(curves) {
-  $("legend").replaceChildren(...curves.map((curve) => element("li", {},
-    drawn("svg", { width: 28, height: 10, "aria-hidden": "true" }, drawn("line", { x1: 1, x2: 27, y1: 5, y2: 5, stroke: curve.colour, "stroke-width": 2.5, "stroke-dasharray": curve.dash === "1 0" ? "none" : curve.dash })),
-    element("span", { textContent: `${curve.name}: ${number(curve.points.at(-1)?.[1])}` }))));
-}
-
-// The value nearest to the pointer.
-function point(event, picture, curves, px, py, width) {
-  const box = picture.getBoundingClientRect(), scale = width / box.width;
-  const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-  let best = null;
-  for (const curve of curves) for (const each of curve.points) {
-    const far = (px(each[0]) - x) ** 2 + (py(each[1]) - y) ** 2;
-    if (far < (best?.far ?? 900)) best = { far, curve, each };
-  }
-  document.querySelector(".tip")?.remove();
-  if (!best) return;
-  const rows = [["trial", best.curve.name], [best.curve.axis, number(best.each[0])], [plain(state.metric), number(best.each[1])]];
-  const tip = element("div", { className: "tip" }, element("dl", {}, ...rows.flatMap(([name, text]) => [element("dt", { textContent: name }), element("dd", { textContent: text })])));
-  document.body.append(tip);
-  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
-  tip.style.left = `${Math.max(8, Math.min(event.pageX + 14, window.scrollX + room))}px`;
-  tip.style.top = `${event.pageY + 16}px`;
 }
 
 // What a person sets
