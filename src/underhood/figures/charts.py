@@ -13,10 +13,12 @@ from typing import Any
 from underhood.figures.figure import HOVER, Figure
 from underhood.figures.labels import at_ends, at_points, room_for
 from underhood.figures.scales import Axis, Row, Series, drawable, escaped, grouped, tooltip
-from underhood.figures.theme import DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH, theme
+from underhood.figures.theme import DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH
 
 FOLLOWED = 40  # curves that an eye can still tell apart
 THINNED = 240  # points that a curve of the usual width can show
+SEED = "seed"  # the field by which faint lines are told apart; the curves themselves have none
+FAINT = 30  # faint lines behind which the curves can still be seen, each of half as many points
 VALUE = ".4~g"  # four significant digits
 
 # A legend of curves shows their dashes, and is long enough for them.
@@ -31,6 +33,7 @@ def lines(
     y: str,
     series: str | None = None,
     band: tuple[str, str] | None = None,
+    faint: Iterable[Row] = (),
     caption: str = "",
     x_title: str | None = None,
     y_title: str | None = None,
@@ -41,14 +44,17 @@ def lines(
     height: int = HEIGHT,
     name: str = "",
 ) -> Figure:
-    """A curve a series, in order of `x`, over the band `(low, high)` of its seeds.
+    """A curve a series, in order of `x`, over the band `(low, high)` of its seeds and a faint line of each.
 
-    Up to six series carry their names at their ends, more get a legend. Long curves are thinned to what the
-    width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
+    The rows of `faint` have a "seed" beside `x`, `y` and `series`. They are left out where there are more than 30
+    lines of them. Up to six series carry their names at their ends, more get a legend. Long curves are thinned to what
+    the width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
     """
     up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
     values = [row for row in drawable(rows, [x, *up], logs) if row[x] is not None]
-    x_axis, y_axis = Axis.over([x], values, log_x, 0.0), Axis.over(up, values, log_y, 0.04)
+    behind = _behind(drawable(faint, [x, y], logs), x, y, series)
+    seen = [*values, *(row for line in behind for row in line)]
+    x_axis, y_axis = Axis.over([x], seen, log_x, 0.0), Axis.over(up, seen, log_y, 0.04)
     found = grouped(values, series)
     groups = {key: thinned(found[key], x_axis, y) for key in followed(found, x, y)}
     if len(groups) < len(found):
@@ -64,14 +70,19 @@ def lines(
     }
     if kinds.many:
         encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
-    tips = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
-    tips += [tooltip(edge, None, y_format or VALUE) for edge in band or ()]
+    tips = [tooltip(x, x_title, _format(x_format, x, values)), tooltip(y, y_title, _format(y_format, y, values))]
+    tips += [tooltip(edge, None, _format(y_format, edge, values)) for edge in band or ()]
     layers = [_band(band, y_axis)] if band else []
     layers += [{"mark": {"type": "line", "clip": True}}, *_alone(groups, y), _hover(kinds, tips)]
+    if behind:
+        caption = f"{caption} Faint: each seed."
+        layers = [_faint(), *(layer if "data" in layer else _without_faint(layer) for layer in layers)]
     if kinds.direct:
         layers += at_ends(groups, x_axis, y_axis, encoding["color"], height)
     says = f"Curves of {y_title or y} against {x_title or x}{kinds}"
-    spec = _spec(says, [row for group in groups.values() for row in group], layers, encoding, height)
+    drawn = [row for group in groups.values() for row in group]
+    drawn += [row for line in behind for row in thinned(line, x_axis, y, THINNED // 2)]
+    spec = _spec(says, drawn, layers, encoding, height)
     return Figure(title, caption, _with_room(spec, right=room_for(kinds.keys)) if kinds.direct else spec, name)
 
 
@@ -118,7 +129,7 @@ def bars(
     ]
     if band:
         layers.append(_whisker("x", band))
-    layers.append(_value_at_end(y, band, y_format))
+    layers.append(_value_at_end(y, band, _format(y_format, y, values)))
     says = f"Bars of {y_title or y} for {len(categories)} values of {x_title or x}{kinds}"
     height = len(categories) * (8 + (20 * len(kinds.keys) if kinds.many else 22))
     spec = _spec(says, values, layers, encoding, height)
@@ -154,7 +165,7 @@ def points(
         "y": y_axis.channel(y_title, y_format),
         **kinds.colour(legend=True),
     }
-    tips = [tooltip(x, x_title, x_format or VALUE), tooltip(y, y_title, y_format or VALUE)]
+    tips = [tooltip(x, x_title, _format(x_format, x, values)), tooltip(y, y_title, _format(y_format, y, values))]
     tips = [*([tooltip(label)] if label else []), *_series_tips(kinds), *tips]
     mark = {"type": "point", "filled": True, "size": 70, "opacity": 0.9}
     shape = {"shape": kinds.channel(SHAPES, legend=True)} if kinds.many else {}
@@ -256,12 +267,8 @@ def _names(categories: list[Any], title: str | None) -> Row:
 
 
 def _with_room(spec: dict[str, Any], right: float, left: float = 0.0) -> dict[str, Any]:
-    """The specification with room right of the plot, as wide as that and the names on its left demand."""
-    return {
-        **spec,
-        "padding": {**theme()["padding"], "right": right},
-        "usermeta": {"narrowest": round(max(NARROW, 200 + right + left))},
-    }
+    """The specification, no narrower than what stands right and left of the plot demands; Vega itself makes room."""
+    return {**spec, "usermeta": {"narrowest": round(max(NARROW, 200 + right + left))}}
 
 
 def _band(band: tuple[str, str], axis: Axis) -> Row:
@@ -277,6 +284,23 @@ def _band(band: tuple[str, str], axis: Axis) -> Row:
             "strokeDash": {"value": [1, 0]},
         },
     }
+
+
+def _behind(rows: Iterable[Row], x: str, y: str, series: str | None) -> list[list[Row]]:
+    """The faint lines; none where they are too many to see the curves before them, or where no series has two."""
+    by_series = [grouped(group, SEED) for group in grouped((r for r in rows if r[x] is not None), series).values()]
+    lines = [line for seeds in by_series if len(seeds) > 1 for line in seeds.values()]
+    return lines if len(lines) <= FAINT else []
+
+
+def _faint() -> Row:
+    mark = {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}
+    encoding = {"detail": {"field": SEED, "type": "nominal"}, "strokeDash": {"value": [1, 0]}}
+    return {"transform": [{"filter": f"isValid(datum.{SEED})"}], "mark": mark, "encoding": encoding}
+
+
+def _without_faint(layer: Row) -> Row:
+    return {**layer, "transform": [{"filter": f"!isValid(datum.{SEED})"}, *layer.get("transform", [])]}
 
 
 def _alone(groups: dict[Any, list[Row]], y: str) -> list[Row]:
@@ -300,6 +324,14 @@ def _hover(kinds: Series, tips: Sequence[Row]) -> Row:
     }
 
 
+def _format(spec: str, field: str, rows: Sequence[Row]) -> str:
+    """How the field's numbers are written out: as asked, whole where they are large or whole, or to four digits."""
+    found = [row[field] for row in rows if row.get(field) is not None]
+    if spec or not found:
+        return spec or VALUE
+    return ",.0f" if all(value == int(value) for value in found) or max(map(abs, found)) >= 1e4 else VALUE
+
+
 def _series_tips(kinds: Series) -> list[Row]:
     return [tooltip(str(kinds.field))] if kinds.many else []
 
@@ -316,7 +348,7 @@ def _value_at_end(y: str, band: tuple[str, str] | None, spec: str) -> Row:
         "mark": mark,
         "encoding": {
             "x": {"field": escaped(band[1] if band else y)},
-            "text": {"field": escaped(y), "format": spec or VALUE, "type": "quantitative"},
+            "text": {"field": escaped(y), "format": spec, "type": "quantitative"},
             "color": {"value": INK},
         },
     }

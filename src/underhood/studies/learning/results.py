@@ -185,12 +185,15 @@ def against_epochs(
     name: str = "",
 ) -> Figure:
     """Curves of some metrics, each under its name in `metrics`, with the band of the seeds; `x`: "epoch" or "step"."""
-    rows = [
-        row
-        for group in results.groups
-        for metric, called in metrics.items()
-        for row in _rows(group, metric, " ".join(filter(None, [group.label if results.varying else "", called])))
-    ]
+    rows: list[dict[str, Any]] = []
+    faint: list[dict[str, Any]] = []
+    for group in results.groups:
+        for metric, called in metrics.items():
+            found = group.curve(metric)
+            if found is not None:
+                label = " ".join(filter(None, [group.label if results.varying else "", called]))
+                rows += _with_epochs(found.rows(curve=label), group)
+                faint += _with_epochs(found.seed_rows(curve=label), group)
     return lines(
         title,
         rows,
@@ -198,6 +201,7 @@ def against_epochs(
         y="mean",
         series="curve",
         band=("low", "high"),
+        faint=faint,
         caption=caption,
         x_title=x_title,
         y_title=y_title,
@@ -217,13 +221,10 @@ def loss_and_error(results: Results, held_out: str, caption: str) -> list[Figure
     ]
 
 
-def _rows(group: Group, metric: str, curve: str) -> list[dict[str, Any]]:
-    found = group.curve(metric)
-    if found is None or not group.counted:
-        return []
+def _with_epochs(rows: list[dict[str, Any]], group: Group) -> list[dict[str, Any]]:
     result = group.counted[0].result
     epochs_per_step = result["epochs"] / result["steps"]
-    return [{**row, "epoch": row["step"] * epochs_per_step} for row in found.rows(curve=curve)]
+    return [{**row, "epoch": row["step"] * epochs_per_step} for row in rows]
 
 
 def percent(fraction: float, digits: int = 2) -> str:

@@ -169,14 +169,15 @@ def _curves(results: Results) -> Iterator[Block]:
 
 
 def _curve(results: Results, name: str) -> Figure:
-    rows = [row for group in results.groups if (found := group.curve(name)) for row in found.rows(curve=group.label)]
+    found = {group.label: curve for group in results.groups if (curve := group.curve(name))}
     return lines(
         words(name).capitalize(),
-        rows,
+        [row for label, curve in found.items() for row in curve.rows(curve=label)],
         x="step",
         y="mean",
         series="curve",
         band=("low", "high"),
+        faint=[row for label, curve in found.items() for row in curve.seed_rows(curve=label)],
         caption="Mean over the seeds with its 95 % interval.",
         x_title="step",
         y_title=words(name),
