@@ -122,13 +122,13 @@ def _sparser(results: Results) -> str:
     verdicts = []
     for i, measure in enumerate((f"below {SMALL:g}", "below 1 % of the largest")):
         found = Summary.of([100 * (of[0][seed][i] - of[1][seed][i]) for seed in seeds])
-        said = f"{measure}: {found.mean:+.1f} points more under {l1[0].label} than under {l2[0].label}"
+        said = f"Weights {measure}: {found.mean:+.1f} points under {l1[0].label} against {l2[0].label}"
         if found.low is None or found.high is None:
-            verdicts.append(f"{said} (one seed)")
+            verdicts.append(f"{said} (one seed).")
         else:
             word = "sparser" if found.low > 0 else "less sparse" if found.high < 0 else "not told apart"
-            verdicts.append(f"{said} [{found.low:+.1f}, {found.high:+.1f}], **{word}**")
-    return "; ".join(verdicts) + "."
+            verdicts.append(f"{said} [{found.low:+.1f}, {found.high:+.1f}], **{word}**.")
+    return " ".join(verdicts)
 
 
 def _fractions(results: Results) -> Table:
