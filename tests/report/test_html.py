@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from underhood.figures import lines
 from underhood.report.document import Document, Section
-from underhood.report.html import _vega, render_html
+from underhood.report.html import LARGEST, _vega, render_html
 from underhood.tables import Column, Table
 
 VOID = {"meta", "link", "br"}
@@ -138,6 +139,22 @@ def test_a_page_that_would_be_too_large_keeps_its_figures_still(document, facts,
     assert len(page.all("svg")) == 1
     assert len(page.all("script")) == 1
     assert [attrs["class"] for _, attrs in page.elements if attrs.get("role") == "img"] == ["still"]
+
+
+def test_what_is_too_large_for_a_page_is_named_there(facts):
+    def curves(count, steps):
+        rows = [{"step": s, "loss": s / (k + 1), "rule": f"rule {k}"} for k in range(count) for s in range(steps)]
+        return lines(f"Loss of {count}", rows, x="step", y="loss", series="rule", name=f"loss-{count}")
+
+    table = Table("Many", [Column("i", "I")], [{"i": i} for i in range(700)], name="many")
+    small, large = curves(2, 20), [curves(40, 240 + i) for i in range(6)]
+    html = render_html(Document("t", "q", "a", [Section("s", [small, *large, table])]), facts)
+    assert len(html.encode()) < LARGEST
+    assert html.count("Its data are too many for this page") == 6
+    assert "<code>figures/loss-40.csv</code>" in html
+    assert html.count('class="live"') == 1
+    assert html.count("<a download=") == 2, "the small figure and the table"
+    assert "The first 500 of 700 rows." in html
 
 
 def test_the_same_results_make_the_same_page(document, facts, html):

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from underhood.figures.figure import HOVER, Figure
@@ -51,15 +52,16 @@ def lines(
     the width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
     """
     up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
-    values = [row for row in drawable(rows, [x, *up], logs) if row[x] is not None]
+    found = grouped(rows, series)
+    chosen = {key: found[key] for key in followed(found, x, y)}  # before anything is done with each of a million rows
+    values = [r for r in drawable(chain.from_iterable(chosen.values()), [x, *up], logs) if r[x] is not None]
     behind = _behind(drawable(faint, [x, y], logs), x, y, series)
     seen = [*values, *(row for line in behind for row in line)]
     x_axis, y_axis = Axis.over([x], seen, log_x, 0.0), Axis.over(up, seen, log_y, 0.04)
-    found = grouped(values, series)
-    groups = {key: thinned(found[key], x_axis, y) for key in followed(found, x, y)}
-    if len(groups) < len(found):
+    groups = {key: thinned(group, x_axis, y) for key, group in grouped(values, series).items()}
+    if len(chosen) < len(found):
         caption += (
-            f" Of {len(found):,} curves {len(groups)} are drawn, chosen evenly by where they end, "
+            f" Of {len(found):,} curves {len(chosen)} are drawn, chosen evenly by where they end, "
             "the lowest and the highest among them."
         )
     kinds = Series(series, list(groups))
@@ -238,11 +240,16 @@ def followed(groups: Mapping[Any, list[Row]], x: str, y: str, most: int = FOLLOW
     """The keys of at most `most` curves in their order: by where they end, the lowest, the highest and some between."""
     if len(groups) <= most:
         return list(groups)
-    ends = {key: max(rows, key=lambda row: row[x])[y] for key, rows in groups.items()}
-    ranked = sorted((key for key in groups if ends[key] is not None), key=lambda key: ends[key])
+    there = {key: [row for row in rows if row[x] is not None] for key, rows in groups.items()}
+    ends = {key: max(rows, key=lambda row: row[x], default={y: None})[y] for key, rows in there.items()}
+    ranked = sorted((key for key in groups if _is_finite(ends[key])), key=lambda key: ends[key])
     last = len(ranked) - 1
     chosen = {ranked[round(i * last / (most - 1))] for i in range(most)} if ranked else set()
     return [key for key in groups if key in chosen]
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 # Layers

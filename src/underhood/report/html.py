@@ -31,11 +31,19 @@ WIDE = 96  # letters that a row of the text's width holds
 LOADED = "\nwindow.dispatchEvent(new Event('vega-ready'));"  # what report.js adds to Vega, to know that it is there
 ROWS = 500  # of a table that the page shows; its download has all
 LARGEST = 2_000_000  # bytes of a page that one still likes to send to somebody
+HEAVY = 50_000  # characters of a download that a page leaves out where it would be larger than that
 
 
 def render_html(document: Document, facts: Facts) -> str:
-    """The whole page as a text. Where it would be larger than 2 MB, its figures stay still."""
-    figures = [block for section in document.sections for block in section.blocks if isinstance(block, Figure)]
+    """The whole page as a text.
+
+    Where it would be larger than 2 MB it names the large downloads instead of holding them, and the figures drawn of
+    them stay still; where that is not enough all do, and then long tables are cut shorter.
+    """
+    blocks = [block for section in document.sections for block in section.blocks if isinstance(block, Table | Figure)]
+    figures = [block for block in blocks if isinstance(block, Figure)]
+    downloads = {id(block): _download(block) for block in blocks}
+    light = {key: address for key, address in downloads.items() if len(address) < HEAVY}
     known = {
         "document": document,
         "facts": facts,
@@ -44,12 +52,14 @@ def render_html(document: Document, facts: Facts) -> str:
         "style": Markup(style()),
         "version": __version__,
     }
-    if figures:
-        allowed = policy(_script(), _unpacked())
-        page = _template().render(known, vega=Markup(_vega()), policy=allowed, script=Markup(_script())).lstrip()
+    allowed = policy(_script(), _unpacked()) if figures else policy(_script())
+    vega, page = _vega() if figures else "", ""
+    for live, held, rows in ((vega, downloads, ROWS), (vega, light, ROWS), ("", light, ROWS), ("", light, ROWS // 10)):
+        with_these = {"vega": Markup(live), "downloads": held, "rows": rows, "script": Markup(_script())}
+        page = _template().render(known, **with_these, policy=allowed if live else policy(_script())).lstrip()
         if len(page.encode()) <= LARGEST:
-            return page
-    return _template().render(known, vega="", policy=policy(_script()), script=Markup(_script())).lstrip()
+            break
+    return page
 
 
 def policy(*scripts: str) -> str:
@@ -101,10 +111,9 @@ def templates() -> Environment:
         "kind": _kind,
         "ident": id,
         "wide": _is_wide,
-        "table": lambda table: Markup(table.to_html(most=ROWS)),
+        "table": lambda table, rows: Markup(table.to_html(most=rows)),
         "still": _still,
         "live": _live,
-        "download": _download,
     }
     return environment
 

@@ -102,5 +102,5 @@ if (document.getElementById("vega") && "DecompressionStream" in window) {
       loading.then((embed) => draw(target, embed));
     }
   }, { rootMargin: "600px" });
-  document.querySelectorAll("figure.figure").forEach((figure) => seen.observe(figure));
+  document.querySelectorAll("figure.figure:has(.live)").forEach((figure) => seen.observe(figure));
 }

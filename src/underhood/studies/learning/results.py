@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from underhood.figures import Figure, lines
+from underhood.figures.charts import FAINT
 from underhood.lab import Group, Results, StoredTrial, Summary
 from underhood.report.document import Listed
 from underhood.tables import Column, Table
@@ -185,18 +186,17 @@ def against_epochs(
     name: str = "",
 ) -> Figure:
     """Curves of some metrics, each under its name in `metrics`, with the band of the seeds; `x`: "epoch" or "step"."""
-    rows: list[dict[str, Any]] = []
-    faint: list[dict[str, Any]] = []
-    for group in results.groups:
-        for metric, called in metrics.items():
-            found = group.curve(metric)
-            if found is not None:
-                label = " ".join(filter(None, [group.label if results.varying else "", called]))
-                rows += _with_epochs(found.rows(curve=label), group)
-                faint += _with_epochs(found.seed_rows(curve=label), group)
+    found = [
+        (curve, group, " ".join(filter(None, [group.label if results.varying else "", called])))
+        for group in results.groups
+        for metric, called in metrics.items()
+        if (curve := group.curve(metric)) is not None
+    ]
+    few = sum(curve.n for curve, *_ in found) <= FAINT
+    faint = [row for curve, group, label in found for row in _with_epochs(curve.seed_rows(curve=label), group) if few]
     return lines(
         title,
-        rows,
+        [row for curve, group, label in found for row in _with_epochs(curve.rows(curve=label), group)],
         x=x,
         y="mean",
         series="curve",

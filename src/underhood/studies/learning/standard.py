@@ -8,6 +8,7 @@ failed are in no mean, and are listed.
 from collections.abc import Iterator
 
 from underhood.figures import Figure, lines
+from underhood.figures.charts import FAINT
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
 from underhood.lab.comparing.kinds import kind_of, words
 from underhood.report.document import Block, Document, Section
@@ -170,6 +171,7 @@ def _curves(results: Results) -> Iterator[Block]:
 
 def _curve(results: Results, name: str) -> Figure:
     found = {group.label: curve for group in results.groups if (curve := group.curve(name))}
+    few = sum(curve.n for curve in found.values()) <= FAINT
     return lines(
         words(name).capitalize(),
         [row for label, curve in found.items() for row in curve.rows(curve=label)],
@@ -177,7 +179,7 @@ def _curve(results: Results, name: str) -> Figure:
         y="mean",
         series="curve",
         band=("low", "high"),
-        faint=[row for label, curve in found.items() for row in curve.seed_rows(curve=label)],
+        faint=[row for label, curve in found.items() for row in curve.seed_rows(curve=label) if few],
         caption="Mean over the seeds with its 95 % interval.",
         x_title="step",
         y_title=words(name),
