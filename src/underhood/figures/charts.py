@@ -240,16 +240,15 @@ def followed(groups: Mapping[Any, list[Row]], x: str, y: str, most: int = FOLLOW
     """The keys of at most `most` curves in their order: by where they end, the lowest, the highest and some between."""
     if len(groups) <= most:
         return list(groups)
-    there = {key: [row for row in rows if row[x] is not None] for key, rows in groups.items()}
-    ends = {key: max(rows, key=lambda row: row[x], default={y: None})[y] for key, rows in there.items()}
-    ranked = sorted((key for key in groups if _is_finite(ends[key])), key=lambda key: ends[key])
+    ends: dict[Any, float] = {}
+    for key, rows in groups.items():
+        end = max((row for row in rows if row[x] is not None), key=lambda row: row[x], default={}).get(y)
+        if end is not None and math.isfinite(end):
+            ends[key] = end
+    ranked = sorted(ends, key=ends.__getitem__)
     last = len(ranked) - 1
     chosen = {ranked[round(i * last / (most - 1))] for i in range(most)} if ranked else set()
     return [key for key in groups if key in chosen]
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
 
 
 # Layers
