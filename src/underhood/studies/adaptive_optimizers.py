@@ -475,7 +475,6 @@ ENTRY = Study(
         "full": Scale("200 epochs, six candidates for 3 epochs each", seeds=1, time="a day on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("optimizer", "search.over", "network.dropout", "network.input_dropout"),
     timed=True,
     diverged=True,

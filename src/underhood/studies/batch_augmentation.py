@@ -415,7 +415,6 @@ ENTRY = Study(
         "full": Scale("ResNet-44, 100 epochs, M up to 32", seeds=1, time="300 h on two cores; a day on a GPU"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("data.augmentation", "data.repeats"),
     timed=True,
     diverged=True,

@@ -125,7 +125,6 @@ ENTRY = Study(
         "full": Scale("35 and 30 epochs, 3 seeds", seeds=3, time="30 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("network", "optimizer.lr", "schedule", "epochs"),
     diverged=True,
 )

@@ -305,6 +305,5 @@ ENTRY = Study(
         "full": Scale("all of MNIST, 3 seeds", seeds=3, time="5 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("batch_size", "epochs"),
 )

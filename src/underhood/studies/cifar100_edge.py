@@ -245,5 +245,4 @@ ENTRY = Study(
         ),
     },
     report=report,
-    data=lambda settings: settings.data.name,
 )

@@ -255,6 +255,5 @@ ENTRY = Study(
         ),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     formerly=("speed-net",),
 )

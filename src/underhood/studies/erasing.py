@@ -135,6 +135,5 @@ ENTRY = Study(
         "full": Scale("1,000 digits of MNIST, 60 epochs, 20 seeds", seeds=20, set={"epochs": 60}, time="10 min"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("data.augmentation",),
 )

@@ -193,6 +193,5 @@ ENTRY = Study(
         "full": Scale("30 epochs, 3 seeds", seeds=3, time="15 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("penalty", "optimizer"),
 )

@@ -128,7 +128,6 @@ ENTRY = Study(
         "full": Scale("30 to 95 epochs, 3 seeds", seeds=3, time="1 h on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("optimizer.lr", "epochs"),
     diverged=True,
 )

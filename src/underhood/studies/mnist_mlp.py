@@ -332,5 +332,4 @@ ENTRY = Study(
         "full": Scale("all of MNIST, 30 epochs, 10 seeds", seeds=10, set={"epochs": 30}, time="15 min"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
 )

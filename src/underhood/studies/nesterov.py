@@ -225,7 +225,6 @@ ENTRY = Study(
         "full": Scale("all of MNIST, 10 epochs, 3 seeds", seeds=3, set={"epochs": 10}, time="5 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("optimizer",),
     diverged=True,
 )

@@ -147,5 +147,4 @@ ENTRY = Study(
         "full": Scale("60 epochs, 20 seeds", seeds=20, set={"epochs": 60}, time="2 min"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
 )

@@ -252,6 +252,5 @@ ENTRY = Study(
         ),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("schedule",),
 )

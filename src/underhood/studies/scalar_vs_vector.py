@@ -385,7 +385,6 @@ ENTRY = Study(
         "full": Scale("20 epochs, 3 seeds", seeds=3, time="20 min"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     timed=True,
     compares=("form", "interpreted", "images", "batch_size", "backend", "compile", "epochs"),
 )

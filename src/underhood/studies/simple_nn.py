@@ -173,5 +173,4 @@ ENTRY = Study(
         "full": Scale("30 epochs, 3 seeds", seeds=3, time="6 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
 )

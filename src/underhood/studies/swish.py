@@ -59,6 +59,5 @@ ENTRY = Study(
         "full": Scale("35 epochs, 3 seeds", seeds=3, time="20 min on two cores"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
     compares=("network",),
 )

@@ -158,5 +158,4 @@ ENTRY = Study(
         "full": Scale("SimpleNN on CIFAR-10, 30 epochs, 5 seeds", seeds=5, set={"epochs": 30}, time="2 h"),
     },
     report=report,
-    data=lambda settings: settings.data.name,
 )
