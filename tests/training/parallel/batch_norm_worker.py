@@ -49,7 +49,7 @@ def main() -> None:
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)  # noqa: PT017 (no pytest in a worker)
     leave()
-    print(f"worker {group.rank} agrees", flush=True)
+    sys.stdout.write(f"worker {group.rank} agrees\n")  # at once: print writes the end of the line by itself
 
 
 if __name__ == "__main__":
