@@ -100,6 +100,7 @@ def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
     first = waiting[0] if waiting else None
     chosen = {path.parent for path in waiting} & {NETWORK_PAGES, BACKEND_PAGES}
     roots = dict.fromkeys([PACKAGE.parent, *(p.parent for p in waiting if not p.is_relative_to(PACKAGE))])
+    file = cache(_file)  # a hundred files name the same few hundred modules; the next closure may find others
     seen: set[Path] = set()
     while waiting:
         path = waiting.pop()
@@ -107,7 +108,7 @@ def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
             continue
         seen.add(path)
         imports = _read(path, function if path == first else "").imports
-        for found in filter(None, (_file(name, root) for name in imports for root in roots)):
+        for found in filter(None, (file(name, root) for name in imports for root in roots)):
             # The chosen page is a start; from there its neighbours count, but not the list of all pages.
             of_pages = found.parent in chosen
             if not of_pages or (path.parent == found.parent and found.name != "__init__.py"):
