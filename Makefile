@@ -29,7 +29,9 @@ demo: $(CORE)
 	@echo "· underhood run quickstart"
 	@SECONDS=0; $(BIN)/underhood run quickstart; echo "· the run took $$SECONDS s"
 
-# By worksteal a worker has the tests of a file one after the other, and what they share is made once.
+# By worksteal a worker has the tests of a file one after the other, and what they share is made once. Hundreds of
+# processes import the package: what Python has compiled of it is kept, whatever the environment says.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV)
 	@echo "· pytest"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal

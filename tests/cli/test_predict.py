@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.in_process import trials_in_process
 from underhood import data
 from underhood.lab.results import open_run
 
@@ -16,7 +17,8 @@ def quickstart(tmp_path_factory):
     """A run with three settings and two seeds, trained once."""
     import underhood as package
 
-    return package.run("quickstart", "smoke", seeds=2, runs=tmp_path_factory.mktemp("runs")).path
+    with trials_in_process():
+        return package.run("quickstart", "smoke", seeds=2, runs=tmp_path_factory.mktemp("runs")).path
 
 
 @pytest.fixture(scope="module")

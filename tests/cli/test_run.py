@@ -36,7 +36,6 @@ def test_the_same_command_again_runs_nothing(underhood, study, runs):
     assert [(path, path.stat().st_mtime_ns) for path in results] == before
 
 
-@pytest.mark.processes
 def test_more_seeds_and_values_run_only_what_is_new(underhood, study):
     underhood("run", study, "--scale", "smoke")
     said = underhood("run", study, "--scale", "smoke", "--seeds", "2", "--grid", "lr=0.1,0.4,0.2")

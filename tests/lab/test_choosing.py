@@ -2,15 +2,17 @@
 
 import pytest
 
+from tests.in_process import InProcess
 from underhood.errors import BadInput
+from underhood.lab import How, run_study
 
 GRID = ["walk.name=plain,other", "walk.size=1,2"]
 
 
-@pytest.fixture
-def run(run_tiny):
-    found, _ = run_tiny("steps=1", grid=GRID, seeds=2)
-    return found
+@pytest.fixture(scope="module")
+def run(tiny, tmp_path_factory):
+    how = How(runs=tmp_path_factory.mktemp("runs"), executor=InProcess)
+    return run_study(tiny.study, "smoke", ["steps=1"], 2, how, grid=GRID)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def test_an_id_or_how_it_begins(run):
 
 
 def test_a_setting_alone_needs_no_name(run_tiny):
-    run, _ = run_tiny("steps=1", "walk=plain", seeds=3)
+    run, _ = run_tiny("steps=1", "walk=plain", seeds=3, executor=InProcess)
     assert run.trial(seed=2) == run.trials[2]
     with pytest.raises(BadInput, match="seed 3: there is 0, 1, 2"):
         run.trial(seed=3)
@@ -66,7 +68,7 @@ def test_what_fits_none_or_several_is_refused(run, setting, said):
 def test_a_trial_without_a_network_says_why(run, run_tiny):
     with pytest.raises(BadInput, match="left no network"):
         run.load("plain, size 1.0")
-    failed, _ = run_tiny("steps=2", "walk=plain", "fails_at=1", name="failed")
+    failed, _ = run_tiny("steps=2", "walk=plain", "fails_at=1", name="failed", executor=InProcess)
     with pytest.raises(BadInput, match="is failed; a network is kept when it has finished"):
         failed.load()
     assert run.trials[0].answers() is None
