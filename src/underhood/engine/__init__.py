@@ -7,8 +7,8 @@ from underhood.engine.device import device
 from underhood.engine.fast.plan import plan
 from underhood.engine.forms import OPERATIONS, current_form, form
 from underhood.engine.generator import Generator
+from underhood.engine.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from underhood.engine.random import manual_seed
-from underhood.engine.tape import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from underhood.engine.tensor import Size, Tensor
 
 __all__ = [

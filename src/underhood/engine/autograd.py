@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from underhood.engine import tape
-from underhood.engine.tape import enable_grad, inference_mode, no_grad, set_grad_enabled
+from underhood.engine.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from underhood.engine.tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine import tape
+from underhood.engine import grad_mode, tape
 from underhood.engine.dtypes import category
 from underhood.engine.forms import OPERATIONS, Array, Form, Operation, Sample, current_form
 from underhood.engine.tensor import Tensor, apply, arrays, wants_gradient
@@ -82,7 +82,7 @@ def check(x: Tensor) -> None:
             "unsupported operation: the memory cannot be written to, or more than one element of the written-to tensor "
             f"{tuple(x.shape)} refers to a single memory location. Please clone() the tensor before performing it."
         )
-    if not tape.is_grad_enabled():
+    if not grad_mode.is_grad_enabled():
         return
     what, base = "a", x
     while base.view_of is not None:

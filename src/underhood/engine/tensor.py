@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from underhood.engine import tape
+from underhood.engine import grad_mode, tape
 from underhood.engine.device import CPU, device
 from underhood.engine.dtypes import DTYPES, DType, bool_, get_default_dtype, int64
 from underhood.engine.forms import Array, Operation, current_form
@@ -382,7 +382,7 @@ def apply(operation: Operation, *inputs: Any, **settings: Any) -> Any:
     result = Tensor(np.asarray(z))
     if operation.view and np.may_share_memory(result.array, inputs[0].array):
         result.versions = inputs[0].versions
-        result.view_of = View(inputs[0], operation, settings, tape.is_grad_enabled())
+        result.view_of = View(inputs[0], operation, settings, grad_mode.is_grad_enabled())
     if wants_gradient(operation, inputs):
         result.node = tape.record(operation, name, settings, inputs, result, extras)
     else:
@@ -400,6 +400,6 @@ def arrays(inputs: Iterable[Any]) -> list[Any]:
 
 def wants_gradient(operation: Operation, inputs: Iterable[Any]) -> bool:
     """Whether the tape is on, the operation has a gradient, and an input asks for one."""
-    if operation.vector.backward is None or not tape.is_grad_enabled():
+    if operation.vector.backward is None or not grad_mode.is_grad_enabled():
         return False
     return any(isinstance(x, Tensor) and x.requires_grad for x in inputs)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine import random, tape
+from underhood.engine import grad_mode, random, tape
 from underhood.engine.fast.comparison import DISAGREES
 from underhood.engine.fast.recordings import Recordings, is_compared
 from underhood.engine.fast.replay import Replay
@@ -115,7 +115,7 @@ class Half(tape.Node):
                 restore_stream(random.stream(), self.stream)
             if move is not None:
                 move(self.replay.wanting)
-            with tape.enable_grad():
+            with grad_mode.enable_grad():
                 return self._through(self.owner._net(*self.inputs), gradient)
         finally:
             state.restore()

@@ -30,7 +30,7 @@ from statistics import median
 from time import perf_counter, thread_time
 from typing import Any
 
-from underhood.engine import tape
+from underhood.engine import grad_mode
 from underhood.engine.fast.comparison import compare
 from underhood.engine.fast.lowering import Lowering
 from underhood.engine.fast.recording import Line
@@ -98,7 +98,7 @@ class Plan:
             return replay.lower(), replay.recording.lines
 
     def _as_it_stands(self, inputs: tuple[Tensor, ...]) -> Any:
-        learns = tape.is_grad_enabled()
+        learns = grad_mode.is_grad_enabled()
         if self.optimizer is not None and learns:
             self.optimizer.zero_grad()
         results = self.function(*inputs)

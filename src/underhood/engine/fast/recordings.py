@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from underhood.engine import tape
+from underhood.engine import grad_mode, tape
 from underhood.engine.fast.guard import Guard, TooMuch
 from underhood.engine.fast.recording import Recording, Refused
 from underhood.engine.fast.replay import Replay
@@ -44,7 +44,7 @@ class Recordings:
         """What a recording is made for."""
         kinds = tuple([(x.array.shape, x.array.dtype, x.requires_grad) for x in inputs])
         first = tuple(next(i for i, y in enumerate(inputs) if y is x) for x in inputs) if len(inputs) > 1 else ()
-        return kinds, first, tape.is_grad_enabled(), thread_count(), threading.get_ident()
+        return kinds, first, grad_mode.is_grad_enabled(), thread_count(), threading.get_ident()
 
     def find(self, inputs: tuple[Tensor, ...]) -> tuple[Replay | None, Any, str]:
         """A replay that serves these inputs, None where there is none; the kind of the call; and why not."""

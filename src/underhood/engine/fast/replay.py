@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.engine import tape
+from underhood.engine import grad_mode
 from underhood.engine.fast.addresses import address
 from underhood.engine.fast.gradient_targets import GradientTargets
 from underhood.engine.fast.handover import Handover
@@ -35,7 +35,7 @@ class Replay:
     ) -> None:
         self.recording, self.outputs, self.threads, self.several = recording, outputs, threads, several
         self.stages = _stages(recording)
-        self.learns = tape.is_grad_enabled() and outputs[0].gradient
+        self.learns = grad_mode.is_grad_enabled() and outputs[0].gradient
         self.optimizer = optimizer
         self.targets = GradientTargets(optimizer if self.learns else None)
         drawn = {id(value) for value, _ in recording.drawn}

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from underhood.engine.grad_mode import is_grad_enabled
 from underhood.engine.ops.concatenate import cat
-from underhood.engine.tape import is_grad_enabled
 from underhood.engine.tensor import Handle, Tensor
 
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from underhood.engine.device import check_device, is_device
+from underhood.engine.grad_mode import no_grad
 from underhood.engine.nn.hooks import Hooks, register
-from underhood.engine.tape import listener, no_grad
+from underhood.engine.tape import listener
 from underhood.engine.tensor import Handle, Tensor
 
 

@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from underhood.engine.forms import Array
+from underhood.engine.grad_mode import enable_grad, no_grad
 from underhood.engine.optim.line_search import Point, strong_wolfe
 from underhood.engine.optim.optimizer import Optimizer, at_least_zero
-from underhood.engine.tape import enable_grad, no_grad
 from underhood.engine.tensor import Tensor
 
 CURVED = 1e-10  # a pair with y·s no larger is not kept

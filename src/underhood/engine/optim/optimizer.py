@@ -23,7 +23,8 @@ from numba.extending import register_jitable
 from underhood.engine.fast import step as fused
 from underhood.engine.fast.step import Update
 from underhood.engine.forms import current_form
-from underhood.engine.tape import enable_grad, listener
+from underhood.engine.grad_mode import enable_grad
+from underhood.engine.tape import listener
 from underhood.engine.tensor import Tensor
 
 Number = Any  # a float, or an array of them

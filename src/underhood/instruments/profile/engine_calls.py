@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from underhood.engine import Tensor, no_grad
+from underhood.engine.grad_mode import enable_grad
 from underhood.engine.nn import Module
-from underhood.engine.tape import Node, enable_grad, propagate, walk
+from underhood.engine.tape import Node, propagate, walk
 from underhood.engine.tensor import apply
 from underhood.instruments.record import PassError
 from underhood.instruments.stopwatch import Clock
