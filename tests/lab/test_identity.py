@@ -15,7 +15,7 @@ from underhood.errors import BadInput
 from underhood.lab.study import grids, settings_of
 from underhood.lab.trial import SettingsChangedError, TrialSpec, resolve
 from underhood.settings import Settings, flattened, from_words, settings_fields, value_at
-from underhood.training.settings import EntrySettings
+from underhood.training.entry_settings import EntrySettings
 from underhood.values import write_value
 
 GOLDEN = json.loads((Path(__file__).with_name("golden") / "ids.json").read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from underhood.settings import SettingError, Settings
 from underhood.studies.claims import CLAIMS, Claim, Finding, Word
 from underhood.studies.claims.experiment import STAND_IN, Experiment, Stopped
 from underhood.tables import Column, Table
-from underhood.training.settings import EntrySettings
+from underhood.training.entry_settings import EntrySettings
 from underhood.trials import Context, Event
 
 WORDS: dict[Word, str] = {"supported": "supported", "refuted": "refuted", "undecided": "not decided"}

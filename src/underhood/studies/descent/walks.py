@@ -20,7 +20,7 @@ from underhood.engine.optim.optimizer import Number, at_least_zero
 from underhood.engine.tensor import Tensor
 from underhood.settings import SettingError, Settings
 from underhood.studies.descent.expressions import Expression, of_engine, of_torch
-from underhood.training.settings import EntrySettings
+from underhood.training.entry_settings import EntrySettings
 
 # -- the rules --
 
