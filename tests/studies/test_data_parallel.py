@@ -5,8 +5,13 @@ import pytest
 import underhood
 from tests.instruments.scaling.made_up import GROWTH, found
 from tests.studies.made_up import results
+from underhood.errors import BadInput
+from underhood.instruments.scaling import Question
+from underhood.instruments.scaling.result import Grown
 from underhood.studies import find
+from underhood.studies.data_parallel import DataParallelSettings
 from underhood.studies.scaling import answers
+from underhood.trials import Context
 
 STUDY = find("data-parallel")
 
@@ -25,7 +30,7 @@ def test_the_answer_has_the_best_speedups():
     said = document(found()).answer
     assert "a-network trains **1.92 times** as fast with 2 workers at batch 128" in said
     assert "**3.58 times** as fast with 4 workers at batch 128" in said
-    assert "most of a step at batch 32 with 4 workers: 32% of it" in said
+    assert "Communication weighs most at batch 32 with 4 workers: 32% of a step" in said
     assert "oversubscribed" not in said
 
 
@@ -33,7 +38,7 @@ def test_workers_that_share_processors_are_told():
     said = document(found(cores=2)).answer
     assert "3.58 times** as fast with 4 workers at batch 128 each, oversubscribed" in said
     assert "4 workers are oversubscribed" in said
-    assert "with 2 workers: 14% of it" in said  # 5 of 37 ms: nothing is concluded from four
+    assert "with 2 workers: 14% of a step" in said  # 5 of 37 ms: nothing is concluded from four
 
 
 def test_what_is_lost_in_the_spread_is_not_concluded():
@@ -74,8 +79,39 @@ def test_the_formula_is_held_against_the_measured_all_reduce():
 def test_memory_ends_where_it_was_predicted_to():
     said = " ".join(answers.one_worker(found(growth=GROWTH)))
     assert "up to batch 128" in said
-    assert "trained with 1,500 MB" in said
+    assert "which trained with 1,500 MB." in said
     assert "Batch 512 is predicted not to fit: tried in a process of its own, it ended with: not enough memory." in said
+
+
+def test_memory_that_ends_elsewhere_is_told():
+    def said(*growth):
+        return " ".join(answers.one_worker(found(growth=growth)))
+
+    full = "not enough memory"
+    failed = said(Grown(32, 400, True), Grown(128, 1600, True, None, full), Grown(512, 6400, False, None, full))
+    assert "Batch 128 is predicted to fit; tried in a process of its own, it ended with: not enough memory." in failed
+    assert "go up to" not in failed
+    trained = said(Grown(32, 400, True, 500_000_000), Grown(128, 1600, False, 900_000_000))
+    assert "go up to batch 32 of those tried, which trained with 500 MB." in trained
+    assert "Batch 128 is predicted not to fit, yet it trained." in trained
+    nothing = said(Grown(32, 4000, False, None, full))
+    assert "Batch 32 is predicted not to fit: tried in a process of its own" in nothing
+
+
+def test_a_worker_that_fails_is_a_failed_trial(monkeypatch, tmp_path):
+    """With what it said; the numbers of workers before it are kept for when the command is given again."""
+
+    def workers(asked, count):
+        if count == 2:
+            raise BadInput("scaling: 2 workers failed: Connection closed by peer")
+        return found(batches=(4,)).group(count)
+
+    monkeypatch.setattr(Question, "workers", workers)
+    events = STUDY.trial(DataParallelSettings(**STUDY.scale("smoke").set), 0, Context(None, None, lambda: False))
+    kept = next(events)
+    assert [group["devices"] for group in kept.state["scaling"]["workers"]] == [1]
+    with pytest.raises(BadInput, match="2 workers failed: Connection closed by peer"):
+        next(events)
 
 
 def test_the_prediction_is_checked_at_two_and_four():

@@ -26,8 +26,8 @@ def answer(found: ScalingResult) -> str:
         most = max(several, key=_fraction)
         if _fraction(most) > most.step.spread:
             text += (
-                f" Communication takes most of a step at batch {most.batch} with {most.devices} workers: "
-                f"{_fraction(most):.0%} of it."
+                f" Communication weighs most at batch {most.batch} with {most.devices} workers: "
+                f"{_fraction(most):.0%} of a step."
             )
         else:
             text += " What communication takes of a step does not show above the spread of the steps' times."
@@ -52,19 +52,25 @@ def one_worker(found: ScalingResult) -> Iterator[str]:
             f"On one worker an epoch without data I/O takes {_each(of, times)}: with the smallest batch "
             f"{times[0] / times[-1]:.2f} times as long as with the largest."
         )
-    fits = [each for each in found.growth if each.fits]
-    if fits and found.growth:
-        last, over = fits[-1], [each for each in found.growth if not each.fits]
-        tried = f", and trained with {last.measured / 1e6:,.0f} MB" if last.measured else f" ({last.why})"
-        yield f"Memory lets one worker go up to batch {last.batch} of those tried, as predicted{tried}." + (
-            f" Batch {over[0].batch} is predicted not to fit: "
-            + (
-                "yet it trained."
-                if over[0].measured
-                else f"tried in a process of its own, it ended with: {over[0].why}."
-            )
-            if over
-            else ""
+    yield from _memory_s_end(found)
+
+
+def _memory_s_end(found: ScalingResult) -> Iterator[str]:
+    """Where memory ends for one worker, predicted and tried: the last two batches were."""
+    fits, over = ([each for each in found.growth if each.fits is there] for there in (True, False))
+    if fits and fits[-1].measured:
+        peak = f"{fits[-1].measured / 1e6:,.0f} MB"
+        yield f"Memory lets one worker go up to batch {fits[-1].batch} of those tried, which trained with {peak}."
+    elif fits:
+        yield (
+            f"Batch {fits[-1].batch} is predicted to fit; tried in a process of its own, it ended with: {fits[-1].why}."
+        )
+    if over and over[0].measured:
+        yield f"Batch {over[0].batch} is predicted not to fit, yet it trained."
+    elif over:
+        yield (
+            f"Batch {over[0].batch} is predicted not to fit: tried in a process of its own, it ended with: "
+            f"{over[0].why}."
         )
 
 
