@@ -59,6 +59,7 @@ def memory(
         underhood memory vgg11 --batch 8 --measure
         underhood memory resnet20 --batch 64 --backend underhood
         underhood memory resnet20 --batch 256 --fit 512MB
+        underhood memory resnet20 --batch 256 --backend underhood --fit 256MB
         underhood memory net.py:Network --input 4,3,32,32 --device jetson-nano
     """
     from underhood.instruments.inputs import parse_inputs

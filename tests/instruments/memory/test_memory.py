@@ -15,11 +15,13 @@ from underhood.instruments.memory.optimizers import optimizer, optimizers
 from underhood.networks import NETWORKS
 from underhood.tables import Table
 
+RUNTIME = 100_000_000
+
 
 @pytest.fixture
 def runtime(monkeypatch):
     """The runtime's share without a process to measure it in."""
-    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda *_, **__: 100_000_000)
+    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda *_, **__: RUNTIME)
 
 
 class Net(nn.Module):
@@ -241,7 +243,39 @@ def test_the_engine_says_what_it_cannot_predict(runtime):
     with pytest.raises(BadInput, match='unknown "adamx"'):
         memory("mlp", optimizer="adamx", backend="underhood")
     with pytest.raises(BadInput, match="are for torch"):
-        memory("mlp", fit="1GB", backend="underhood")
+        memory("mlp", device="jetson-nano", backend="underhood")
+
+
+def test_what_fits_on_the_engine(runtime):
+    """Plain SGD: as it is, then 2, 4, 8 … passes. A quarter of the batch at a time takes what that batch takes."""
+
+    def tried(ceiling, **more):
+        found = memory("resnet20", batch=16, fit=ceiling, backend="underhood", **more)
+        table = found.tables()[1]
+        assert [row["change"] for row in table.rows] == [each.name for each in found.search.tried]
+        assert [row["fits"] for row in table.rows if row["fits"] == "yes"] == ["yes"] * (
+            found.search.chosen is not None
+        )
+        return found.search
+
+    roomy = tried("10GB")
+    assert roomy.chosen.settings == {}
+    alone = memory("resnet20", batch=16, backend="underhood").steps[0]
+    assert roomy.chosen.peak == pytest.approx(alone.predicted, rel=1e-3)  # tracemalloc sees Python's own objects too
+    none = tried(1000)
+    assert none.chosen is None
+    assert [each.settings.get("accumulate", 1) for each in none.tried] == [1, 2, 4, 8, 16]
+    peaks = [each.peak for each in none.tried]
+    assert peaks == sorted(peaks, reverse=True)
+    assert peaks[0] - RUNTIME > 2 * (peaks[1] - RUNTIME)  # half of the images, and no plan beside the step as it stands
+    third = tried(int(1.01 * peaks[2]))
+    assert third.chosen.settings == {"accumulate": 4}
+    assert third.chosen.peak == pytest.approx(peaks[2], rel=1e-3)
+    adam = tried(1000, optimizer="adam")
+    in_passes = {each.settings.get("optimizer"): each for each in adam.tried if each.settings.get("accumulate") == 16}
+    state = memory("resnet20", batch=16, optimizer="adam", backend="underhood").steps[0].kinds["state"]
+    assert in_passes["sgd"].peak == pytest.approx(in_passes[None].peak - state, rel=1e-3)
+    assert "another training" in in_passes["sgd"].numbers
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What fits under a ceiling, predicted by applying each measure to the network's replica.
 
     smallest_change(…)    what `run --fit` would change of the batch asked for (smallest.py)
+    smallest_on_engine(…) the same for the engine, which has passes and a leaner optimiser alone
     choices(…)            the largest batch with each of
 
     as it is                     nothing changes
@@ -24,6 +25,7 @@ from typing import Any
 from underhood.errors import BadInput
 from underhood.instruments.activations import checkpoint_activations, write_in_place
 from underhood.instruments.inputs import Inputs, with_batch
+from underhood.instruments.memory.on_engine import engine_ledger
 from underhood.instruments.memory.optimizers import optimizer as optimizer_of
 from underhood.instruments.memory.smallest import CHECKPOINTING, IN_PLACE, Search, in_passes, leaner_optimizer, passes
 from underhood.instruments.memory.step import on_meta, step_ledger
@@ -96,6 +98,20 @@ def smallest_change(
     search = Search(ceiling, peak_of)
     parted = [in_passes(count, images) for count, images in passes(batch)]
     search.run([IN_PLACE, CHECKPOINTING], parted, None if words == PLAIN else leaner_optimizer(PLAIN))
+    return search
+
+
+def smallest_on_engine(target: Target, inputs: Inputs, words: str, batch: int, ceiling: int, runtime: int) -> Search:
+    """The same for a step of the engine, whose only changes are passes and a leaner optimiser."""
+
+    def peak_of(changed: dict[str, Any]) -> int:
+        count = changed.get("accumulate", 1)
+        of_a_pass = with_batch(inputs, ceil(batch / count))
+        return runtime + engine_ledger(target, of_a_pass, changed.get("optimizer", words), count).peak.bytes
+
+    search = Search(ceiling, peak_of)
+    parted = [in_passes(count, images) for count, images in passes(batch)]
+    search.run([], parted, None if words == PLAIN else leaner_optimizer(PLAIN))
     return search
 
 

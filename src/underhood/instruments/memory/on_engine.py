@@ -12,7 +12,8 @@ A plan's buffers are laid out when it is made, and stay. Its first two replays a
 
 The buffers are asked of a plan that is made and never run, so that their pages are not written. The step as it stands
 runs once, without an update, and Python's tracemalloc counts what NumPy allocates for it; what a compiled kernel takes
-for itself is not seen.
+for itself is not seen. A batch in several passes has no plan: its peak is in the second pass, beside the first one's
+gradients.
 """
 
 import tracemalloc
@@ -28,16 +29,24 @@ from underhood.instruments.target import Target, parse_arguments
 from underhood.instruments.threads import threads
 
 
-def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
-    """The moment of the peak, of one thread. BadInput where the step can't be planned, and so not be predicted."""
+def engine_ledger(target: Target, inputs: Inputs, optimizer: str, passes: int = 1) -> Ledger:
+    """The moment of the peak, of one thread; of a batch in several `passes`, each of them of these inputs.
+
+    BadInput where the step can't be planned, and so not be predicted.
+    """
     from underhood.engine.fast.plan import Plan
 
     net, rule, step, given = prepared(target, inputs, optimizer)
     plan = Plan(step, rule)
     with threads(1):
         try:
-            buffers = plan_bytes(plan, *given)
-            eager = max(eager_bytes(step, *given), compared_bytes(net))
+            buffers = plan_bytes(plan, *given) if passes == 1 else 0
+            eager = eager_bytes(step, *given)
+            if passes == 1:
+                eager = max(eager, compared_bytes(net))
+            else:
+                rule.step()  # which makes its state; a plan has made it above
+                eager = eager_bytes(step, *given)  # beside the gradients of the pass before
         except RuntimeError as error:
             raise BadInput(f"{target.name} on the engine: {error}") from error
         except Exception as error:
@@ -50,8 +59,10 @@ def engine_ledger(target: Target, inputs: Inputs, optimizer: str) -> Ledger:
         "gradients": weights,
         "state": state,
         "activations": buffers + eager + sum(x.array.nbytes for x in given),
-        "workspace": 2 * weights + 2 * state,
     }
+    if passes > 1:
+        return Ledger([Moment("second pass", "", "the step as it stands", kinds)])
+    kinds["workspace"] = 2 * weights + 2 * state
     return Ledger([Moment("first replays", "", "the plan held against the step as it stands", kinds)])
 
 

@@ -18,7 +18,7 @@ from underhood.instruments.devices import device_named
 from underhood.instruments.inputs import Inputs, as_inputs, batch_size, with_batch
 from underhood.instruments.memory import tables
 from underhood.instruments.memory.ledger import Ledger
-from underhood.instruments.memory.measures import choices, smallest_change
+from underhood.instruments.memory.measures import choices, smallest_change, smallest_on_engine
 from underhood.instruments.memory.on_engine import engine_ledger
 from underhood.instruments.memory.optimizers import optimizer as optimizer_of
 from underhood.instruments.memory.peak import measured_peak, runtime_bytes
@@ -41,7 +41,7 @@ class Memory(MemoryResult, Presented):
 
     def tables(self) -> list[Table]:
         if self.backend == "underhood":
-            return [tables.kind_table(self)]
+            return [tables.kind_table(self), *([tables.search_table(self)] if self.search else [])]
         fit = [tables.fit_table(self)] if self.ceiling is not None else []
         return [tables.kind_table(self), *fit, tables.layer_table(self), tables.moment_table(self)]
 
@@ -82,12 +82,13 @@ def memory(
     each measure, and of the batch asked for the smallest change that fits, as `run --fit` takes it. `device` names a
     device profile, which brings a ceiling of its own.
 
-    `backend` "underhood" is a step of the engine's plan, on one thread.
+    `backend` "underhood" is a step of the engine's plan, on one thread; what fits is searched among passes and a leaner
+    optimiser.
 
     The network is never run and never changed. Raises BadInput when it can't be built or the pass fails.
     """
     if backend == "underhood":
-        return _on_engine(network, input, arguments, batch, optimizer, measure, (fit, device, where))
+        return _on_engine(network, input, arguments, batch, optimizer, measure, fit, (device, where))
     if backend != "torch":
         raise BadInput(f'backend: unknown "{backend}": {nearest(backend, ["torch", "underhood"])}')
     notes = _about_gpu(where, measure)
@@ -125,11 +126,12 @@ def _on_engine(
     batch: int | Sequence[int] | None,
     optimizer: str | Sequence[str],
     measure: bool,
+    fit: int | str | None,
     unasked: tuple[Any, ...],
 ) -> Memory:
     """The same for a step of the engine's plan, whose buffers are laid out before it runs."""
-    if unasked != (None, None, "cpu"):
-        raise BadInput("--fit, --device and --where are for torch: the engine's step is predicted for this machine")
+    if unasked != (None, "cpu"):
+        raise BadInput("--device and --where are for torch: the engine's step is predicted for this machine")
     target = resolve(network, arguments)
     inputs = as_inputs(input, target.input)
     batches = [batch] if isinstance(batch, int) else list(batch or [batch_size(inputs)])
@@ -140,7 +142,11 @@ def _on_engine(
             steps.append(Step(size, words, ledger, runtime_bytes(backend="underhood")))
             if measure:
                 steps[-1] = _measured(steps[-1], network, arguments, with_batch(inputs, size), "cpu", "underhood")
-    return Memory(target.name, inputs, steps, [], backend="underhood")
+    if fit is None:
+        return Memory(target.name, inputs, steps, [], backend="underhood")
+    ceiling, first = parse_size(fit), steps[0]
+    search = smallest_on_engine(target, inputs, first.optimizer, first.batch, ceiling, first.runtime)
+    return Memory(target.name, inputs, steps, [], ceiling, backend="underhood", search=search)
 
 
 def _about_gpu(where: str, measure: bool) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from underhood.instruments.memory.ledger import KINDS
 from underhood.instruments.memory.result import MemoryResult, Step
-from underhood.instruments.memory.smallest import Search
+from underhood.instruments.memory.smallest import NOT_ON_THE_ENGINE, Search
 from underhood.sizes import megabytes
 from underhood.tables import Column, Table
 
@@ -147,6 +147,9 @@ def moment_table(memory: MemoryResult) -> Table:
     return Table(title, columns, rows, ["Of each layer's turn its highest moment."], name="timeline")
 
 
+IN_PASSES = f"Passes run as they stand, without a plan, and take longer. {NOT_ON_THE_ENGINE}."
+
+
 def fit_table(memory: MemoryResult) -> Table:
     """Sets of measures under the ceiling, the cheapest first."""
     ceiling = memory.ceiling or 0
@@ -173,6 +176,30 @@ def fit_table(memory: MemoryResult) -> Table:
         rows = [{key: value for key, value in row.items() if key != "parts"} for row in rows]
     title = f"{memory.name} within {megabytes(ceiling)}, {memory.steps[0].optimizer}"
     return Table(title, columns, rows, [verdict(memory), *_on_device(memory), *_holes(memory)], name="fit")
+
+
+def search_table(memory: MemoryResult) -> Table:
+    """What was tried to make the batch fit on the engine, in its order."""
+    search = memory.search
+    assert search is not None
+    columns = [
+        Column("change", "Change", align="left"),
+        Column("peak", "Predicted peak", "MB", ",.1f"),
+        Column("fits", "Fits", align="left"),
+        Column("numbers", "The numbers", align="left"),
+    ]
+    rows = [
+        {
+            "change": each.name,
+            "peak": None if each.peak is None else each.peak / MEGA,
+            "fits": "yes" if each is search.chosen else "no",
+            "numbers": each.numbers,
+        }
+        for each in search.tried
+    ]
+    step = memory.steps[0]
+    title = f"{memory.name} on the engine within {megabytes(search.limit)}, batch {step.batch}, {step.optimizer}"
+    return Table(title, columns, rows, [verdict(memory), IN_PASSES], name="fit")
 
 
 def verdict(memory: MemoryResult) -> str:
