@@ -25,6 +25,14 @@ def test_state_comes_on_top(backend, times):
 
 
 @pytest.mark.parametrize("backend", ["torch", "underhood"])
+def test_state_comes_on_top_of_passes_too(backend):
+    """Once: passes are not replayed, so nothing is held against them."""
+    in_passes = {"batch_size": 1024, "accumulate": 2}
+    plain, lion = (found(backend, optimizer={"name": name, "lr": 0.001}, **in_passes) for name in ("sgd", "lion"))
+    assert lion.least - plain.least == pytest.approx(WEIGHTS, rel=0.05)
+
+
+@pytest.mark.parametrize("backend", ["torch", "underhood"])
 def test_fewer_images_at_once_take_less(backend):
     whole = found(backend, batch_size=1024)
     smaller = found(backend, batch_size=1024, evaluation_batch=64)

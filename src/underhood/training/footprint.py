@@ -123,7 +123,11 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
     for images in _sizes(len(parts.train) * settings.data.repeats, shown):
         x, t = _batch(back, -(-images // min(settings.accumulate, images)), shape, settings)
         buffers += sum(plan_bytes(step, x, t) for step in steps)
-        eager.append(max(eager_bytes(learner.loss, x, t), compared_bytes(net) if steps else 0))
+        once = eager_bytes(learner.loss, x, t)
+        if not steps:  # a later pass runs beside the gradients, and no plan has made the optimiser's state
+            rule.step()
+            once = max(once, weights + eager_bytes(learner.loss, x, t))
+        eager.append(max(once, compared_bytes(net) if steps else 0))
         rule.zero_grad()
     state = sum(
         value.array.nbytes for each in rule.state.values() for value in each.values() if hasattr(value, "array")
