@@ -13,6 +13,7 @@ Source: torch.distributed.run, "torchrun (Elastic Launch)".
 
 import json
 import os
+import platform
 import socket
 import sys
 import threading
@@ -98,6 +99,17 @@ def _find_interface() -> None:
     for name, addresses in psutil.net_if_addrs().items():
         if own in (each.address for each in addresses):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+
+
+def take_gpu() -> MissingPiece | None:
+    """Take the GPU of this worker's number on its host, for what computes on "cuda"; what is wrong if it has none."""
+    import torch
+
+    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if here > gpus:
+        return MissingPiece(f"devices: {here} workers need a GPU each, PyTorch sees {gpus} on {platform.node()}")
+    torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return None
 
 
 def restart() -> int:

@@ -80,6 +80,15 @@ def test_a_worker_s_failure_is_said():
         scaling("mlp", (1, 1, 5, 5), arguments={"inputs": 64}, batch=2, devices=1, strong=False)
 
 
+def test_a_host_out_of_reach_is_not_waited_for(tmp_path):
+    """The first one's workers would wait for it for minutes."""
+    via = tmp_path / "via.sh"
+    via.write_text('#!/bin/sh\nif [ $1 = right ]; then echo "no route to $1" >&2; exit 255; fi; exec sleep 300\n')
+    via.chmod(0o755)
+    with pytest.raises(BadInput, match=r"scaling: 2 workers failed: no route to right$"):
+        scaling("simple-nn", devices=[2], batch=4, hosts=["left=127.0.0.1", "right"], via=f"{via} {{host}}")
+
+
 def test_it_stops_when_asked():
     with pytest.raises(StoppedError):
         scaling("simple-nn", devices=[1], batch=4, steps=100_000, strong=False, stopping=lambda: True)

@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import underhood.torchrun as torchrun
@@ -20,6 +21,7 @@ from underhood.instruments.scaling.worker import MARK
 
 MODULE = "underhood.instruments.scaling.worker"
 POLL = 0.2  # seconds
+PATIENCE = 5.0  # seconds
 
 
 class StoppedError(Exception):
@@ -41,31 +43,43 @@ def run(
         for line in lines
     ]
     try:
-        deadline = time.monotonic() + seconds
-        said = [_heard(process, deadline, stopping) for process in started]
+        said = _heard(started, time.monotonic() + seconds, stopping)
     except subprocess.TimeoutExpired:
         raise BadInput(f"scaling: {devices} workers were not done after {seconds:,.0f} s") from None
     finally:
         for process in started:
             process.terminate()
             process.communicate()
-    for line in said[0][0].decode(errors="replace").splitlines():
+    for line in said.get(0, (b"", b""))[0].decode(errors="replace").splitlines():
         if line.startswith(MARK):
             found: dict[str, Any] = json.loads(line.removeprefix(MARK))
             return found
-    raise BadInput(f"scaling: {devices} workers failed: {_gist(b''.join(err for _, err in said))}")
+    raise BadInput(f"scaling: {devices} workers failed: {_gist(b''.join(err for _, err in said.values()))}")
 
 
-def _heard(process: subprocess.Popen[bytes], deadline: float, stopping: Callable[[], bool]) -> tuple[bytes, bytes]:
-    """All that a process writes until it ends."""
-    while True:
-        try:
-            return process.communicate(timeout=POLL)
-        except subprocess.TimeoutExpired:
-            if stopping():
-                raise StoppedError from None
-            if time.monotonic() > deadline:
-                raise
+def _heard(
+    started: Sequence[subprocess.Popen[bytes]], deadline: float, stopping: Callable[[], bool]
+) -> dict[int, tuple[bytes, bytes]]:
+    """All that the hosts' processes write until they end, by number, the first to end first.
+
+    Where one fails the others have PATIENCE to end too: they may wait for it much longer.
+    """
+    said: dict[int, tuple[bytes, bytes]] = {}
+    until = deadline
+    while len(said) < len(started):
+        for number, process in enumerate(started):
+            if number not in said:
+                with suppress(subprocess.TimeoutExpired):
+                    said[number] = process.communicate(timeout=POLL)
+                    if process.returncode:
+                        until = min(until, time.monotonic() + PATIENCE)
+        if stopping():
+            raise StoppedError
+        if time.monotonic() > until:
+            if until == deadline:
+                raise subprocess.TimeoutExpired("torchrun", deadline)
+            break
+    return said
 
 
 def _lines(task: dict[str, Any], devices: int, hosts: Hosts | None) -> list[list[str]]:

@@ -43,12 +43,13 @@ class Work:
         """One step of `net`, which is this network or a wrapper of it; the seconds of its parts (result.PARTS)."""
         marks = [self._now()]
         x, t = next(self.batches)
+        classes = int(t.max()) + 1  # asked of a GPU it would wait for it
         marks.append(self._now())
         x, t = self.torch.from_numpy(x).to(self.device), self.torch.from_numpy(t).to(self.device)
         marks.append(self._now())
         self.rule.zero_grad()
         with quiet():
-            self._loss(net(x), t).backward()
+            self._loss(net(x), t, classes).backward()
         marks.append(self._now())
         self.rule.step()
         marks.append(self._now())
@@ -59,8 +60,8 @@ class Work:
             self.torch.cuda.synchronize()
         return perf_counter()
 
-    def _loss(self, out: Any, t: Any) -> Any:
-        logits = self.torch.is_tensor(out) and out.dim() == 2 and out.shape[1] > int(t.max())
+    def _loss(self, out: Any, t: Any, classes: int) -> Any:
+        logits = self.torch.is_tensor(out) and out.dim() == 2 and out.shape[1] >= classes
         return self.torch.nn.functional.cross_entropy(out, t) if logits else loss_of(out)
 
 

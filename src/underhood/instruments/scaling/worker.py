@@ -12,7 +12,6 @@ A round of steps begins and ends at a barrier, so that its time is the slowest w
 
 import base64
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -35,11 +34,9 @@ def main() -> None:
     torchrun.end_with_parent()
     torch = load_torch("scaling")
     torch.set_num_threads(task["threads"])
-    if task["device"] == "cuda":
-        local = int(os.environ["LOCAL_RANK"])
-        torch.cuda.set_device(local)
-        task["device"] = f"cuda:{local}"
-    torchrun.meet("nccl" if task["device"].startswith("cuda") else "gloo")
+    cuda = task["device"] == "cuda"
+    torchrun.meet("nccl" if cuda else "gloo", torchrun.take_gpu() if cuda else None)
+    task["device"] = f"cuda:{torch.cuda.current_device()}" if cuda else "cpu"
     found = _Worker(task).found()
     if torch.distributed.get_rank() == 0:
         print(MARK + json.dumps(found), flush=True)

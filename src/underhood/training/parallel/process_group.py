@@ -12,8 +12,6 @@ all, or what worker 0 says.
 Source: Li et al. 2020, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training".
 """
 
-import os
-import platform
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import underhood.torchrun as torchrun
-from underhood.errors import BadInput, MissingPiece, UnderhoodError
+from underhood.errors import BadInput, UnderhoodError
 from underhood.training.backends.settings import BackendSettings
 
 Array = np.ndarray
@@ -136,21 +134,10 @@ def join(device: str, trouble: UnderhoodError | None = None) -> ProcessGroup:
     global _joined
     kind = "cuda" if device == "cuda" else "cpu"
     if kind == "cuda" and trouble is None:
-        trouble = _take_gpu()
+        trouble = torchrun.take_gpu()
     torchrun.meet("nccl" if kind == "cuda" else "gloo", trouble)
     _joined = _Workers(kind)
     return _joined
-
-
-def _take_gpu() -> MissingPiece | None:
-    """Take the GPU of this worker's number on its host; what is wrong where there are too few."""
-    import torch
-
-    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
-    if here > gpus:
-        return MissingPiece(f"devices: {here} workers need a GPU each, PyTorch sees {gpus} on {platform.node()}")
-    torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return None
 
 
 def leave() -> None:
