@@ -90,7 +90,7 @@ class RayCluster:
         cpus = spec.threads * spec.devices
         options: dict[str, Any] = {"num_cpus": cpus, "max_concurrency": 2, "max_restarts": 0}
         if task.spec["settings"].get("device") == "cuda":
-            options["num_gpus"] = 1
+            options["num_gpus"] = spec.devices
         if task.memory_limit is not None:
             options["memory"] = task.memory_limit
         left = dict(_taken_along(spec, running.folder))
