@@ -31,6 +31,7 @@ BAD = [
     ("run STUDY --hosts left,right", "--hosts: no trial has several workers; say how many by --devices"),
     ("run STUDY --hosts left,,right", '--hosts "left,,right": a name is missing'),
     ("run STUDY --hosts ''", "a name is missing"),
+    ("run STUDY --hosts left,right --on ray", "--hosts and --on ray: Ray places trials itself"),
     ("run STUDY --via ssh", "--via: says how hosts are reached; name them by --hosts"),
     ("scaling simple-nn --hosts ,", "a name is missing"),
     ("studies now", '"now": one word too many'),

@@ -152,7 +152,6 @@ def test_mistakes_are_named_before_anything_starts(tmp_path, both):
         ({"hosts": ("left=203.0.113.7", "right")}, [two], "the first one, left, has to be this machine"),
         ({"hosts": ("localhost", "right")}, [two], "is 127.0.0.1 here"),
         ({"via": HERE}, [two], "--via: says how hosts are reached"),
-        ({"hosts": both, "executor": lambda size: None}, [two], "Ray places trials itself"),
     ):
         with pytest.raises(BadInput, match=message):
             How(**{"via": HERE, **given} if "hosts" in given else given).check_hosts(specs)

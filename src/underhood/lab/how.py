@@ -68,8 +68,6 @@ class How:
             if self.via is not None:
                 raise BadInput("--via: says how hosts are reached; name them by --hosts")
             return
-        if self.executor is not LocalPool:
-            raise BadInput("--hosts and --on: Ray places trials itself, each on one machine; choose one")
         hosts = Hosts.of(self.hosts, self.via)
         counts = {spec.devices for spec in specs}
         if max(counts, default=1) == 1:

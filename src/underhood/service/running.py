@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from underhood.errors import BadInput
 from underhood.lab.coordinator import run_study
 from underhood.lab.executors import executor_of
 from underhood.lab.how import How
@@ -65,6 +66,8 @@ def run(
 
     Raises BadInput before anything starts. A trial that fails is a state of the run: see `run.exit_code`.
     """
+    if hosts and on != "local":
+        raise BadInput(f"--hosts and --on {on}: Ray places trials itself, each on one machine; choose one")
     found = study if isinstance(study, Study) else find(str(study))
     how = How(
         parallel=parallel,
