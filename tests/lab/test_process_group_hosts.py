@@ -64,6 +64,8 @@ def test_over_two_hosts_the_weights_are_those_of_one(tmp_path):
             (trial,) = open_run(tmp_path / name).trials
             folders[name] = trial
     assert furthest(*(trial.folder for trial in folders.values())) < SAME
+    assert "the first of 2 hosts" in (tmp_path / "two" / "report.html").read_text()
+    assert "of 2 hosts" not in (tmp_path / "one" / "report.html").read_text()
     assert f"--hosts {','.join(names)}" in open_run(tmp_path / "two").command
 
 

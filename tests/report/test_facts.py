@@ -151,6 +151,7 @@ def test_durations(seconds, text):
 
 def test_machines():
     assert describe(MACHINE) == "Some CPU, 1 core, 16 GB memory, Linux x86_64"
+    assert describe(MACHINE | {"hosts": 2}).endswith("Linux x86_64, the first of 2 hosts")
     assert describe(MACHINE | {"gpus": ["T4", "T4", "A100"]}).endswith("2 × T4, A100, Linux x86_64")
 
 

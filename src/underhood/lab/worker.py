@@ -323,7 +323,9 @@ class _Recorder:
 
     def finish(self, result: Result) -> None:
         """Write the result, with what it was computed on."""
-        facts: dict[str, Any] = {"codes": self.codes, "machine": machine(), "versions": versions()}
+        used = min(len(self.task.hosts), devices_of(self.task.spec))  # of which this machine is the first
+        hosts = {"hosts": used} if used > 1 else {}
+        facts: dict[str, Any] = {"codes": self.codes, "machine": machine() | hosts, "versions": versions()}
         facts["at_once"] = self.task.at_once
         if self.ceiling.limit is not None:
             facts["memory"] = self.ceiling.facts

@@ -129,6 +129,7 @@ def describe(machine: Mapping[str, Any]) -> str:
     gpus = Counter(machine.get("gpus") or ())
     parts += [f"{count} × {name}" if count > 1 else name for name, count in gpus.items()]
     parts.append(str(machine.get("system", "")))
+    parts += [f"the first of {hosts} hosts"] if (hosts := machine.get("hosts")) else []
     return ", ".join(filter(None, parts))
 
 
