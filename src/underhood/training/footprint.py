@@ -126,7 +126,7 @@ def _on_engine(settings: TrainingSettings, seed: int, parts: Parts, shown: int, 
         once = eager_bytes(learner.loss, x, t)
         if not steps:  # a later pass runs beside the gradients, and no plan has made the optimiser's state
             rule.step()
-            once = max(once, weights + eager_bytes(learner.loss, x, t))
+            once = weights + eager_bytes(learner.loss, x, t)
         eager.append(max(once, compared_bytes(net) if steps else 0))
         rule.zero_grad()
     state = sum(
