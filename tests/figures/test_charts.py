@@ -83,6 +83,10 @@ class TestLines:
         assert labels(svg) == []
         legend = [t for g in svg.iter(f"{SVG}g") if "role-legend-label" in g.get("class", "") for t in texts(g)]
         assert legend == [f"rule {k}" for k in range(7)]
+
+    def test_a_legend_shows_the_dashes_of_curves_with_bands(self):
+        rows = [row | {"low": row["loss"] - 0.1, "high": row["loss"] + 0.1} for row in curves(7)]
+        svg = drawn(lines("Loss", rows, x="step", y="loss", series="rule", band=("low", "high")))
         strokes = [
             path
             for group in svg.iter(f"{SVG}g")
