@@ -85,8 +85,7 @@ class TestLines:
         assert legend == [f"rule {k}" for k in range(7)]
 
     def test_a_legend_shows_the_dashes_of_curves_with_bands(self):
-        rows = [row | {"low": row["loss"] - 0.1, "high": row["loss"] + 0.1} for row in curves(7)]
-        svg = drawn(lines("Loss", rows, x="step", y="loss", series="rule", band=("low", "high")))
+        svg = drawn(lines("Loss", curves(7), x="step", y="loss", series="optimizer", band=("low", "high")))
         strokes = [
             path
             for group in svg.iter(f"{SVG}g")
