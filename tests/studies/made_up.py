@@ -5,18 +5,21 @@ from types import SimpleNamespace
 from underhood.lab import Group, Results
 from underhood.lab.labels import labels, varying
 from underhood.lab.study import Study, settings_of
+from underhood.values import is_number
 
 
 def trial(settings, seed, result, metrics=()):
     """A finished trial, or one that diverged where its result says so; `metrics`, or its own, are its lines."""
     lines = list(result.get("metrics", metrics))
+    result = {"epochs": settings["epochs"], "steps": 100} | result
     return SimpleNamespace(
         seed=seed,
         settings=settings,
         state="finished",
         seconds=60.0,
         diverged=bool(result.get("diverged")),
-        result={"epochs": settings["epochs"], "steps": 100} | result,
+        result=result,
+        numbers={name: value for name, value in result.items() if is_number(value)},
         metrics=lines,
         metric=lambda name: {line["step"]: line[name] for line in lines if name in line},
         answers=lambda: None,

@@ -109,7 +109,7 @@ def test_every_seed_is_held_against_the_goal(errors, over, aim):
 
 
 def test_diverged_seeds_are_said_and_all_diverged_is_no_number():
-    assert "1 of 3 seeds diverged and are in no mean" in answer(0.09, None, 0.08)
+    assert "1 of 3 seeds diverged and is in no mean" in answer(0.09, None, 0.08)
     assert "**every one of 2 seeds**" in answer(0.09, None, 0.08)
     assert answer(None, None) == DIVERGED
 

@@ -123,7 +123,7 @@ def test_a_schedule_like_the_sheet_s_is_not_called_the_sheet_s():
 
 def test_diverged_seeds_are_counted_and_enter_no_mean():
     said = answer([found(0.2)], [found(0.09), {"diverged": True}])
-    assert "1 of 2 seeds diverged and are in no mean" in said
+    assert "1 of 2 seeds diverged and is in no mean" in said
     assert "**91.00 %**" in said
     lost = [{"diverged": True}]
     assert answer(lost, lost) == DIVERGED

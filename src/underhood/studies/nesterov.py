@@ -95,6 +95,13 @@ def _reached(group: Group) -> str:
     if found is None:
         steps = sorted(int(trial.result["steps"]) for trial in group.trials if trial.diverged)
         return f"{group.label} **diverged** with every seed, first at iteration {steps[0]}." if steps else ""
+    if worse := _worse(group):
+        ends = " and ".join(f"{end:.4g}" for _, end in worse)
+        return (
+            f"{group.label}: with **{len(worse)} of {len(group.trials)} seeds the training ends worse than it began**, "
+            f"at a loss of {ends} in the last epoch after {max(begun for begun, _ in worse):.4g} or less at first."
+            f"{diverged(group)}"
+        )
     epochs = group.settings["epochs"]
     return (
         f"{group.label}: a training loss of **{_estimate(found)}** on the mean of epoch {epochs}, the last, over "
@@ -102,8 +109,20 @@ def _reached(group: Group) -> str:
     )
 
 
+def _worse(group: Group) -> list[tuple[float, float]]:
+    """The first loss and the last epoch's, of each seed whose training undid itself without diverging."""
+    found = []
+    for trial in group.counted:
+        begun, end = next(iter(trial.metric("train_loss").values()), None), trial.numbers.get("train_loss")
+        if begun is not None and end is not None and end > begun:
+            found.append((begun, end))
+    return found
+
+
 def _apart(group: Group, plain: Group) -> str:
     """The difference of the losses at the end, seed by seed."""
+    if broken := [each.label for each in (group, plain) if _worse(each)]:
+        return f"What is left of {' and '.join(broken)} at the end is no loss to compare with."
     found = difference(group, plain, "train_loss")
     if found is None:
         return "No seed finished with both, so there is no difference to take."
@@ -136,7 +155,7 @@ def _sooner(group: Group, plain: Group) -> str:
     best = int(ours.mean.argmin())
     where = (
         f"It is the lower one at {lower} of the {len(shared)} points of the curves; its lowest is "
-        f"{ours.mean[best]:.4f} after {int(ours.steps[best]):,} iterations, and it ends at {ours.mean[-1]:.4f}."
+        f"{ours.mean[best]:.4f} after {int(ours.steps[best]):,} iterations, and it ends at {ours.mean[-1]:.5g}."
     )
     if not met:
         return f"{group.label} never comes to the loss of {goal:.4f} where {plain.label} ends. {where}"
@@ -187,7 +206,7 @@ def _table(results: Results) -> Table:
         rows.append(row)
     titles = {f"rule{i}": group.label for i, group in enumerate(results.groups)}
     columns = [Column("step", "Iterations", format=",d")]
-    columns += [Column(name, f"Training loss, {titles[name]}", format=".4f") for name in curves]
+    columns += [Column(name, f"Training loss, {titles[name]}", format=".4g") for name in curves]
     return Table("The loss on the way", columns, rows, name="losses")
 
 
