@@ -19,6 +19,7 @@ Source: "Homework 1" of a course on on-edge training, question 3; Nesterov 1983.
 
 from typing import Any
 
+from underhood.figures import lines
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.learning.results import against_epochs, called, difference, diverged, listed
@@ -68,6 +69,8 @@ def report(results: Results) -> Document:
         ],
         listed=[
             listed(f"training loss of the last epoch, {g.label}", g, g.summary("train_loss"), format=".4f")
+            if not _worse(g)
+            else listed(f"training loss of the last epoch, {g.label}: above the first one", g, None)
             for g in results.groups
         ],
     )
@@ -175,20 +178,31 @@ def _estimate(found: Summary) -> str:
 
 
 def _curves(results: Results) -> Any:
+    """The means with their bands; where a training undid itself, each seed by itself."""
     every = results.groups[0].settings["log_every"]
     points = (
         f"Each point is the mean of {every} iterations" if every else "Each point is the mean of a 20th of an epoch"
     )
+    title = "Training loss against iterations"
+    axes: dict[str, Any] = {"x_title": "iterations", "y_title": "training loss"}
+    if any(_worse(group) or diverged(group) for group in results.groups):
+        rows = [
+            {"step": step, "loss": loss, "seed": f"{group.label}, seed {trial.seed}"}
+            for group in results.groups
+            for trial in group.trials
+            for step, loss in trial.metric("train_loss").items()
+        ]
+        caption = f"{points}, of the batches as they came; a curve a seed, as far as its loss is finite."
+        return lines(title, rows, x="step", y="loss", series="seed", log_y=True, name="loss", caption=caption, **axes)
     return against_epochs(
-        "Training loss against iterations",
+        title,
         results,
         {"train_loss": "" if results.varying else "training"},
         x="step",
-        x_title="iterations",
-        y_title="training loss",
         log_y=True,
         name="loss",
         caption=f"{points}, of the batches as they came; over the seeds, with the 95 % interval.",
+        **axes,
     )
 
 

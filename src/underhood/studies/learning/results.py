@@ -154,7 +154,9 @@ def listed(what: str, group: Group, ours: Summary | None, source: str = "", note
 def diverged(group: Group) -> str:
     """How many seeds are in no mean, as a sentence after a blank; nothing where none is."""
     lost = sum(trial.diverged for trial in group.trials)
-    return f" {lost} of {len(group.trials)} seeds diverged and {'is' if lost == 1 else 'are'} in no mean." if lost else ""
+    return (
+        f" {lost} of {len(group.trials)} seeds diverged and {'is' if lost == 1 else 'are'} in no mean." if lost else ""
+    )
 
 
 def results_table(title: str, results: Results, names: Sequence[str], label: str = "Setting") -> Table:
