@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.in_process import trials_in_process
 from underhood import data
+from underhood.lab.confirming import Confirmation
 from underhood.lab.results import open_run
 
 
@@ -98,6 +99,26 @@ def test_evaluate(underhood, quickstart, no_data):
     wrong = underhood("evaluate", str(quickstart), "--setting=adam", "--data=mnits")
     assert wrong.status == 2
     assert 'data: unknown "mnits"; did you mean "mnist"' in wrong.err
+
+
+def test_what_was_stored_is_confirmed(underhood, quickstart, monkeypatch):
+    words = ("evaluate", str(quickstart), "--setting=adam", "--seed=0", "--confirm")
+    trial = open_run(quickstart).trial("adam", 0)
+    said = underhood(*words)
+    assert said.status == 0
+    right = trial.answers().correct
+    assert (
+        f"trial {trial.id}: loaded in a new process, it reads {right} of 359 test images right, as it did" in said.out
+    )
+    monkeypatch.setattr("underhood.lab.confirming.confirm", lambda *_: Confirmation(359, 300, 299, 3))
+    changed = underhood(*words)
+    assert changed.status == 1
+    assert "299 of 359 test images right; 300 were when it was trained, and 3 have another class" in changed.out
+    found = underhood(*words, "--json").json
+    assert (found["schema"], found["same"], found["different"]) == ("underhood.confirm/1", False, 3)
+    for more in ("--data=mnist", "--split=train", "--backend=torch"):
+        assert underhood(*words, more).status == 2
+    assert "a network alone" in underhood("evaluate", str(trial.artefact("model.safetensors")), "--confirm").err
 
 
 def test_a_file_is_one_network(underhood, quickstart):
