@@ -249,8 +249,11 @@ def test_the_engine_says_what_it_cannot_predict(runtime):
 def test_what_fits_on_the_engine(runtime):
     """Plain SGD: as it is, then 2, 4, 8 … passes. A quarter of the batch at a time takes what that batch takes."""
 
+    def asked(**more):
+        return memory("resnet20", arguments={"depth": 8}, batch=16, backend="underhood", **more)
+
     def tried(ceiling, **more):
-        found = memory("resnet20", batch=16, fit=ceiling, backend="underhood", **more)
+        found = asked(fit=ceiling, **more)
         table = found.tables()[1]
         assert [row["change"] for row in table.rows] == [each.name for each in found.search.tried]
         assert [row["fits"] for row in table.rows if row["fits"] == "yes"] == ["yes"] * (
@@ -260,7 +263,7 @@ def test_what_fits_on_the_engine(runtime):
 
     roomy = tried("10GB")
     assert roomy.chosen.settings == {}
-    alone = memory("resnet20", batch=16, backend="underhood").steps[0]
+    alone = asked().steps[0]
     assert roomy.chosen.peak == pytest.approx(alone.predicted, rel=1e-3)  # tracemalloc sees Python's own objects too
     none = tried(1000)
     assert none.chosen is None
@@ -273,7 +276,7 @@ def test_what_fits_on_the_engine(runtime):
     assert third.chosen.peak == pytest.approx(peaks[2], rel=1e-3)
     adam = tried(1000, optimizer="adam")
     in_passes = {each.settings.get("optimizer"): each for each in adam.tried if each.settings.get("accumulate") == 16}
-    state = memory("resnet20", batch=16, optimizer="adam", backend="underhood").steps[0].kinds["state"]
+    state = asked(optimizer="adam").steps[0].kinds["state"]
     assert in_passes["sgd"].peak == pytest.approx(in_passes[None].peak - state, rel=1e-3)
     assert "another training" in in_passes["sgd"].numbers
 
