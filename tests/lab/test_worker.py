@@ -54,7 +54,7 @@ def run(task, stop_after=None):
 
 
 def test_a_task_survives_the_way_to_json_and_back(task, tmp_path):
-    for made in (task(data=tmp_path), task(fresh=True, threads=3)):
+    for made in (task(data=tmp_path), task(fresh=True, threads=3), task(hosts=("here", "there"), via="on {host}")):
         assert Task.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 

@@ -74,7 +74,8 @@ class Task:
 
     @classmethod
     def from_json(cls, task: dict[str, Any]) -> "Task":
-        return cls(**task | {key: (path := task[key]) and Path(path) for key in PATHS})
+        paths = {key: (path := task[key]) and Path(path) for key in PATHS}
+        return cls(**task | paths | {"hosts": tuple(task["hosts"])})
 
 
 @dataclass
