@@ -13,6 +13,7 @@ a tree.
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -25,6 +26,8 @@ from underhood.table_html import header_html, help_html, indented, row_html
 
 SCHEMA = "underhood.table/1"
 MISSING = "–"
+LARGE = 1e3  # numbers whose decimals nobody reads
+DECIMALS = re.compile(r"\.(\d+)f$")
 
 
 @dataclass(frozen=True)
@@ -257,11 +260,16 @@ def style() -> str:
 
 
 def number(value: float, spec: str = "") -> str:
-    """`value` as a reader wants it: 36,864 and 0.01234 and 1.71 for 0.0171 under ".2%"."""
+    """`value` as a reader wants it: 36,864 and 0.01234 and 1.71 for 0.0171 under ".2%".
+
+    Three decimals and more are for small numbers: under ".4f" a loss of 0.1234 is one, a loss of 1,235 keeps none.
+    """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if spec.endswith("%"):
         return f"{value * 100:{spec[:-1]}f}"
+    if abs(value) >= LARGE and (decimals := DECIMALS.search(spec)) and int(decimals[1]) > 2:
+        return format(value, f"{spec[: decimals.start()].removesuffix(',')},.0f")
     if spec:
         return format(value, spec)
     if isinstance(value, int) or 1e4 <= abs(value) < 1e15:

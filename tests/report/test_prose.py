@@ -61,6 +61,7 @@ def test_a_list_is_a_list():
 
 def test_formulas_are_mathml():
     assert "<math" in prose.to_html("With $x^2$.")
+    assert "</math>\u2060," in prose.to_html("With $x^2$, say."), "no line begins with the comma"
 
 
 def test_text_for_a_terminal_has_no_marks():

@@ -300,7 +300,7 @@ def _behind(rows: Iterable[Row], x: str, y: str, series: str | None) -> list[lis
 
 
 def _faint() -> Row:
-    mark = {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}
+    mark = {"type": "line", "strokeWidth": 1, "opacity": 0.5, "clip": True}
     encoding = {"detail": {"field": SEED, "type": "nominal"}, "strokeDash": {"value": [1, 0]}}
     return {"transform": [{"filter": f"isValid(datum.{SEED})"}], "mark": mark, "encoding": encoding}
 

@@ -82,7 +82,7 @@ class Axis:
         """Vega-Lite's encoding of the axis; `spec` is a d3 format."""
         axis: Row = {"title": self.field if title is None else title, "labelOverlap": True}
         if spec or self.log:
-            axis["format"] = trimmed(self._finer(spec)) or "~g"
+            axis["format"] = trimmed(self._finer(spec)) or ",~g"
         if self.log and len(ticks := self._ticks()) > 1:
             axis["values"] = ticks
         return {"field": escaped(self.field), **self.position(), "axis": axis}

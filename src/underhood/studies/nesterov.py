@@ -23,7 +23,7 @@ from underhood.figures import lines
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Equation, Section
 from underhood.studies.learning.results import against_epochs, called, difference, diverged, listed
-from underhood.tables import Column, Estimate, Table
+from underhood.tables import Column, Estimate, Table, number
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -129,7 +129,7 @@ def _apart(group: Group, plain: Group) -> str:
     found = difference(group, plain, "train_loss")
     if found is None:
         return "No seed finished with both, so there is no difference to take."
-    said = f"Seed by seed {group.label}'s mean of the last epoch is {found.mean:+.4f} from {plain.label}'s"
+    said = f"Seed by seed {group.label}'s mean of the last epoch is {_loss(found.mean, '+')} from {plain.label}'s"
     if found.low is None or found.high is None:
         return f"{said}; one seed cannot say whether that is luck."
     verdict = (
@@ -139,7 +139,7 @@ def _apart(group: Group, plain: Group) -> str:
         if found.low > 0
         else "**that may be luck**"
     )
-    return f"{said} [{found.low:+.4f}, {found.high:+.4f}] over {found.n} pairs: {verdict}."
+    return f"{said} [{_loss(found.low, '+')}, {_loss(found.high, '+')}] over {found.n} pairs: {verdict}."
 
 
 def _sooner(group: Group, plain: Group) -> str:
@@ -158,20 +158,24 @@ def _sooner(group: Group, plain: Group) -> str:
     best = int(ours.mean.argmin())
     where = (
         f"It is the lower one at {lower} of the {len(shared)} points of the curves; its lowest is "
-        f"{ours.mean[best]:.4f} after {int(ours.steps[best]):,} iterations, and it ends at {ours.mean[-1]:.5g}."
+        f"{_loss(ours.mean[best])} after {int(ours.steps[best]):,} iterations, and it ends at {_loss(ours.mean[-1])}."
     )
     if not met:
-        return f"{group.label} never comes to the loss of {goal:.4f} where {plain.label} ends. {where}"
+        return f"{group.label} never comes to the loss of {_loss(goal)} where {plain.label} ends. {where}"
     return (
-        f"The loss of {goal:.4f}, where {plain.label} ends after {end:,} iterations, {group.label} first has after "
+        f"The loss of {_loss(goal)}, where {plain.label} ends after {end:,} iterations, {group.label} first has after "
         f"**{met[0]:,}**. {where}"
     )
 
 
+def _loss(value: float, sign: str = "") -> str:
+    return number(value, f"{sign}.4f")
+
+
 def _estimate(found: Summary) -> str:
     if found.low is None or found.high is None:
-        return f"{found.mean:.4f}"
-    return f"{found.mean:.4f} ± {(found.high - found.low) / 2:.4f}"
+        return _loss(found.mean)
+    return f"{_loss(found.mean)} ± {_loss((found.high - found.low) / 2)}"
 
 
 # ---- figure and table
