@@ -82,3 +82,9 @@ def test_whatever_is_typed_becomes_safe_html(text):
     assert "<a" not in html.replace("<a href", "<A href")
     assert html.count("<p>") == html.count("</p>")
     assert html.count("<strong>") == html.count("</strong>")
+
+
+@pytest.mark.parametrize("text", ["a *b* **c** $x$ `d` [e](https://f) \\*", "lr [0.1, 0.2], 3 * 4 * 5"])
+def test_what_is_escaped_says_itself(text):
+    assert prose.to_text(prose.escaped(text)) == text
+    assert "<" not in prose.to_inline_html(prose.escaped(text))

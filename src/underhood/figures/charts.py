@@ -14,9 +14,11 @@ from typing import Any
 from underhood.figures.figure import HOVER, Figure
 from underhood.figures.labels import at_ends, at_points, room_for
 from underhood.figures.scales import Axis, Row, Series, drawable, escaped, grouped, tooltip
-from underhood.figures.theme import DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH
+from underhood.figures.theme import COLOURS, DASHES, HEIGHT, INK, NARROW, SHAPES, WIDTH
 
-FOLLOWED = 40  # curves that an eye can still tell apart
+FOLLOWED = 40  # curves that are drawn at most
+NAMED = 12  # curves that an eye can still tell apart by colour and dash
+GREY = (len(COLOURS) - 1, 0)
 THINNED = 240  # points that a curve of the usual width can show
 SEED = "seed"  # the field by which faint lines are told apart; the curves themselves have none
 FAINT = 30  # faint lines behind which the curves can still be seen, each of half as many points
@@ -35,6 +37,7 @@ def lines(
     series: str | None = None,
     band: tuple[str, str] | None = None,
     faint: Iterable[Row] = (),
+    looks: Mapping[Any, tuple[int, int]] | None = None,
     caption: str = "",
     x_title: str | None = None,
     y_title: str | None = None,
@@ -48,8 +51,10 @@ def lines(
     """A curve a series, in order of `x`, over the band `(low, high)` of its seeds and a faint line of each.
 
     The rows of `faint` have a "seed" beside `x`, `y` and `series`. They are left out where there are more than 30
-    lines of them. Up to six series carry their names at their ends, more get a legend. Long curves are thinned to what
+    lines of them. Up to six series carry their names at their ends, more get a legend; of more than twelve the lowest
+    and the highest at the end are in colour and named in the caption, the others grey. Long curves are thinned to what
     the width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
+    `looks` gives a series its colour and its dash, each counted from 0.
     """
     up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
     found = grouped(rows, series)
@@ -64,18 +69,25 @@ def lines(
             f" Of {len(found):,} curves {len(chosen)} are drawn, chosen evenly by where they end, "
             "the lowest and the highest among them."
         )
-    kinds = Series(series, list(groups))
+    outer = _outer(groups, x, y)
+    if outer:
+        looks = dict.fromkeys(groups, GREY) | {outer[0]: (0, 0), outer[-1]: (1, 1)}
+        groups = {key: groups[key] for key in sorted(groups, key=outer.__contains__)}  # these two lie above the others
+        caption += f" Blue: the lowest at the end, {outer[0]}; orange: the highest, {outer[-1]}."
+        caption += " Intervals stand in the data alone." if band else ""
+    kinds = Series(series, list(groups), looks)
+    legend = not (kinds.direct or outer)
     encoding = {
         "x": x_axis.channel(x_title, x_format),
         "y": y_axis.channel(y_title, y_format),
-        **kinds.colour(not kinds.direct, **STROKES),
+        **kinds.colour(legend, **STROKES),
     }
     if kinds.many:
-        encoding["strokeDash"] = kinds.channel(DASHES, not kinds.direct)
+        encoding["strokeDash"] = kinds.channel(DASHES, legend)
     tips = [tooltip(x, x_title, _format(x_format, x, values)), tooltip(y, y_title, _format(y_format, y, values))]
     tips += [tooltip(edge, None, _format(y_format, edge, values)) for edge in band or ()]
-    layers = [_band(band, y_axis)] if band else []
-    layers += [{"mark": {"type": "line", "clip": True}}, *_alone(groups, y), _hover(kinds, tips)]
+    layers = [_band(band, y_axis)] if band and not outer else []
+    layers += [_curve(str(series), outer), *_alone(groups, y), _hover(kinds, tips)]
     if behind:
         caption = f"{caption} Faint: each seed."
         layers = [_faint(), *(layer if "data" in layer else _without_faint(layer) for layer in layers)]
@@ -240,15 +252,26 @@ def followed(groups: Mapping[Any, list[Row]], x: str, y: str, most: int = FOLLOW
     """The keys of at most `most` curves in their order: by where they end, the lowest, the highest and some between."""
     if len(groups) <= most:
         return list(groups)
+    ranked = _by_end(groups, x, y)
+    last = len(ranked) - 1
+    chosen = {ranked[round(i * last / (most - 1))] for i in range(most)} if ranked else set()
+    return [key for key in groups if key in chosen]
+
+
+def _by_end(groups: Mapping[Any, list[Row]], x: str, y: str) -> list[Any]:
+    """The keys of the curves that end somewhere, the lowest end first."""
     ends: dict[Any, float] = {}
     for key, rows in groups.items():
         end = max((row for row in rows if row[x] is not None), key=lambda row: row[x], default={}).get(y)
         if end is not None and math.isfinite(end):
             ends[key] = end
-    ranked = sorted(ends, key=ends.__getitem__)
-    last = len(ranked) - 1
-    chosen = {ranked[round(i * last / (most - 1))] for i in range(most)} if ranked else set()
-    return [key for key in groups if key in chosen]
+    return sorted(ends, key=ends.__getitem__)
+
+
+def _outer(groups: Mapping[Any, list[Row]], x: str, y: str) -> list[Any]:
+    """The curves that end lowest and highest, where there are too many to name all."""
+    ranked = _by_end(groups, x, y) if len(groups) > NAMED else []
+    return [ranked[0], ranked[-1]] if len(ranked) > 1 else []
 
 
 # Layers
@@ -290,6 +313,18 @@ def _band(band: tuple[str, str], axis: Axis) -> Row:
             "strokeDash": {"value": [1, 0]},
         },
     }
+
+
+def _curve(series: str, outer: Sequence[Any]) -> Row:
+    """The lines; where some are in colour, the grey ones are thin."""
+    layer: Row = {"mark": {"type": "line", "clip": True}}
+    if outer:
+        test = f"indexof({json.dumps(list(outer))}, datum[{json.dumps(series)}]) >= 0"
+        layer["encoding"] = {
+            "strokeWidth": {"condition": {"test": test, "value": 2.5}, "value": 1},
+            "opacity": {"condition": {"test": test, "value": 1}, "value": 0.6},
+        }
+    return layer
 
 
 def _behind(rows: Iterable[Row], x: str, y: str, series: str | None) -> list[list[Row]]:

@@ -5,7 +5,7 @@ only where the scale is known.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """The curves, bars or marks of one figure and how they are told apart."""
+    """The curves, bars or marks of one figure and how they are told apart.
+
+    `looks` holds for a key which colour it has, and which dash or shape, counted from 0; others take the next of each.
+    """
 
     field: str | None
     keys: list[Any]
+    looks: Mapping[Any, tuple[int, int]] | None = None
 
     @property
     def many(self) -> bool:
@@ -104,15 +108,17 @@ class Series:
         """Whether names fit beside the curves."""
         return self.many and len(self.keys) <= LABELLED and max(len(label(k)) for k in self.keys) <= LONGEST
 
-    def channel(self, choices: Sequence[Any], legend: bool, **looks: Any) -> Row:
-        """One of `choices` for every series, in turn; `looks` are of the legend."""
-        scale = {"domain": self.keys, "range": [choices[i % len(choices)] for i in range(len(self.keys))]}
+    def channel(self, choices: Sequence[Any], legend: bool, **symbols: Any) -> Row:
+        """One of `choices` for every series; `symbols` say how the legend's look."""
+        looks = self.looks or {}
+        which = [looks.get(key, (i, i))[choices is not COLOURS] for i, key in enumerate(self.keys)]
+        scale = {"domain": self.keys, "range": [choices[i % len(choices)] for i in which]}
         channel = {"field": escaped(self.field or ""), "type": "nominal", "scale": scale, "sort": None}
         long = max((len(label(key)) for key in self.keys), default=0) > BESIDE
-        return {**channel, "legend": looks | ({"columns": 1} if long else {}) if legend else None}
+        return {**channel, "legend": symbols | ({"columns": 1} if long else {}) if legend else None}
 
-    def colour(self, legend: bool, **looks: Any) -> Row:
-        return {"color": self.channel(COLOURS, legend, **looks) if self.many else {"value": COLOURS[0]}}
+    def colour(self, legend: bool, **symbols: Any) -> Row:
+        return {"color": self.channel(COLOURS, legend, **symbols) if self.many else {"value": COLOURS[0]}}
 
     def __str__(self) -> str:
         return f"; series: {', '.join(map(label, self.keys))}." if self.many else "."

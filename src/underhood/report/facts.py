@@ -13,6 +13,8 @@ from underhood.lab.store import RunFolder
 from underhood.settings import flattened
 from underhood.sizes import megabytes, size_text
 
+NAMED = 6  # trials that a warning names; of more it says how many
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -141,8 +143,11 @@ def _warnings(run: Run, complete: bool, at_once: int) -> Iterator[str]:
         yield f"Failed, and so without numbers: {_of(failed, run)}: {_named(failed, run)}."
     if diverged := results.diverged:
         yield f"Diverged, and so in no mean: {_of(diverged, run)}: {_named(diverged, run)}."
-    for damaged in [trial for trial in results.trials if trial.damage]:
-        yield f"Damaged, and so without numbers: {damaged.damage}. The study's command runs the trial again."
+    damaged = [trial for trial in results.trials if trial.damage]
+    for trial in damaged[:NAMED]:
+        yield f"Damaged, and so without numbers: {trial.damage}. The study's command runs the trial again."
+    if len(damaged) > NAMED:
+        yield f"Damaged too, and so without numbers: {len(damaged) - NAMED} more trials."
     if unfinished := results.unfinished:
         yield f"Not finished: {_of(unfinished, run)}; the numbers are those of the others."
     if at_once > 1:
@@ -174,7 +179,7 @@ def _named(trials: tuple[StoredTrial, ...], run: Run) -> str:
         f"{labels[trial.id]}, seed {trial.seed}" + (f" ({trial.reason.splitlines()[0]})" if trial.reason else "")
         for trial in trials
     ]
-    return "; ".join(names[:6]) + (f"; and {len(names) - 6} more" if len(names) > 6 else "")
+    return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _distinct(values: Any) -> tuple[Any, ...]:

@@ -99,6 +99,11 @@ def _unbroken(text: str) -> str:
     return " ".join(text.split())
 
 
+def escaped(text: str) -> str:
+    """Anybody's text as prose that says it and no more: its marks are kept as they are."""
+    return re.sub(r"([\\*`$\[])", r"\\\1", _unbroken(text))
+
+
 # Written out
 
 

@@ -9,7 +9,7 @@ from underhood.errors import BadInput, UnderhoodError, nearest
 from underhood.lab.files import replace
 from underhood.lab.results import Run
 from underhood.lab.study import Study
-from underhood.report import several
+from underhood.report import failures, several
 from underhood.report.document import Document
 from underhood.report.facts import Facts
 from underhood.studies import find, in_file, line_in, names
@@ -39,7 +39,8 @@ def document_of(run: Run, study: Study | None = None) -> Document:
     if study.report is None:
         study = dataclasses.replace(study, report=partial(standard.report, study), diverged=True)
     try:
-        return several.document_of(study, run.results)
+        document = several.document_of(study, run.results)
+        return dataclasses.replace(document, sections=[*document.sections, *failures.sections(run.results)])
     except UnderhoodError:
         raise
     except Exception as error:

@@ -10,6 +10,7 @@ for (const table of document.querySelectorAll(".uh-table table")) {
   const rank = (value) => value === "" ? 2 : Number.isNaN(Number(value)) ? 1 : 0; // numbers, texts, what is missing
   const compare = (a, b, sign) => rank(a) - rank(b) || sign * (rank(a) ? a.localeCompare(b, "en", { numeric: true }) : a - b);
   heads.forEach((head, column) => {
+    if (!head.textContent.trim()) return; // a button needs a name
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);

@@ -195,6 +195,9 @@ def against_epochs(
         if (curve := group.curve(metric)) is not None
     ]
     few = sum(curve.n for curve, *_ in found) <= FAINT
+    several = len(metrics) > 1 and len(results.groups) > 1
+    settings, kinds = [group.label for group in results.groups], list(metrics.values())
+    looks = {f"{s} {kind}": (i, j) for i, s in enumerate(settings) for j, kind in enumerate(kinds)} if several else {}
     faint = [row for curve, group, label in found for row in _with_epochs(curve.seed_rows(curve=label), group) if few]
     return lines(
         title,
@@ -204,6 +207,7 @@ def against_epochs(
         series="curve",
         band=("low", "high"),
         faint=faint,
+        looks=looks,  # a setting is a colour, a metric a dash
         caption=caption,
         x_title=x_title,
         y_title=y_title,

@@ -80,7 +80,7 @@ def _leaderboard(results: Results, metric: str) -> Table:
     ]
     columns = [Column("setting", "Setting", align="left")]
     if metric:
-        columns = [Column("rank", ""), *columns, _column(metric, "value")]
+        columns = [Column("rank", "Rank"), *columns, _column(metric, "value")]
     else:
         rows = [{key: value for key, value in row.items() if key not in ("rank", "value")} for row in rows]
     columns += [Column("n", "Seeds that count"), Column("diverged", "Diverged"), Column("failed", "Failed")]
@@ -190,11 +190,16 @@ def _curve(results: Results, name: str) -> Figure:
 def _numbers(results: Results) -> Table:
     names = [name for name in _names(results) if any(group.summary(name) for group in results.groups)]
     rows = [
-        {"setting": group.label, **{f"v{i}": group.summary(name) for i, name in enumerate(names)}}
+        {"setting": group.label, **{f"v{i}": _alike(group.summary(name)) for i, name in enumerate(names)}}
         for group in results.groups
     ]
     columns = [Column("setting", "Setting", align="left"), *(_column(name, f"v{i}") for i, name in enumerate(names))]
     return Table("After the last step", columns, rows, name="results")
+
+
+def _alike(found: Summary | None) -> Summary | float | None:
+    """A number over the seeds; one that all have alike, as a count of steps, is no estimate."""
+    return found.mean if found is not None and found.n > 1 and len(set(found.values)) == 1 else found
 
 
 def _lost(results: Results) -> Table | str:
