@@ -20,6 +20,6 @@ def test_the_report_of_a_large_run_is_small_and_says_what_it_leaves_out(tmp_path
     settings = len(run.results.groups)
     assert settings > 500
     assert page.stat().st_size < LARGEST
-    assert f"Of {2 * settings:,} curves 40 are drawn" in html
+    assert f"Of {settings:,} settings 20 are drawn" in html
     assert f"The first 500 of {settings:,} rows." in html
     assert "Its data are too many for this page" in html

@@ -1,11 +1,15 @@
 """The smoke report of every study that ships, in a real browser, on a telephone and on a desk."""
 
+from urllib.request import urlopen
+
 import pytest
 
 import underhood
 from underhood import studies
+from underhood.report.html import LARGEST
 
-WIDTHS = (420, 1200)
+WIDTHS = (400, 420, 900, 1200, 1600)
+LOOKED_AT = (420, 1600)  # by axe-core, which takes its time
 
 # What sticks out of the page without a box around it that scrolls.
 OUTSIDE = """() => {
@@ -21,7 +25,7 @@ OUTSIDE = """() => {
         .map((each) => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`);
 }"""
 # Texts of a drawing that leave it, and pairs of them that lie over each other.
-CUT = """() => [...document.querySelectorAll("figure.figure")].flatMap((figure) => {
+CUT = """() => [...document.querySelectorAll("figure.figure:has(.live)")].flatMap((figure) => {
     const svg = figure.querySelector(".live svg"), room = svg.getBoundingClientRect();
     const title = figure.querySelector(".title").textContent;
     const texts = [...svg.querySelectorAll("text")]
@@ -50,16 +54,25 @@ def address(request, tmp_path_factory):
     return (run.path / "report.html").as_uri()
 
 
+def drawn(browser, address, width, scheme):
+    """The page with every figure drawn, and the errors of its scripts."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    for figure in page.locator("figure.figure:has(.live)").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator(".live svg").wait_for()
+    return page, errors
+
+
 @pytest.mark.slow
-def test_nothing_overflows_and_no_two_tables_share_a_title(browser, address):
-    for width, scheme in zip(WIDTHS, ("light", "dark"), strict=True):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        errors: list[str] = []
-        page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
-        page.goto(address)
-        for figure in page.locator("figure.figure").all():
-            figure.scroll_into_view_if_needed()
-            figure.locator(".live svg").wait_for()
+def test_nothing_overflows_and_no_two_tables_share_a_title(browser, address, serious):
+    """On each width in one theme; by turns, so that both are met on a telephone and on a desk."""
+    for i, width in enumerate(WIDTHS):
+        scheme = ("light", "dark")[i % 2]
+        page, errors = drawn(browser, address, width, scheme)
         assert errors == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(OUTSIDE) == []
@@ -68,4 +81,11 @@ def test_nothing_overflows_and_no_two_tables_share_a_title(browser, address):
         for selector in (".uh-table caption", ".figure .title"):
             titles = page.evaluate(TITLES, selector)
             assert len(set(titles)) == len(titles), [title for title in titles if titles.count(title) > 1]
+        if width in LOOKED_AT:
+            assert serious(page) == []
         page.close()
+
+
+@pytest.mark.slow
+def test_a_page_is_small_enough_to_send(address):
+    assert len(urlopen(address).read()) < LARGEST

@@ -62,7 +62,8 @@ class Facts:
     @classmethod
     def of_trials(cls, trials: Sequence[StoredTrial], **known: Any) -> "Facts":
         """What the trials' own files tell; `known` are the other fields."""
-        each = [flattened(trial.settings) for trial in trials]
+        groups = {trial.spec["group"]: trial for trial in trials}.values()  # seeds have the same settings
+        each = [flattened(trial.settings) for trial in groups]
         keys = list(dict.fromkeys(key for settings in each for key in settings))
         values = {key: _distinct(settings.get(key) for settings in each) for key in keys}
         results = [found for trial in trials if (found := trial.stored_result)]
@@ -70,7 +71,7 @@ class Facts:
             seeds=tuple(sorted({trial.seed for trial in trials})),
             states=Counter(trial.state for trial in trials),
             settings={key: found[0] for key, found in values.items() if len(found) == 1},
-            chosen=frozenset(key for trial in trials for key in flattened(trial.spec.get("non_default", {}))),
+            chosen=frozenset(key for trial in groups for key in flattened(trial.spec.get("non_default", {}))),
             varied={key: found for key, found in values.items() if len(found) > 1},
             versions=_merged([result.get("versions", {}) for result in results]),
             machines=_distinct(result["machine"] for result in results if "machine" in result),

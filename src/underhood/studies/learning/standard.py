@@ -22,6 +22,7 @@ RANKED = (
 )  # fmt: skip
 NO_CURVE = {"epoch", "seconds", "images_per_second"}  # what stands beside a curve, not on it
 SHOWN = 8  # curves beyond that many are named, not drawn
+DRAWN = 20  # settings whose curves are drawn at most; those of the others need not be read
 
 
 def report(study: Study, results: Results) -> Document:
@@ -153,23 +154,34 @@ def _value(metric: str, found: Summary) -> str:
     return f"{found.mean:.4g}" if found.low is None else f"{found.mean:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
 
-def _curves(results: Results) -> Iterator[Block]:
+def _curves(ranked: Results) -> Iterator[Block]:
     """Loss and errors of a training against epochs; of any other trial each metric against its steps."""
+    results, said = _drawn(ranked)
     trials = [trial for group in results.groups for trial in group.counted]
     names = list(dict.fromkeys(key for trial in trials for line in trial.metrics for key in line if key != "step"))
     if "epoch_loss" in names and all({"epochs", "steps"} <= trial.result.keys() for trial in trials):
         held_out = "validation" if "validation_loss" in names else "test"
-        said = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came."
+        said = f"Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came.{said}"
         yield from loss_and_error(results, held_out, said)
         return
     wanted = [name for name in names if name not in NO_CURVE]
     for name in wanted[:SHOWN]:
-        yield _curve(results, name)
+        yield _curve(results, name, f"Mean over the seeds with its 95 % interval.{said}")
     if wanted[SHOWN:]:
         yield f"Measured too, and not drawn: {', '.join(wanted[SHOWN:])}."
 
 
-def _curve(results: Results, name: str) -> Figure:
+def _drawn(ranked: Results) -> tuple[Results, str]:
+    """Some of many settings, from the first to the last, and a sentence on which."""
+    there = [group for group in ranked.groups if group.counted]
+    if len(there) <= DRAWN:
+        return ranked, ""
+    some = [there[round(i * (len(there) - 1) / (DRAWN - 1))] for i in range(DRAWN)]
+    said = f" Of {len(there):,} settings {DRAWN} are drawn, evenly from the first to the last of the table above."
+    return Results(tuple(some)), said
+
+
+def _curve(results: Results, name: str, caption: str) -> Figure:
     found = {group.label: curve for group in results.groups if (curve := group.curve(name))}
     few = sum(curve.n for curve in found.values()) <= FAINT
     return lines(
@@ -180,7 +192,7 @@ def _curve(results: Results, name: str) -> Figure:
         series="curve",
         band=("low", "high"),
         faint=[row for label, curve in found.items() for row in curve.seed_rows(curve=label) if few],
-        caption="Mean over the seeds with its 95 % interval.",
+        caption=caption,
         x_title="step",
         y_title=words(name),
         name=name,
