@@ -109,7 +109,7 @@ def _spans(spans: tuple[Span, ...]) -> str:
 def _span(span: Span) -> str:
     match span.kind:
         case "text":
-            return _text(span.text)
+            return _text(prose.typeset(span.text))
         case "code":
             return f"#raw({_string(span.text)})"
         case "math":

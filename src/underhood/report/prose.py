@@ -104,6 +104,11 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\*`$\[])", r"\\\1", _unbroken(text))
 
 
+def typeset(text: str) -> str:
+    """Plain text as it is set on paper: with the sign of negative numbers, and what belongs together on one line."""
+    return TOGETHER.sub("\u00a0", SIGN.sub("−", text))
+
+
 # Written out
 
 
@@ -140,7 +145,7 @@ def to_text(text: str) -> str:
 
 def _html(parts: tuple[Span, ...]) -> str:
     write: dict[Kind, Callable[[Span], str]] = {
-        "text": lambda span: TOGETHER.sub("\u00a0", SIGN.sub("−", escape(span.text, quote=False))),
+        "text": lambda span: escape(typeset(span.text), quote=False),
         "code": lambda span: f"<code>{escape(span.text, quote=False)}</code>",
         "math": lambda span: mathematics.to_line(span.text),
         "bold": lambda span: f"<strong>{_html(span.inside)}</strong>",
