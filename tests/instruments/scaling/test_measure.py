@@ -89,6 +89,11 @@ def test_a_host_out_of_reach_is_not_waited_for(tmp_path):
         scaling("simple-nn", devices=[2], batch=4, hosts=["left=127.0.0.1", "right"], via=f"{via} {{host}}")
 
 
+def test_what_reaches_a_host_has_to_be_there():
+    with pytest.raises(MissingPiece, match="--via: there is no no-such-program on this machine"):
+        scaling("simple-nn", devices=[2], batch=4, hosts=["left", "right"], via="no-such-program {host}")
+
+
 def test_it_stops_when_asked():
     with pytest.raises(StoppedError):
         scaling("simple-nn", devices=[1], batch=4, steps=100_000, strong=False, stopping=lambda: True)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import underhood.torchrun as torchrun
-from underhood.errors import BadInput
+from underhood.errors import BadInput, MissingPiece
 from underhood.hosts import Hosts
 from underhood.instruments.scaling.worker import MARK
 
@@ -38,10 +38,13 @@ def run(
     """What worker 0 of `devices` found. BadInput with the last words of a worker that failed, or took too long."""
     lines = _lines(task, devices, hosts)
     local = os.environ | _environment(task["threads"])
-    started = [
-        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=local)
-        for line in lines
-    ]
+    pipe = subprocess.PIPE
+    try:
+        started = [
+            subprocess.Popen(line, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, env=local) for line in lines
+        ]
+    except FileNotFoundError as error:  # the first one's, or none
+        raise MissingPiece(f"--via: there is no {error.filename} on this machine") from error
     try:
         said = _heard(started, time.monotonic() + seconds, stopping)
     except subprocess.TimeoutExpired:
