@@ -70,7 +70,7 @@ def test_a_training_that_undoes_itself_is_no_matter_of_luck():
     assert "at a loss of 270 and 4700 in the last epoch after 2.3 or less at first. 1 of 3 seeds diverged" in said
     assert "What is left of Nesterov at the end is no loss to compare with." in said
     assert "luck" not in said
-    assert "its lowest is 0.1000 after 50 iterations, and it ends at 3000." in said
+    assert "its lowest is 0.1000 after 50 iterations, and it ends at 3,000." in said
 
 
 def test_what_diverged_is_said_and_in_no_mean():
