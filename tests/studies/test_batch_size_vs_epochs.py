@@ -47,10 +47,25 @@ def of(variance, mean, **more):
     return page.report(results(STUDY, *rows)).answer
 
 
+def test_of_a_whole_training_the_end_is_told_apart():
+    rows = []
+    for batch, epochs in FULL:  # the loss falls by more the larger the batch; at the end the images are the only noise
+        rows.append(found(0.01 * batch, 1.0, 60_000 // batch * epochs))
+        for result in rows[-1]:
+            result["over"]["last-100"][1] = 0.8 / batch
+    of_4, of_1, _ = page.report(results(STUDY, *rows)).answer.split("\n\n")
+    assert "whole training" not in of_4
+    assert "**B^1.00 [1.00, 1.00]**" in of_1
+    assert (
+        "so the fall of its loss is in that variance; over the last 100 it goes as **B^−1.00 [−1.00, −1.00]**" in of_1
+    )
+    assert "it falls as the batch grows, over 3 seeds. Fitted, E[L]" in of_1
+
+
 def test_laws_are_found_again():
     said = of(lambda b: 0.8 / b, lambda n: 3 - 0.1 * log2(n))
-    assert said.count("**B^−1.00 [−1.00, −1.00]**") == 2
-    assert said.count("it falls as the batch grows, over 3 seeds") == 2
+    assert said.count("**B^−1.00 [−1.00, −1.00]**") == 3  # of one epoch also over the last 100 iterations
+    assert said.count("it falls as the batch grows, over 3 seeds") == 3
     assert "Fitted, E[L] changes by **−0.1000 [−0.1000, −0.1000]** with each doubling of the iterations" in said
     assert "from 0.101 at B = 8 to 0.01263 at B = 64" in said  # means over the seeds: 1.01 of 0.1, of 0.0125
     assert said.count("more iterations bring it down") == 2
@@ -58,13 +73,13 @@ def test_laws_are_found_again():
 
 def test_the_reverse_of_the_laws():
     said = of(lambda b: 0.01 * b, lambda n: 0.1 * log2(n))
-    assert said.count("it **grows** with the batch, over 3 seeds") == 2
+    assert said.count("it **grows** with the batch, over 3 seeds") == 3
     assert said.count("more iterations do **not** bring it down, over 3 seeds") == 2
 
 
 def test_all_equal_and_one_seed():
     said = of(lambda b: 0.5, lambda n: 1.0)
-    assert said.count("**not decided** by 3 seeds") == 4
+    assert said.count("**not decided** by 3 seeds") == 5
     assert "as far as one seed shows" in of(lambda b: 1 / b, lambda n: 1.0, seeds=1)
 
 

@@ -40,6 +40,7 @@ OVERS: dict[Over, str] = {
     "last-100": "the last 100 iterations",
 }
 EXPERIMENTS = {4: "1", 1: "2"}  # the sheet's, by their epochs
+BATCH = ("it falls as the batch grows", "it **grows** with the batch")
 LOSSES = "losses"  # the loss of every iteration so far, among what a checkpoint has
 
 ASSUMED = (
@@ -148,8 +149,8 @@ def _answer(results: Results) -> str:
     return "\n\n".join([*said, f"Mean and variance are taken over {' or '.join(over)}."])
 
 
-def slopes(groups: list[Group], metric: str, x: Any, y: Any) -> Summary | None:
-    """The slope of `y(metric)` against `x(group, result)` over the groups, fitted seed by seed.
+def slopes(groups: list[Group], number: Any, x: Any, y: Any) -> Summary | None:
+    """The slope of `y(number(result))` against `x(group, result)` over the groups, fitted seed by seed.
 
     A seed counts that finished in all groups with a number that `y` can take; None without one, or with one group.
     """
@@ -157,7 +158,7 @@ def slopes(groups: list[Group], metric: str, x: Any, y: Any) -> Summary | None:
     found = []
     for seed in sorted(set(seeds[0]).intersection(*seeds[1:])) if seeds else []:
         at = [x(group, each[seed]) for group, each in zip(groups, seeds, strict=True)]
-        values = [each[seed].get(metric) for each in seeds]
+        values = [number(each[seed]) for each in seeds]
         if len(set(at)) > 1 and all(value is not None and (y is not log or value > 0) for value in values):
             slope = np.polyfit(at, [y(value) for value in values], 1)[0]
             found.append(round(float(slope), 12))  # of equal numbers it is 0, not rounding
@@ -166,17 +167,32 @@ def slopes(groups: list[Group], metric: str, x: Any, y: Any) -> Summary | None:
 
 def _of_variance(groups: list[Group]) -> str:
     """How the variance goes with the batch: the exponent p of Var[L] ∝ B^p, which is −1 for independent images."""
-    found = slopes(groups, "loss_variance", lambda group, _: log(group.settings["batch_size"]), log)
+    found = slopes(groups, lambda result: result.get("loss_variance"), _log_batch, log)
     if found is None:
         return "It takes two batch sizes with a variance to say how it changes."
     ends = _ends(groups, "loss_variance", lambda group: int(group.settings["batch_size"]))
     said = f"fitted, Var[L] goes as **B^{_signed(found, '.2f')}**, {ends}; images that are independent would give B^−1"
-    return f"{said}: {_direction(found, 'it falls as the batch grows', 'it **grows** with the batch')}."
+    return f"{said}: {_direction(found, *BATCH)}.{_of_the_end(groups)}"
+
+
+def _of_the_end(groups: list[Group]) -> str:
+    """Where the variance is that of a whole training, and so of the fall of its loss: how it goes at the end."""
+    if not all(each.settings["over"] == "all" or each.settings["epochs"] == 1 for each in groups):
+        return ""
+    said = " These iterations are the whole training, so the fall of its loss is in that variance"
+    found = slopes(groups, lambda result: result["over"]["last-100"][1], _log_batch, log)
+    if found is None:
+        return f"{said}."
+    return f"{said}; over the last 100 it goes as **B^{_signed(found, '.2f')}**: {_direction(found, *BATCH)}."
+
+
+def _log_batch(group: Group, _: Any) -> float:
+    return log(group.settings["batch_size"])
 
 
 def _of_mean(groups: list[Group]) -> str:
     """What a doubling of the iterations changes in the mean loss."""
-    found = slopes(groups, "mean_loss", lambda _, result: log2(result["steps"]), float)
+    found = slopes(groups, lambda result: result.get("mean_loss"), lambda _, result: log2(result["steps"]), float)
     if found is None:
         return "It takes two numbers of iterations to say what they do to E[L]."
     ends = _ends(groups, "mean_loss", iterations)

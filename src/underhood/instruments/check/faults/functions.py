@@ -68,7 +68,10 @@ def _kink(case: Case) -> Iterator[Guess]:
         guess = case.ask(inputs=(x + sign * step, *case.question.inputs[1:]))
         if guess is not None:
             same = np.isclose(guess, case.expected, rtol=1e-6, atol=1e-9, equal_nan=True)  # everywhere but at the kink
-            yield f"at the kink it is the slope to the {side}, as with {comparison}", np.where(same, case.expected, guess)
+            yield (
+                f"at the kink it is the slope to the {side}, as with {comparison}",
+                np.where(same, case.expected, guess),
+            )
 
 
 def _diagonal(case: Case) -> Iterator[Guess]:
