@@ -118,7 +118,10 @@ def report(results: Results) -> Document:
             Section("Over other iterations", [_others(results)]),
             Section("Assumed", [ASSUMED]),
         ],
-        listed=[listed(f"E[L], {g.label}", g, g.summary("mean_loss"), format=".4f") for g in results.groups],
+        listed=[
+            listed(f"E[L], B = {g.settings['batch_size']}", g, g.summary("mean_loss"), format=".4f")
+            for g in results.groups
+        ],
     )
 
 
