@@ -10,7 +10,7 @@ process_group.py a trial on several devices: torchrun's workers; resuming.py goe
                  process_group_hosts.py spreads them over machines
 store.py         a run's files; files.py and checkpoints.py write them
 results.py       trials by setting; summary.py: mean, interval, n; comparing/: one against another
-frames.py        results as columns; exports/: as files
+frames.py        results as columns; measurements.py: many lines of metrics at once; exports/: as files
 index.py         what stands in a folder of runs, listed at once; query.py filters and sorts it
 
 A name is loaded when it is first used: to list runs takes none of what runs them.

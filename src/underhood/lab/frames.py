@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from underhood.errors import BadInput, MissingPiece, nearest
-from underhood.lab.files import line_of, lines_in
+from underhood.lab.files import line_of
+from underhood.lab.measurements import Columns, measurements
 
 if TYPE_CHECKING:
     from underhood.lab.results import Results, StoredTrial
 
-Columns = dict[str, np.ndarray[Any, Any]]
 Of = Literal["trials", "metrics"]
 Library = Literal["pandas", "polars", "arrays"]
 ABOUT = ("trial", "label", "seed", "state", "reason", "computed_seconds")
@@ -92,16 +92,7 @@ def metric_columns(results: "Results") -> Columns:
 def _measured(trial: "StoredTrial") -> Columns:
     """A trial's metrics by name, with their steps; read here and not kept, for they may be millions."""
     _, _, content = trial.folder.read_all()
-    path = trial.folder.metrics_file
-    lines = lines_in(content, path)
-    names = [name for name in dict.fromkeys(chain.from_iterable(lines)) if name != "step"]
-    try:
-        columns = {"step": np.array([line["step"] for line in lines], np.int64)}
-        for name in names:
-            columns[name] = np.array([line.get(name, np.nan) for line in lines], np.float64)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadInput(f"{path}: holds a line that is no measurement ({error!r})") from error
-    return columns
+    return measurements(content, trial.folder.metrics_file)
 
 
 def _rows(results: "Results") -> "tuple[Sequence[StoredTrial], list[str], list[dict[str, Any]]]":
