@@ -13,6 +13,7 @@ Source: numpy/lib/format.py; PKWARE's APPNOTE; zlib's "Maximum Compression Facto
 
 import errno
 import math
+import sys
 import zipfile
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ DEFLATE_RATIO = 1032  # bytes that one byte can stand for
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 NOT_THE_DISK = (None, errno.EINVAL)  # raised by a reader, or for an offset that is none
 MAGIC = b"\x93NUMPY"
+SURROGATES = 0xD800 >> 11  # halves of letters, U+D800 to U+DFFF
 
 
 class Npz:
@@ -93,6 +95,8 @@ def read_npy(file: IO[bytes], size: int) -> "np.ndarray[Any, Any]":
     shape, column_by_column, dtype = HEADERS[version](file)
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded: Python objects could run code")
+    if dtype.names is not None:
+        raise ValueError("it holds records; numbers or words are expected")
     wanted, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if wanted != there:
         raise ValueError(f"its header asks for {wanted:,} bytes, and it has {there:,}")
@@ -101,8 +105,17 @@ def read_npy(file: IO[bytes], size: int) -> "np.ndarray[Any, Any]":
         content += piece
     if len(content) != wanted:
         raise ValueError("it is cut short, or something was added")
+    if dtype.kind == "U":
+        _check_text(np.frombuffer(content, np.dtype(np.uint32).newbyteorder(dtype.byteorder)))
     array = np.frombuffer(content, dtype)
     return array.reshape(shape[::-1]).T if column_by_column else array.reshape(shape)
+
+
+def _check_text(letters: "np.ndarray[Any, Any]") -> None:
+    """ValueError where a word holds what is no letter: NumPy takes it as it is, and Python's text breaks on it."""
+    wrong = letters[(letters > sys.maxunicode) | (letters >> 11 == SURROGATES)]
+    if wrong.size:
+        raise ValueError(f"its words are no text (a letter U+{int(wrong[0]):04X})")
 
 
 def _said(error: Exception) -> str:

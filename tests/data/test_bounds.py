@@ -69,11 +69,15 @@ def test_as_many_classes_as_labels_say(tmp_path):
         (npy((1,), "|V0"), "cannot be read"),
         (npy((-1, -4), body=b"abcd"), "cannot be read"),
         (npy((1,), [("a", "<f4", (TWO_TO_40,))]), "cannot be read"),
+        (npy((1,), [("a", "|u1")], b"x"), "holds records"),
+        (npy((2,), "<U1", b"a\0\0\0" + 4 * b"\xff"), "no text (a letter U+FFFFFFFF)"),
+        (npy((1,), ">U2", b"\0\0\0a\0\x11\0\0"), "no text (a letter U+110000)"),
+        (npy((1,), "<U1", b"\0\xd8\0\0"), "no text (a letter U+D800)"),
         (b"", "cannot be read"),
         (b"\x93NUMPY\x09\x00" + bytes(100), "cannot be read"),
     ],
 )
-def test_an_array_of_another_size_than_it_claims(tmp_path, content, said):
+def test_an_array_that_cannot_be_what_it_claims(tmp_path, content, said):
     with Npz(zipped(tmp_path / "a.npz", {"x": content})) as file:
         assert said in refused(file.__getitem__, "x")
 
