@@ -1,7 +1,8 @@
-"""A trial that comes to a machine which did not plan it: are code and data here what they were there?
+"""A trial that comes to a machine which did not plan it: what comes with it, and are code and data here what they were
+there?
 
-The package is installed on either; a user's own files come with the trial, and stand here in a folder of their own,
-in which a path that was relative leads to the same file.
+The package is installed on either. The file of a user's own study comes with the trial, and stands here in a folder of
+its own, in which a path that was relative leads to the same file. A network's file comes as the run keeps it.
 """
 
 import platform
@@ -9,13 +10,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from underhood.errors import BadInput
+from underhood.lab import own_networks, resuming
 from underhood.lab.code import PACKAGE, code_fingerprint, files_behind
+from underhood.lab.executors.mirror import files_of
+from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
 
 
 def files_with(spec: TrialSpec) -> dict[str, bytes]:
-    """The user's own files behind a trial, by their paths: what has to come with it."""
+    """The user's own files that a trial's function needs, by their paths."""
     return {str(path): path.read_bytes() for path in files_behind(spec) if not path.is_relative_to(PACKAGE)}
+
+
+def left_for(spec: TrialSpec, folder: TrialFolder) -> dict[str, bytes]:
+    """What the run's folder has for a trial: what it left itself, what it goes on from, its network's file."""
+    run = folder.path.parents[1]
+    paths = [path for name, path in files_of(folder.path) if not name.startswith("artefacts/")]
+    if (origin := resuming.before(spec)) is not None:
+        paths += [path for name, path in files_of(folder.path.parent / origin.id) if not name.startswith("artefacts/")]
+    if (network := own_networks.kept_in(run, spec)) is not None:
+        paths += [path for path in network.rglob("*") if path.is_file()]
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
 
 
 def put_files(files: Mapping[str, bytes], root: Path) -> None:

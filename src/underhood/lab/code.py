@@ -61,18 +61,25 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def files_behind(spec: TrialSpec) -> set[Path]:
-    """The files that loading and running the trial may read as code."""
-    return closure(_starts(spec))
+    """The files that loading the trial's function may read as code."""
+    own = _own_file(spec)
+    return set() if own is None else closure([own])
 
 
 def _starts(spec: TrialSpec) -> Iterator[Path]:
     """The trial's own file, then the pages that its settings name."""
-    own = found_at(spec.file) if spec.file else _file(spec.function.partition(":")[0], PACKAGE.parent)
+    own = _own_file(spec)
     network = _network_page(_setting(spec, "network.name"), _setting(spec, "network.source_file"))
     backend = BACKEND_PAGES / f"{_setting(spec, 'backend')}.py"
     for path in (own, network, backend):
-        if path is not None and path.is_file():  # another package's trial: its sources aren't ours to follow
+        if path is not None and path.is_file():
             yield path.resolve()
+
+
+def _own_file(spec: TrialSpec) -> Path | None:
+    """The file of the trial's function; None of another package's, whose sources aren't ours to follow."""
+    own = found_at(spec.file) if spec.file else _file(spec.function.partition(":")[0], PACKAGE.parent)
+    return own.resolve() if own is not None and own.is_file() else None
 
 
 def _setting(spec: TrialSpec, key: str) -> str:
@@ -91,7 +98,7 @@ def _network_page(name: str, file: str) -> Path | None:
         while isinstance(build, partial):
             build = build.func
         return Path(inspect.getfile(build))
-    return found_at(Path(file)) if file else None
+    return Path(file) if file else None
 
 
 def closure(starts: Iterable[Path], function: str = "") -> set[Path]:

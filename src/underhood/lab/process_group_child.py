@@ -107,9 +107,9 @@ def _lead(room: Path, task: Task, stopping: Callable[[], bool]) -> None:
 
 def _follow(task: Task, stopping: Callable[[], bool]) -> None:
     """Another worker's part: the same steps, recorded by nobody."""
-    spec, trial, settings = ready(task)
+    spec, trial = ready(task)
     with held(Ceiling(task.memory_limit, task.predicted_peak, task.mapped)):
-        for _ in trial(settings, spec.seed, Context(task.data, shared(None), stopping)):
+        for _ in trial(spec.settings, spec.seed, Context(task.data, shared(None), stopping)):
             pass
 
 

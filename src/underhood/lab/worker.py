@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -163,7 +163,7 @@ def what_is_left(folder: TrialFolder) -> str:
 
 def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Result | None:
     """Run the trial's function and record what it yields, up to its Result."""
-    spec, trial, settings = ready(task)
+    spec, trial = ready(task)
     recorder.clock.start()
     resume = recorder.begin(spec)
     if torchrun.is_worker():  # worker 0's folder is the trial's
@@ -171,7 +171,7 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
 
         resume = shared(resume)
     context = Context(task.data, resume, stopping, recorder.checkpoint_due)
-    events = trial(settings, spec.seed, context)
+    events = trial(spec.settings, spec.seed, context)
     if not isinstance(events, Iterator):
         raise BadInput(
             f"{spec.function}: gave a {type(events).__name__} where a trial yields events: "
@@ -184,16 +184,17 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
     return None
 
 
-def ready(task: Task) -> tuple[TrialSpec, Trial, Any]:
-    """The trial, its function and its settings as they are here, its libraries loaded and held to its threads."""
+def ready(task: Task) -> tuple[TrialSpec, Trial]:
+    """The trial with its network's file as it is here, and its function; its libraries loaded, held to its threads."""
     look_below(task.files)
-    spec = TrialSpec.from_json(task.spec)
+    planned = TrialSpec.from_json(task.spec)
+    spec = replace(planned, settings=own_networks.at_hand(planned.settings, task.folder.parents[1]))
     trial = spec.load()
     if task.files is not None:
         arrival.check(spec, task.code, task.data_set, task.data)
     _load_backend(spec)
     pin_threads(spec.threads)
-    return spec, trial, own_networks.at_hand(spec.settings, task.folder.parents[1])
+    return spec, trial
 
 
 def _load_backend(spec: TrialSpec) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 import underhood
 from tests.lab.test_coordinator import content
+from underhood.lab import How, open_run, run_study
+from underhood.studies.quickstart import ENTRY as QUICKSTART
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.filterwarnings("ignore")]
 
@@ -99,6 +101,51 @@ def test_a_node_with_other_code_is_named(cluster, tmp_path):
     said, _ = program.communicate(timeout=240)
     assert program.returncode == 2, said
     assert f"{os.uname().nodename}: the code behind the trial is not the coordinator's" in said
+
+
+NETS = """
+from parts import WIDTH
+
+def Small(nn, inputs, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, classes))
+"""
+HIDES = """
+import sys
+from pathlib import Path
+from underhood.lab import How, run_study
+from underhood.lab.executors import executor_of
+from underhood.lab.run_events import RunStarted
+from underhood.studies.quickstart import ENTRY
+
+def hear(event):
+    print(event)
+    if isinstance(event, RunStarted):  # the nodes have another disk
+        Path(sys.argv[2]).parent.rename(Path(sys.argv[2]).parent.with_name("hidden"))
+
+if __name__ == "__main__":
+    sets = [f"network={sys.argv[2]}:Small", "epochs=2", "data.train=64", "data.test=32"]
+    how = How(runs=Path(sys.argv[1]), name="ray", listener=hear, parallel=4, executor=executor_of("ray"))
+    sys.exit(run_study(ENTRY, "smoke", sets, how=how).exit_code)
+"""
+
+
+def test_a_network_in_a_file_is_trained_on_two_nodes_that_do_not_have_it(cluster, tmp_path):
+    for name, text in (("nets/nets.py", NETS), ("nets/parts.py", "WIDTH = 4\n"), ("hides.py", HIDES)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    nets = tmp_path / "nets" / "nets.py"
+    sets = [f"network={nets}:Small", "epochs=2", "data.train=64", "data.test=32"]
+    here = run_study(QUICKSTART, "smoke", sets, how=How(runs=tmp_path, name="here", parallel=2))
+    made, _ = cluster("a", "b")
+    words = [sys.executable, str(tmp_path / "hides.py"), str(tmp_path), str(nets)]
+    environment = os.environ | {"RAY_ADDRESS": made.address}
+    program = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+    assert program.returncode == 0, program.stdout + program.stderr
+    assert not nets.exists()
+    there = open_run(tmp_path / "ray")
+    assert [trial.id for trial in there.trials] == [trial.id for trial in here.trials]
+    for one, other in zip(here.trials, there.trials, strict=True):
+        assert one.artefact("model.safetensors").read_bytes() == other.artefact("model.safetensors").read_bytes()
 
 
 def test_a_cluster_is_started_here_when_none_is_given_and_stops_with_its_run(run_tiny, tmp_path):

@@ -5,13 +5,19 @@ import threading
 
 import pytest
 
+from underhood import weights
+from underhood.lab import own_networks
+from underhood.lab.arrival import files_with, left_for
+from underhood.lab.code import code_fingerprint
 from underhood.lab.executors import ray_relay
-from underhood.lab.executors.mirror import Appended, Dropped, Put, files_of, make
+from underhood.lab.executors.mirror import Appended, Dropped, Put, make
 from underhood.lab.executors.ray_relay import Relay
 from underhood.lab.run_events import TrialEnded, TrialStep
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
 from underhood.lab.worker import Task
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
 
 WALK = """
 from pathlib import Path
@@ -42,8 +48,6 @@ def walk(settings, seed, context):
 @pytest.fixture
 def planned(tmp_path, monkeypatch):
     """A task of a user's file, which stands only where it was planned once it has been read; and what goes with it."""
-    from underhood.lab.arrival import files_with
-    from underhood.lab.code import code_fingerprint
     from underhood.lab.trial import load_file
 
     there = tmp_path / "planned"
@@ -65,7 +69,7 @@ def planned(tmp_path, monkeypatch):
 
 
 def left_by(task):
-    return {f"trials/{task.trial}/{name}": path.read_bytes() for name, path in files_of(task.folder)}
+    return left_for(TrialSpec.from_json(task.spec), TrialFolder(task.folder))
 
 
 def heard(relay, task, files, there, at=lambda event: None):
@@ -116,6 +120,49 @@ def test_a_trial_comes_back_as_if_it_had_run_here(planned, tmp_path):
     assert ended.values["cwd"].endswith(str(there))
     assert ended.values["cwd"] != str(there)
     assert list((tmp_path / f"underhood-{os.getuid()}").iterdir()) == []
+
+
+@pytest.fixture
+def own_network(planned, tmp_path):
+    """A task that trains a network in a user's file, kept with its run; the file is gone from where it was planned."""
+    nets = tmp_path / "nets" / "nets.py"
+    nets.parent.mkdir()
+    (nets.parent / "parts.py").write_text("WIDTH = 4\n")
+    nets.write_text(
+        "from parts import WIDTH\n\n"
+        "def Small(nn, inputs, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, classes))\n"
+    )
+    settings = TrainingSettings(network=f"{nets}:Small", data={"name": "digits", "train": 64, "test": 32}, epochs=1)
+    spec = TrialSpec.of(train, settings, 0)
+    folder = tmp_path / "run" / "trials" / spec.id
+    folder.mkdir(parents=True)
+    own_networks.keep([spec], tmp_path / "run")
+    task = Task(spec.to_json(), folder, code_fingerprint(spec))
+    nets.parent.rename(tmp_path / "elsewhere")
+    return task, nets
+
+
+@pytest.mark.processes
+def test_a_network_in_a_file_comes_with_its_trial(own_network, tmp_path):
+    task, nets = own_network
+    spec = TrialSpec.from_json(task.spec)
+    assert sorted(map(os.path.basename, left_for(spec, TrialFolder(task.folder)))) == ["nets.py", "parts.py"]
+    ended = heard(Relay(), task, files_with(spec), nets.parent)[-1]
+    assert ended.state == "finished", ended.reason
+    assert TrialFolder(task.folder).identity()["settings"]["network"]["source_file"] == str(nets)  # as it was planned
+    assert weights.load(task.folder / "artefacts" / "model.safetensors")["1.weight"].shape == (4, 64)
+
+
+@pytest.mark.processes
+def test_a_network_that_came_as_another_is_not_trained(own_network, tmp_path):
+    task, nets = own_network
+    (kept,) = (tmp_path / "run" / "networks").glob("*/parts.py")
+    kept.write_text("WIDTH = 5\n")
+    ended = heard(Relay(), task, {}, nets.parent)[-1]
+    assert ended.state == "failed"
+    assert "nets.py:Small cannot be built as it was" in ended.reason
+    assert TrialFolder(task.folder).status()["exit_code"] == 2
 
 
 @pytest.mark.processes

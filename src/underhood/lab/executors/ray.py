@@ -24,9 +24,8 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from underhood.cores import usable_cores
 from underhood.errors import BadInput
-from underhood.lab import own_networks, resuming
-from underhood.lab.arrival import files_with
-from underhood.lab.executors.mirror import Appended, Dropped, Put, files_of, make
+from underhood.lab.arrival import files_with, left_for
+from underhood.lab.executors.mirror import Appended, Dropped, Put, make
 from underhood.lab.executors.ray_relay import Relay, Word
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialState
 from underhood.lab.store import TrialFolder
@@ -93,10 +92,9 @@ class RayCluster:
             options["num_gpus"] = spec.devices
         if task.memory_limit is not None:
             options["memory"] = task.memory_limit
-        left = dict(_taken_along(spec, running.folder))
         running.options, running.relay = options, self._relay(options)
         run = running.relay.run.options(num_returns="streaming")
-        running.stream = run.remote(task.to_json(), left, files_with(spec), os.getcwd())
+        running.stream = run.remote(task.to_json(), left_for(spec, running.folder), files_with(spec), os.getcwd())
 
     def _relay(self, options: dict[str, Any]) -> Any:
         """One that is idle and holds just what is wanted, or a new one."""
@@ -206,18 +204,6 @@ class RayCluster:
         self._let_go()
         if self.ours:
             ray.shutdown()
-
-
-def _taken_along(spec: TrialSpec, folder: TrialFolder) -> Iterator[tuple[str, bytes]]:
-    """What the run's folder has for a trial: what it left itself, what it goes on from, its network's file."""
-    run = folder.path.parents[1]
-    paths = [path for name, path in files_of(folder.path) if not name.startswith("artefacts/")]
-    if (origin := resuming.before(spec)) is not None:
-        paths += [path for name, path in files_of(folder.path.parent / origin.id) if not name.startswith("artefacts/")]
-    if (network := own_networks.kept_in(run, spec)) is not None:
-        paths += [path for path in network.rglob("*") if path.is_file()]
-    for path in paths:
-        yield path.relative_to(run).as_posix(), path.read_bytes()
 
 
 def _connect() -> bool:
