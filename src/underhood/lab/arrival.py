@@ -28,8 +28,7 @@ def left_for(spec: TrialSpec, folder: TrialFolder) -> dict[str, bytes]:
     paths = [path for name, path in files_of(folder.path) if not name.startswith("artefacts/")]
     if (origin := resuming.before(spec)) is not None:
         paths += [path for name, path in files_of(folder.path.parent / origin.id) if not name.startswith("artefacts/")]
-    if (network := own_networks.kept_in(run, spec)) is not None:
-        paths += [path for path in network.rglob("*") if path.is_file()]
+    paths += own_networks.kept_in(run, spec)
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
 
 
@@ -44,6 +43,10 @@ def put_files(files: Mapping[str, bytes], root: Path) -> None:
 def check(spec: TrialSpec, code: str, data_set: str | None, data: Path | None) -> None:
     """BadInput where this machine has other code or other data than the trial was planned with."""
     host = platform.node()
+    try:
+        own_networks.find(spec)
+    except BadInput as error:
+        raise BadInput(f"{host}: {error}") from error
     found = code_fingerprint(spec)
     if found != code:
         raise BadInput(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import underhood
+from underhood.errors import BadInput
 from underhood.lab.notebook import recall, remember
 from underhood.lab.trial import TrialSpec, found_at
 from underhood.settings import value_at
@@ -34,6 +35,7 @@ LONGEST = 200  # letters of a string that may be an annotation; longer ones are 
 # Of these packages a trial uses the page that its settings name.
 NETWORK_PAGES = PACKAGE / "networks"
 BACKEND_PAGES = PACKAGE / "training" / "backends"
+CHOOSING = ("backend", "network.name", "network.source_file", "network.source_sha256")
 
 
 def code_fingerprint(spec: TrialSpec) -> str:
@@ -43,14 +45,15 @@ def code_fingerprint(spec: TrialSpec) -> str:
 
 def fingerprints(specs: Iterable[TrialSpec]) -> dict[str, str]:
     """The fingerprint of each trial's code by the trial's id; trials of one code are read once."""
-    known: dict[tuple[tuple[Path, ...], str], str] = {}
+    known: dict[tuple[Any, ...], str] = {}
     found = {}
     learnt = len(_kept())
     for spec in specs:
-        starts, function = tuple(_starts(spec)), spec.function.partition(":")[2]
-        if (starts, function) not in known:
-            known[starts, function] = _digest(sorted(source.code for source in _sources(starts, function)))
-        found[spec.id] = known[starts, function]
+        chosen = (spec.function, spec.file, *(_setting(spec, key) for key in CHOOSING))
+        if chosen not in known:
+            starts, function = tuple(_starts(spec)), spec.function.partition(":")[2]
+            known[chosen] = _digest(sorted(source.code for source in _sources(starts, function)))
+        found[spec.id] = known[chosen]
     if len(_kept()) > learnt:
         remember("code", _kept())
     return found
@@ -69,9 +72,8 @@ def files_behind(spec: TrialSpec) -> set[Path]:
 def _starts(spec: TrialSpec) -> Iterator[Path]:
     """The trial's own file, then the pages that its settings name."""
     own = _own_file(spec)
-    network = _network_page(_setting(spec, "network.name"), _setting(spec, "network.source_file"))
-    backend = BACKEND_PAGES / f"{_setting(spec, 'backend')}.py"
-    for path in (own, network, backend):
+    backend, *network = (_setting(spec, key) for key in CHOOSING)
+    for path in (own, _network_page(*network), BACKEND_PAGES / f"{backend}.py"):
         if path is not None and path.is_file():
             yield path.resolve()
 
@@ -89,8 +91,8 @@ def _setting(spec: TrialSpec, key: str) -> str:
         return ""
 
 
-def _network_page(name: str, file: str) -> Path | None:
-    """The page of a network by its registry name, or the user's file that it stands in."""
+def _network_page(name: str, file: str, digest: str) -> Path | None:
+    """The page of a network by its registry name, or the user's file that it stands in, as it was planned."""
     from underhood.networks import NETWORKS
 
     if name in NETWORKS:
@@ -98,7 +100,14 @@ def _network_page(name: str, file: str) -> Path | None:
         while isinstance(build, partial):
             build = build.func
         return Path(inspect.getfile(build))
-    return Path(file) if file else None
+    if not file:
+        return None
+    from underhood.training.own_network import DIGEST, FILE, where
+
+    try:
+        return where({"name": name, FILE: file, DIGEST: digest})
+    except BadInput:
+        return None
 
 
 def closure(starts: Iterable[Path], function: str = "") -> set[Path]:

@@ -2,7 +2,7 @@
 
 before anything starts    each network is built and asked once: check
 when the run begins       its file, with what it imports from beside it, is copied: RUN/networks/<hash>/nets.py
-when a trial begins       the file as it was planned is taken, so editing it meanwhile disturbs no trial: at_hand
+when a trial begins       the file as it was planned is taken, so editing it meanwhile disturbs no trial: look_in
 """
 
 from collections import Counter
@@ -13,8 +13,9 @@ from typing import Any, TypeGuard
 import underhood.python_files as python_files
 from underhood.errors import BadInput
 from underhood.lab.trial import TrialSpec
-from underhood.settings import Mistakes, Settings
-from underhood.training.own_network import DIGEST, FILE, is_as_it_was, where
+from underhood.settings import Mistakes
+from underhood.training import own_network
+from underhood.training.own_network import DIGEST, FILE, is_as_it_was
 from underhood.training.settings import TrainingSettings
 
 FOLDER = "networks"
@@ -54,18 +55,22 @@ def keep(specs: Sequence[TrialSpec], run: Path) -> None:
             python_files.copy(own_file, folder)
 
 
-def kept_in(run: Path, spec: TrialSpec) -> Path | None:
-    """The folder with the run's copy of a trial's network; None of a trial that has none in a file."""
-    return _folder(run, spec.settings.network.model_dump()) if _has_own(spec.settings) else None
+def kept_in(run: Path, spec: TrialSpec) -> list[Path]:
+    """The files of the run's copy of a trial's network; none of a trial that has no network in a file."""
+    if not _has_own(spec.settings):
+        return []
+    return [path for path in _folder(run, spec.settings.network.model_dump()).rglob("*") if path.is_file()]
 
 
-def at_hand(settings: Settings, run: Path) -> Settings:
-    """The settings of a trial with its network's file where it is as it was planned: the run's copy, if need be."""
-    if not _has_own(settings):
-        return settings
-    network = settings.network.model_dump()
-    path = where(network, _folder(run, network))
-    return settings.model_copy(update={"network": settings.network.model_copy(update={FILE: str(path)})})
+def find(spec: TrialSpec) -> None:
+    """BadInput where a trial's network is in a file that is not here as it was planned."""
+    if _has_own(spec.settings):
+        own_network.where(spec.settings.network.model_dump())
+
+
+def look_in(run: Path) -> None:
+    """Take networks' files from what this run keeps, from now on, where they are not as they were planned."""
+    own_network.look_in(run / FOLDER)
 
 
 def changed(specs: Sequence[TrialSpec], before: Mapping[str, Any] | None) -> list[str]:
@@ -86,4 +91,4 @@ def changed(specs: Sequence[TrialSpec], before: Mapping[str, Any] | None) -> lis
 
 
 def _folder(run: Path, known: Mapping[str, Any]) -> Path:
-    return run / FOLDER / str(known[DIGEST])[:12]
+    return own_network.kept(run / FOLDER, str(known[DIGEST]))

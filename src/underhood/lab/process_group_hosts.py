@@ -114,8 +114,7 @@ class OtherHosts:
 
     def _order(self) -> dict[str, Any]:
         spec, run = TrialSpec.from_json(self.task.spec), self.task.folder.parents[1]
-        network = own_networks.kept_in(run, spec)
-        kept = [path for path in network.rglob("*") if path.is_file()] if network else []
+        kept = own_networks.kept_in(run, spec)
         return {
             "task": replace(self.task, hosts=(), via=None, fresh=False).to_json(),
             "devices": self.each,

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -185,10 +185,10 @@ def _run(task: Task, recorder: "_Recorder", stopping: Callable[[], bool]) -> Res
 
 
 def ready(task: Task) -> tuple[TrialSpec, Trial]:
-    """The trial with its network's file as it is here, and its function; its libraries loaded, held to its threads."""
+    """The trial and its function as they are here, its libraries loaded and held to its threads."""
     look_below(task.files)
-    planned = TrialSpec.from_json(task.spec)
-    spec = replace(planned, settings=own_networks.at_hand(planned.settings, task.folder.parents[1]))
+    own_networks.look_in(task.folder.parents[1])
+    spec = TrialSpec.from_json(task.spec)
     trial = spec.load()
     if task.files is not None:
         arrival.check(spec, task.code, task.data_set, task.data)

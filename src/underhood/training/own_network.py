@@ -67,13 +67,26 @@ def maker_of(network: Mapping[str, Any], beside: Path | None = None) -> Maker:
     return _loaded(path, network[DIGEST], place(name)[1])
 
 
+_kept: list[Path] = []  # the folder with what a run keeps of its networks, while one of its trials runs here
+
+
+def kept(folder: Path, digest: str) -> Path:
+    """Where a run keeps the network's file of this hash."""
+    return folder / digest[:12]
+
+
+def look_in(folder: Path) -> None:
+    """Take networks' files from this folder from now on, as `kept` there, where they are not as they were."""
+    _kept[:] = [folder]
+
+
 def where(network: Mapping[str, Any], beside: Path | None = None) -> Path:
     """The file of a network as its settings know it: its own, or the copy."""
     own = Path(network[FILE])
-    places = [own] if beside is None else [own, beside / own.name]
-    for path in places:
-        if is_as_it_was(path, network[DIGEST]):
-            return path
+    folders = [own.parent, *([beside] if beside else ()), *(kept(folder, network[DIGEST]) for folder in _kept)]
+    for folder in folders:
+        if is_as_it_was(folder / own.name, network[DIGEST]):
+            return folder / own.name
     where = "" if beside is None else f", and no copy of it as it was lies in {beside}"
     raise BadInput(f"{own}: {_fate(own)}; {network['name']} cannot be built as it was trained{where}")
 
@@ -96,8 +109,13 @@ def is_as_it_was(path: Path, digest: str) -> bool:
 
 def known(network: Mapping[str, Any]) -> Maker | None:
     """What makes the network in a file that is as it was; None where it is not, or the network is an entry."""
-    is_there = DIGEST in network and is_as_it_was(Path(network[FILE]), network[DIGEST])
-    return maker_of(network) if is_there else None
+    if DIGEST not in network:
+        return None
+    try:
+        where(network)
+    except BadInput:
+        return None
+    return maker_of(network)
 
 
 @cache

@@ -161,7 +161,7 @@ def test_a_network_that_came_as_another_is_not_trained(own_network, tmp_path):
     kept.write_text("WIDTH = 5\n")
     ended = heard(Relay(), task, {}, nets.parent)[-1]
     assert ended.state == "failed"
-    assert "nets.py:Small cannot be built as it was" in ended.reason
+    assert f"{os.uname().nodename}: {nets}: is not there any more; nets.py:Small cannot be built" in ended.reason
     assert TrialFolder(task.folder).status()["exit_code"] == 2
 
 

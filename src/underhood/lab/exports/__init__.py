@@ -15,7 +15,8 @@ import numpy as np
 
 from underhood.errors import BadInput, MissingPiece, nearest
 from underhood.lab.files import line_of
-from underhood.lab.frames import Columns, Of, columns_of
+from underhood.lab.frames import Of, columns_of
+from underhood.lab.measurements import Columns
 from underhood.lab.results import Run
 
 Format = Literal["csv", "jsonl", "parquet", "tensorboard"]
