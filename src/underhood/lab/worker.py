@@ -80,7 +80,10 @@ class Task:
 
 @dataclass
 class Clock:
-    """A trial's seconds: those of its earlier attempts, and of this one since its libraries were loaded."""
+    """A trial's seconds: those of its earlier attempts, and of this one since its libraries were loaded.
+
+    They are the wall's: those in which its process was stopped count, a machine's sleep on most systems does not.
+    """
 
     before: float
     began: float | None = None
