@@ -5,8 +5,8 @@ The MLP on scikit-learn's digits, one thread, in processes started alike and in 
     bare      for event in train(settings, seed, Context()): pass
     a trial   the same by run_study, in a worker, with its metrics, checkpoints, artefacts and result on disk
 
-Beside the ratio of their seconds: how long a worker that is warm takes from the end of one trial to the first event of
-the next.
+Of each the seconds that passed, and those of the processor, which are less disturbed by what else the machine does;
+their ratios; and how long a worker that is warm takes from the end of one trial to the first event of the next.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +25,7 @@ from underhood.lab.executors.local import worker_environment
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialStarted
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
+from underhood.trials import Context, Event, Result
 
 SMALL = {"network": {"name": "mlp", "hidden": [64]}, "data": {"name": "digits"}, "batch_size": 32}
 BARE = """
@@ -34,19 +36,30 @@ from underhood.training.settings import TrainingSettings
 from underhood.trials import Context
 settings = TrainingSettings.model_validate(json.loads(sys.argv[1]))
 backend_of(settings)
-began = time.perf_counter()
+began, computed = time.perf_counter(), time.process_time()
 for event in train(settings, 0, Context()):
     pass
-print(time.perf_counter() - began)
+print(time.perf_counter() - began, time.process_time() - computed)
 """
 STARTS = 12  # short trials, one after the other
+Seconds = tuple[float, float]  # that passed, and of the processor
 
 
-def bare(settings: dict[str, Any]) -> float:
-    """Seconds of the loop alone, after its imports."""
+def bare(settings: dict[str, Any]) -> Seconds:
+    """The loop alone, after its imports."""
     words = [sys.executable, "-c", BARE, json.dumps(settings)]
     done = subprocess.run(words, env=worker_environment(1), check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    passed, computed = map(float, done.stdout.split())
+    return passed, computed
+
+
+def clocked(settings: TrainingSettings, seed: int, context: Context) -> Iterator[Event]:
+    """The training, with the processor's seconds of all that its worker does up to the result."""
+    computed = time.process_time()
+    for event in train(settings, seed, context):
+        if isinstance(event, Result):
+            event = Result(event.values | {"processor_seconds": time.process_time() - computed})
+        yield event
 
 
 def study(settings: dict[str, Any], seeds: int) -> Study:
@@ -57,15 +70,15 @@ def study(settings: dict[str, Any], seeds: int) -> Study:
         theme="benchmarks",
         source="none",
         settings=TrainingSettings,
-        trial=train,
+        trial=clocked,
         scales={"quick": Scale("the digits", seeds=seeds)},
         report=lambda results: None,
         base=settings,
     )
 
 
-def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[float, list[float]]:
-    """The first trial's seconds, and those from the end of each trial to the start of the next."""
+def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[Seconds, list[float]]:
+    """The first trial, and the seconds from the end of each trial to the start of the next."""
     ends, starts = [], []
 
     def hear(event: LabEvent) -> None:
@@ -76,7 +89,7 @@ def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[float, 
 
     with tempfile.TemporaryDirectory() as runs:
         run = run_study(study(settings, seeds), how=How(runs=Path(runs), listener=hear))
-        seconds = [trial.seconds for trial in run.trials]
+        seconds = [(trial.seconds, trial.result["processor_seconds"]) for trial in run.trials]
     return seconds[0], [start - end for end, start in zip(ends, starts[1:], strict=False)]
 
 
@@ -86,15 +99,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="how often both are timed, in turn (2)")
     chosen = parser.parse_args()
     gaps = in_the_laboratory(SMALL | {"epochs": 1}, STARTS)[1]
-    print(f"from trial to trial in a warm worker: {1e3 * median(gaps):.1f} ms (median of {len(gaps)})")
-    one, ten = bare(SMALL | {"epochs": 1}), bare(SMALL | {"epochs": 21})
-    settings = SMALL | {"epochs": max(1, round(chosen.seconds / ((ten - one) / 20)))}
-    ratios = []
-    for round_ in range(chosen.rounds):
+    print(f"from trial to trial in a warm worker: {1e3 * median(gaps):.1f} ms (median of {len(gaps)})", flush=True)
+    one, many = bare(SMALL | {"epochs": 1}), bare(SMALL | {"epochs": 21})
+    settings = SMALL | {"epochs": max(1, round(chosen.seconds / ((many[1] - one[1]) / 20)))}
+    rounds = []
+    for number in range(chosen.rounds):
         alone, trial = bare(settings), in_the_laboratory(settings)[0]
-        ratios.append(trial / alone)
-        print(f"round {round_ + 1}: bare {alone:.2f} s, a trial {trial:.2f} s, {trial / alone - 1:+.2%}", flush=True)
-    print(f"a trial / bare: {min(ratios):.3f} to {max(ratios):.3f}, median {median(ratios):.3f}, n = {len(ratios)}")
+        rounds.append([mine / its for mine, its in zip(trial, alone, strict=True)])
+        said = ", ".join(f"{name} {of[0]:.2f} s ({of[1]:.2f} s)" for name, of in (("bare", alone), ("a trial", trial)))
+        print(f"round {number + 1}: {said} of the processor", flush=True)
+    for name, ratios in zip(("seconds", "the processor's"), zip(*rounds, strict=True), strict=True):
+        between = f"{min(ratios):.3f} to {max(ratios):.3f}"
+        print(f"a trial / bare, {name}: median {median(ratios):.3f} ({between}), n = {len(ratios)}")
 
 
 if __name__ == "__main__":
