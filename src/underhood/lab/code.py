@@ -92,7 +92,7 @@ def _setting(spec: TrialSpec, key: str) -> str:
 
 
 def _network_page(name: str, file: str, digest: str) -> Path | None:
-    """The page of a network by its registry name, or the user's file that it stands in, as it was planned."""
+    """The page of a network by its registry name, or the user's file that it stands in, if it can as planned."""
     from underhood.networks import NETWORKS
 
     if name in NETWORKS:
@@ -107,7 +107,7 @@ def _network_page(name: str, file: str, digest: str) -> Path | None:
     try:
         return where({"name": name, FILE: file, DIGEST: digest})
     except BadInput:
-        return None
+        return Path(file)  # as it is now
 
 
 def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
