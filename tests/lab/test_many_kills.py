@@ -2,6 +2,7 @@
 nothing is done twice, and every byte is the undisturbed study's.
 """
 
+import math
 import os
 import random
 import re
@@ -60,15 +61,14 @@ def disturbed(file, runs, name, rng, tag, **environment):
     killed = []
     deadline = time.monotonic() + 480
     while True:
-        program = start(file, runs, name, tag, **environment)
+        program, began = start(file, runs, name, tag, **environment), time.monotonic()
+        early = rng.uniform(0, 8) if rng.random() < 0.2 else math.inf  # most kills are to meet trials, not a beginning
         while program.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(rng.uniform(0.05, 1.0))
-            if len(killed) == KILLS or not (runs / name / "run.json").exists():
-                continue
             there = workers(tag)
-            if not there and rng.random() < 0.8:
-                continue  # most kills are to meet trials, not a coordinator that begins
+            if len(killed) == KILLS or (not there and time.monotonic() - began < early):
+                continue
             if there and rng.random() < 0.6:
                 with suppress(psutil.Error):
                     rng.choice(there).kill()
