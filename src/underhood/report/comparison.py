@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from underhood.figures import Figure, lines
+from underhood.figures.charts import GREY
 from underhood.lab.comparing import ASSUMED, POWER, Comparison, Curves, Part
-from underhood.lab.comparing.kinds import kind_of, words
+from underhood.lab.comparing.kinds import words
 from underhood.lab.comparing.pairs import written
 from underhood.report.document import Block, Document, Section
 from underhood.report.facts import Facts, plain
@@ -97,7 +98,10 @@ def _both(curves: Curves, part: Part) -> Figure:
     a, b = part.names
     rows = curves.rows("a", curve=a) + curves.rows("b", curve=b)
     called = words(curves.metric)
-    return _lines(_titled(called.capitalize(), part), curves, rows, called, name=f"{curves.metric}-of-both")
+    faint = curves.seed_rows("a", curve=a) + curves.seed_rows("b", curve=b)
+    return _lines(
+        _titled(called.capitalize(), part), curves, rows, called, faint=faint, name=f"{curves.metric}-of-both"
+    )
 
 
 def _apart(curves: Curves, part: Part) -> Figure:
@@ -106,11 +110,18 @@ def _apart(curves: Curves, part: Part) -> Figure:
     nothing = [{curves.axis: x, "mean": 0.0, "low": 0.0, "high": 0.0, "curve": "no difference"} for x in ends]
     rows = curves.rows("difference", curve="difference") + nothing
     title = _titled(f"{curves.metric.replace('_', ' ').capitalize()}: {b} less {a}", part)
-    return _lines(title, curves, rows, "difference", name=f"{curves.metric}-difference")
+    return _lines(
+        title,
+        curves,
+        rows,
+        "difference",
+        faint=curves.seed_rows("difference", curve="difference"),
+        looks={"difference": (2, 0), "no difference": GREY},  # blue and orange are a and b
+        name=f"{curves.metric}-difference",
+    )
 
 
-def _lines(title: str, curves: Curves, rows: list[dict[str, Any]], y_title: str, name: str) -> Figure:
-    fraction = kind_of(curves.metric, [*curves.a.mean, *curves.b.mean]).is_fraction
+def _lines(title: str, curves: Curves, rows: list[dict[str, Any]], y_title: str, **more: Any) -> Figure:
     return lines(
         title,
         rows,
@@ -120,6 +131,6 @@ def _lines(title: str, curves: Curves, rows: list[dict[str, Any]], y_title: str,
         band=("low", "high"),
         caption=BAND if curves.difference.n > 1 else "One pair: no interval.",
         y_title=y_title,
-        y_format=".1%" if fraction else "",
-        name=name,
+        y_format=".1%" if curves.kind.is_fraction else "",
+        **more,
     )

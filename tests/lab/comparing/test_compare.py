@@ -124,6 +124,22 @@ def test_curves_are_paired_seed_by_seed(stored, errors, tmp_path):
     table = found.table(("sgd", "adam"))
     assert [table.rows[0]["at"], table.rows[-1]["at"], len(table.rows)] == [1.0, 20.0, 12]
     assert table.foot[0] == "12 of 20 positions."
+    assert [row["seed"] for row in found.seed_rows("difference")] == [seed for seed in (1, 2, 3) for _ in range(20)]
+    assert {round(row["mean"], 9) for row in found.seed_rows("difference")} == {-0.125}
+    assert [row["epoch"] for row in found.seed_rows("a")][:3] == [1.0, 2.0, 3.0]
+
+
+def test_a_table_of_errors_is_in_percent_and_points(stored, errors, tmp_path):
+    curves = {
+        (label, seed): [{"step": e, "epoch": float(e), "validation_error": x / e} for e in (1, 2)]
+        for label, x in (("sgd", 0.5), ("adam", 0.25))
+        for seed in range(3)
+    }
+    stored("r", {"sgd": errors(*A), "adam": errors(*B)}, curves=curves)
+    (found,) = underhood.compare("r:sgd", ":adam", runs=tmp_path).parts[0].curves
+    table = found.table(("sgd", "adam"))
+    assert [column.header for column in table.columns] == ["Epoch", "sgd (%)", "adam (%)", "adam less sgd (points)"]
+    assert [cell.text for cell in table.cells()[1]] == ["2", "25.00", "12.50", "-12.50"]
 
 
 def test_curves_without_epochs_lie_at_steps_that_all_have(stored, errors, tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from underhood.lab.comparing.kinds import words
+from underhood.lab.comparing.kinds import Kind, kind_of, words
 from underhood.lab.results import Group, StoredTrial
 from underhood.lab.summary import Curve
 from underhood.tables import Column, Estimate, Table
@@ -34,6 +34,16 @@ class Curves:
         curve: Curve = getattr(self, which)
         return [row | {self.axis: x} for x, row in zip(self.at, curve.rows(**more), strict=True)]
 
+    def seed_rows(self, which: str, **more: Any) -> list[dict[str, Any]]:
+        """A dict a pair and position, under `mean` its own value."""
+        curve: Curve = getattr(self, which)
+        return [row | {self.axis: self.at[row["step"]]} for row in curve.seed_rows(**more)]
+
+    @property
+    def kind(self) -> Kind:
+        """What the metric is: which way is better, and how a difference is written."""
+        return kind_of(self.metric, [*self.a.mean, *self.b.mean])
+
     def table(self, names: tuple[str, str]) -> Table:
         """The curves as rows, thinned to SHOWN of them, the first and the last kept."""
         count, last = len(self.at), len(self.at) - 1
@@ -41,14 +51,17 @@ class Curves:
         foot = [f"{len(places)} of {count} positions."] if count > len(places) else []
         if self.difference.n > 1:
             foot.append("Each interval is of its own position.")
+        kind = self.kind
+        number = ".2%" * kind.is_fraction
         columns = [
             Column("at", self.axis.capitalize(), format=".4g"),
-            Column("a", names[0]),
-            Column("b", names[1]),
-            Column("difference", f"{names[1]} less {names[0]}"),
+            Column("a", names[0], format=number),
+            Column("b", names[1], format=number),
+            Column("difference", f"{names[1]} less {names[0]}", kind.unit, ".2f" * kind.is_fraction),
         ]
         rows = [
-            {"at": self.at[i]} | {key: _estimate(getattr(self, key), i) for key in ("a", "b", "difference")}
+            {"at": self.at[i], "a": _estimate(self.a, i), "b": _estimate(self.b, i)}
+            | {"difference": _estimate(self.difference, i, kind.scale)}
             for i in places
         ]
         title = f"{words(self.metric).capitalize()} on the way"
@@ -61,10 +74,9 @@ class Curves:
         }
 
 
-def _estimate(curve: Curve, i: int) -> Estimate:
-    if curve.low is None or curve.high is None:
-        return Estimate(float(curve.mean[i]), n=curve.n)
-    return Estimate(float(curve.mean[i]), float(curve.low[i]), float(curve.high[i]), curve.n)
+def _estimate(curve: Curve, i: int, scale: float = 1.0) -> Estimate:
+    low, high = (None if edge is None else scale * float(edge[i]) for edge in (curve.low, curve.high))
+    return Estimate(scale * float(curve.mean[i]), low, high, curve.n)
 
 
 def curves_of(a: Group, b: Group, seeds: Sequence[int], metric: str) -> tuple[Curves, ...]:
