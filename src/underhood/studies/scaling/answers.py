@@ -24,7 +24,8 @@ def answer(found: ScalingResult) -> str:
     text = f"Beside one worker, {found.name} trains {_joined(said)}."
     if several:
         most = max(several, key=_fraction)
-        if _fraction(most) > most.step.spread:
+        noise = max(most.step.spread, -min(map(_fraction, several)))  # a step can't be quicker for communicating
+        if _fraction(most) > noise:
             text += (
                 f" Communication weighs most at batch {most.batch} with {most.devices} workers: "
                 f"{_fraction(most):.0%} of a step."
@@ -151,7 +152,7 @@ def _weak(found: ScalingResult, count: int) -> list[Speed]:
 
 
 def _fraction(cell: Cell) -> float:
-    return max(0.0, cell.difference) / cell.step.median
+    return cell.difference / cell.step.median
 
 
 def _each(of: list[Cell], times: list[float]) -> str:
