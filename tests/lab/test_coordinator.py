@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,12 @@ from underhood.lab.stopping import StopWhen
 from underhood.settings import Mistakes
 
 TINY = Path(__file__).with_name("tiny_study.py")
+
+
+@pytest.fixture
+def run_here(run_tiny):
+    """`run_tiny` without workers, for what does not depend on where trials run."""
+    return partial(run_tiny, executor=InProcess)
 
 
 def started(heard):
@@ -93,23 +100,23 @@ def test_the_same_numbers_alone_and_among_others(run_tiny, tmp_path):
     assert content(tmp_path / "alone") == content(tmp_path / "crowd")
 
 
-def test_the_same_command_again_runs_nothing(run_tiny, tmp_path):
-    run_tiny("steps=3")
+def test_the_same_command_again_runs_nothing(run_here, tmp_path):
+    run_here("steps=3")
     before = content(tmp_path / "tiny-smoke")
-    run, heard = run_tiny("steps=3")
+    run, heard = run_here("steps=3")
     assert started(heard) == []
     assert len(heard[0].finished) == 4
     assert run.exit_code == 0
     assert content(tmp_path / "tiny-smoke") == before
 
 
-def test_growing_seeds_and_axes_runs_only_what_is_new(run_tiny):
-    run, _ = run_tiny("steps=3")
+def test_growing_seeds_and_axes_runs_only_what_is_new(run_here):
+    run, _ = run_here("steps=3")
     first = {trial.id for trial in run.trials}
-    run, heard = run_tiny("steps=3", seeds=3, grid=["walk.name=plain,other,third"])
+    run, heard = run_here("steps=3", seeds=3, grid=["walk.name=plain,other,third"])
     assert len(run.trials) == 9
     assert set(started(heard)) == {trial.id for trial in run.trials} - first
-    run, heard = run_tiny("steps=3", seeds=1)
+    run, heard = run_here("steps=3", seeds=1)
     assert started(heard) == []
     assert len(run.trials) == 2
 
@@ -121,7 +128,7 @@ def test_wrong_settings_start_nothing(run_tiny, tmp_path):
 
 
 def test_a_study_without_a_listener(tiny, tmp_path):
-    assert run_study(tiny.study, "smoke", ["steps=1"], 1, How(runs=tmp_path)).exit_code == 0
+    assert run_study(tiny.study, "smoke", ["steps=1"], 1, How(runs=tmp_path, executor=InProcess)).exit_code == 0
 
 
 def test_a_trial_may_change_its_working_folder(run_tiny, tiny, tmp_path, monkeypatch):
@@ -235,10 +242,10 @@ def other_walk(source):
         ({"changed": "keep", "ask": lambda text: True}, False),
     ],
 )
-def test_results_of_other_code_are_kept_with_a_warning_or_run_again(run_tiny, edited, tmp_path, how, again):
-    run_tiny("steps=2", study=edited())
+def test_results_of_other_code_are_kept_with_a_warning_or_run_again(run_here, edited, tmp_path, how, again):
+    run_here("steps=2", study=edited())
     before = content(tmp_path / "tiny-smoke")
-    run, heard = run_tiny("steps=2", study=edited(other_walk), **how)
+    run, heard = run_here("steps=2", study=edited(other_walk), **how)
     if again:
         assert len(started(heard)) == 4
         assert warned(heard) == []
@@ -251,56 +258,56 @@ def test_results_of_other_code_are_kept_with_a_warning_or_run_again(run_tiny, ed
         assert content(tmp_path / "tiny-smoke") == before
 
 
-def test_what_is_asked_says_how_many(run_tiny, edited):
-    run_tiny("steps=2", study=edited(), seeds=1)
+def test_what_is_asked_says_how_many(run_here, edited):
+    run_here("steps=2", study=edited(), seeds=1)
     asked = []
-    run_tiny("steps=2", study=edited(other_walk), ask=lambda text: bool(asked.append(text)))
+    run_here("steps=2", study=edited(other_walk), ask=lambda text: bool(asked.append(text)))
     assert asked == ["2 trials of this run come from other code than today's. Run again?"]
 
 
-def test_a_changed_comment_asks_nothing(run_tiny, edited):
-    run_tiny("steps=2", study=edited())
-    _, heard = run_tiny("steps=2", study=edited(lambda source: source + "# the end\n"), changed="rerun")
+def test_a_changed_comment_asks_nothing(run_here, edited):
+    run_here("steps=2", study=edited())
+    _, heard = run_here("steps=2", study=edited(lambda source: source + "# the end\n"), changed="rerun")
     assert started(heard) == []
 
 
-def test_a_result_of_another_default_is_no_result(run_tiny, edited):
-    run_tiny("steps=2", study=edited())
-    run, heard = run_tiny("steps=2", study=edited(lambda s: s.replace("size: float = 1.0", "size: float = 2.0")))
+def test_a_result_of_another_default_is_no_result(run_here, edited):
+    run_here("steps=2", study=edited())
+    run, heard = run_here("steps=2", study=edited(lambda s: s.replace("size: float = 1.0", "size: float = 2.0")))
     assert len(started(heard)) == 4
     assert warned(heard) == ["4 trials had other defaults then; run again with today's"]
     assert {trial.settings["walk"]["size"] for trial in run.trials} == {2.0}
 
 
-def test_a_setting_added_later_runs_nothing_again(run_tiny, edited):
-    run_tiny("steps=2", study=edited())
+def test_a_setting_added_later_runs_nothing_again(run_here, edited):
+    run_here("steps=2", study=edited())
     added = edited(lambda source: source.replace("    threads: int = 1\n", "    threads: int = 1\n    new: int = 5\n"))
-    _, heard = run_tiny("steps=2", study=added, changed="keep")
+    _, heard = run_here("steps=2", study=added, changed="keep")
     assert started(heard) == []
 
 
 # ---- the folder
 
 
-def test_a_folder_of_another_study_is_refused(run_tiny, tiny):
-    run_tiny("steps=1", name="mine", seeds=1)
+def test_a_folder_of_another_study_is_refused(run_here, tiny):
+    run_here("steps=1", name="mine", seeds=1)
     with pytest.raises(BadInput, match='holds a run of "tiny", not of "other"'):
-        run_tiny(name="mine", study=dataclasses.replace(tiny.study, name="other"))
+        run_here(name="mine", study=dataclasses.replace(tiny.study, name="other"))
 
 
-def test_a_run_of_a_newer_schema_is_refused_untouched(run_tiny, tmp_path):
-    run, _ = run_tiny("steps=1", seeds=1)
+def test_a_run_of_a_newer_schema_is_refused_untouched(run_here, tmp_path):
+    run, _ = run_here("steps=1", seeds=1)
     file = run.path / "run.json"
     file.write_text(newer := file.read_text().replace("underhood.store/1", "underhood.store/2"))
     with pytest.raises(BadInput, match="newer underhood"):
-        run_tiny("steps=1", seeds=1)
+        run_here("steps=1", seeds=1)
     assert file.read_text() == newer
 
 
 def test_the_command_that_goes_on_with_a_run(tiny, tmp_path):
     file = tmp_path / "my settings.toml"
     file.write_text("steps = 1\n")
-    how = How(runs=tmp_path, name="mine", data=tmp_path)
+    how = How(runs=tmp_path, name="mine", data=tmp_path, executor=InProcess)
     run = run_study(tiny.study, "smoke", ["threads=1"], 1, how, file=file, grid=["walk.size=1,2"])
     assert run.command == (
         f"underhood run {TINY} --scale smoke --set threads=1 --grid walk.size=1,2 "

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.in_process import InProcess
 from underhood.lab import child, forecast
 from underhood.lab.forecast import Forecast
 from underhood.lab.store import RunFolder
@@ -41,7 +42,7 @@ def test_trainings_of_the_same_cost_are_judged_once(paced, tmp_path):
 
 
 def test_what_ended_is_said_and_its_seeds_tell_of_others(run_tiny, tiny, tmp_path):
-    run, _ = run_tiny("steps=2", seeds=1)
+    run, _ = run_tiny("steps=2", seeds=1, executor=InProcess)
     specs = plan(tiny.study, "smoke", ["steps=2"], grid=["walk.name=plain,other,third"])
     found = {
         (each.spec.settings.walk.name, each.spec.seed): each
