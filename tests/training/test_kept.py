@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.runs import run
 from underhood import data
 from underhood.errors import BadInput
 from underhood.settings import build, from_dict
@@ -27,14 +28,7 @@ DIVERGES = {"optimizer": {"name": "sgd", "lr": 1e30}}
 
 def left(folder, resume=None, stop_after=None, **more):
     """The artefacts of a trial, written into a folder, and its last event."""
-    asked = 0
-
-    def stopping():
-        nonlocal asked
-        asked += 1
-        return stop_after is not None and asked > stop_after
-
-    *events, last = train(TrainingSettings(**BASE | more), 0, Context(resume=resume, stopping=stopping))
+    *events, last = run(TrainingSettings(**BASE | more), stop_after=stop_after, resume=resume)
     for event in events:
         if isinstance(event, Artefact):
             (folder / event.name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,9 @@
 """The loop's promises: resumed equals uninterrupted, divergence is a result, the splits do not leak."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
+from tests.training.runs import in_parts, measured, run
 from underhood.training.learner import Learner, NetworkLearner
 from underhood.training.loop import CLOCKED, train
 from underhood.training.pipeline import read, shuffled
@@ -24,23 +23,6 @@ def settings(**more):
     return TrainingSettings(**BASE | more)
 
 
-def run(chosen, seed=0, stop_after=None, resume=None):
-    """All events; `stop_after` steps the trial is told to stop."""
-    steps = 0
-
-    def stopping():
-        nonlocal steps
-        steps += 1
-        return stop_after is not None and steps > stop_after
-
-    return list(train(chosen, seed, Context(resume=resume, stopping=stopping)))
-
-
-def measured(events):
-    """Every metric but the clock's."""
-    return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
-
-
 def outcome(events):
     """The result, but for the clock's."""
     return {name: value for name, value in events[-1].values.items() if name not in CLOCKED}
@@ -54,14 +36,8 @@ def weights(events, path):
 
 def same_after_stops(chosen, stops, tmp_path):
     """A trial stopped after so many steps, and gone on with each time from its checkpoint, is the uninterrupted one."""
-    whole, found, resume = run(chosen), [], None
-    for before, at in pairwise((0, *stops)):
-        part = run(chosen, stop_after=at - before, resume=resume)
-        assert isinstance(part[-1], Checkpoint)
-        resume = part[-1]
-        found += measured(part)
-    last = run(chosen, resume=resume)
-    assert found + measured(last) == measured(whole)
+    whole, (found, last) = run(chosen), in_parts(chosen, stops)
+    assert found == measured(whole)
     assert weights(last, tmp_path / "a") == weights(whole, tmp_path / "b")
     assert outcome(last) == outcome(whole)
     return whole[-1].values

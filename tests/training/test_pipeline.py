@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.training.runs import in_parts, measured, run
 from underhood.data.augmentation import Chain, Crop, Flip
 from underhood.data.split import split
 from underhood.errors import BadInput
 from underhood.settings import load, non_default
-from underhood.training.loop import CLOCKED, train
+from underhood.training.loop import CLOCKED
 from underhood.training.pipeline import read
 from underhood.training.settings import DataSettings, TrainingSettings
-from underhood.trials import Checkpoint, Context, Metric, Result
+from underhood.trials import Result
 
 ALL = [
     "flip",
@@ -26,21 +27,6 @@ TRIAL = {"network": {"name": "mlp", "hidden": [16]}, "batch_size": 32, "epochs":
 
 def data(**more):
     return DataSettings(**DIGITS | more)
-
-
-def run(chosen, resume=None, stop_after=None):
-    steps = 0
-
-    def stopping():
-        nonlocal steps
-        steps += 1
-        return stop_after is not None and steps > stop_after
-
-    return list(train(chosen, 0, Context(resume=resume, stopping=stopping)))
-
-
-def measured(events):
-    return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
 
 
 def test_only_training_images_are_augmented():
@@ -132,14 +118,8 @@ def test_the_set_is_not_copied():
 def test_resumed_anywhere_it_is_the_uninterrupted_one(backend, repeats):
     chosen = TrainingSettings(**TRIAL, data=DIGITS | {"repeats": repeats}, backend=backend)
     whole = run(chosen)
-    found, resume = [], None
-    for steps in (0, 3, 6):  # stopped and gone on with three times, the last time in the second epoch
-        part = run(chosen, stop_after=steps, resume=resume)
-        assert isinstance(part[-1], Checkpoint)
-        resume = part[-1]
-        found += measured(part)
-    last = run(chosen, resume=resume)
-    assert found + measured(last) == measured(whole)
+    found, last = in_parts(chosen, (0, 3, 9))  # three times, the last time in the second epoch
+    assert found == measured(whole)
     assert {**last[-1].values, **dict.fromkeys(CLOCKED)} == {**whole[-1].values, **dict.fromkeys(CLOCKED)}
 
 

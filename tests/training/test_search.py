@@ -1,16 +1,19 @@
 """A grid search: what it chooses, by what, and that a resumed one is the uninterrupted one."""
 
 import math
-from itertools import pairwise, product
+from functools import partial
+from itertools import product
 
 import pytest
 
+from tests.training import runs
+from tests.training.runs import measured
 from underhood.settings import Mistakes, load
 from underhood.training import loop
 from underhood.training.loop import CLOCKED, train
 from underhood.training.search import SearchedSettings, search_and_train
 from underhood.training.settings import TrainingSettings
-from underhood.trials import Checkpoint, Context, Metric, Note, Result
+from underhood.trials import Context, Note, Result
 
 BASE = {
     "network": {"name": "mlp", "hidden": [16]},
@@ -27,16 +30,7 @@ def settings(over=OVER, epochs=2, **more):
     return SearchedSettings(**BASE | more, search={"over": over, "epochs": epochs})
 
 
-def run(chosen, stop_after=None, resume=None):
-    """All events; `stop_after` steps the trial is told to stop."""
-    steps = 0
-
-    def stopping():
-        nonlocal steps
-        steps += 1
-        return stop_after is not None and steps > stop_after
-
-    return list(search_and_train(chosen, 0, Context(resume=resume, stopping=stopping)))
+run = partial(runs.run, trial=search_and_train)
 
 
 def plain(**more):
@@ -50,10 +44,6 @@ def unclocked(result):
     if search:
         kept["tried"] = [{k: v for k, v in each.items() if k != "seconds"} for each in search["candidates"]]
     return kept
-
-
-def measured(events):
-    return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
 
 
 def test_the_lowest_validation_error_is_chosen_and_trained_with():
@@ -119,14 +109,8 @@ def test_without_a_grid_it_is_a_training():
 def test_a_search_stopped_anywhere_and_resumed_is_the_uninterrupted_one(stops):
     """Two candidates of 10 steps each and 15 steps of training."""
     chosen = settings({"optimizer.lr": [0.1, 0.01]})
-    whole, found, resume = run(chosen), [], None
-    for before, at in pairwise((0, *stops)):
-        part = run(chosen, stop_after=at - before, resume=resume)
-        assert isinstance(part[-1], Checkpoint)
-        resume = part[-1]
-        found += measured(part)
-    last = run(chosen, resume=resume)
-    assert found + measured(last) == measured(whole)
+    whole, (found, last) = run(chosen), runs.in_parts(chosen, stops, trial=search_and_train)
+    assert found == measured(whole)
     assert unclocked(last[-1]) == unclocked(whole[-1])
 
 

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.runs import measured, run
 from underhood.errors import BadInput, MissingPiece
 from underhood.settings import Mistakes, load, non_default
 from underhood.training.backends import backend, backend_of
 from underhood.training.backends.settings import BackendSettings
 from underhood.training.learner import NetworkLearner
-from underhood.training.loop import CLOCKED, train
+from underhood.training.loop import train
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
-from underhood.trials import Artefact, Checkpoint, Context, Metric
+from underhood.trials import Artefact, Checkpoint, Context
 
 BASE = {
     "backend": "torch",
@@ -58,21 +59,6 @@ def made(chosen, seed=0):
     """A learner, and its first batch."""
     parts = read(chosen.data, None, seed, chosen.dtype)
     return NetworkLearner(chosen, seed, parts), parts.train.batch(np.arange(chosen.batch_size))
-
-
-def run(chosen, stop_after=None, resume=None):
-    steps = 0
-
-    def stopping():
-        nonlocal steps
-        steps += 1
-        return stop_after is not None and steps > stop_after
-
-    return list(train(chosen, 0, Context(resume=resume, stopping=stopping)))
-
-
-def measured(events):
-    return [(e.step, {k: v for k, v in e.values.items() if k not in CLOCKED}) for e in events if isinstance(e, Metric)]
 
 
 def losses(chosen):
