@@ -1,6 +1,7 @@
 """A study run for real: what is promised of interruption, failure, growth and resumption."""
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -129,6 +130,18 @@ def test_wrong_settings_start_nothing(run_tiny, tmp_path):
 
 def test_a_study_without_a_listener(tiny, tmp_path):
     assert run_study(tiny.study, "smoke", ["steps=1"], 1, How(runs=tmp_path, executor=InProcess)).exit_code == 0
+
+
+def test_a_terminal_that_is_gone_is_told_nothing_more_and_the_run_goes_on(run_here):
+    told = []
+
+    def listener(event):
+        told.append(event)
+        raise OSError(errno.EIO, "the terminal is gone")
+
+    run, _ = run_here("steps=3", listener=listener)
+    assert len(told) == 1
+    assert (run.exit_code, run.state) == (0, "finished")
 
 
 def test_a_trial_may_change_its_working_folder(run_tiny, tiny, tmp_path, monkeypatch):

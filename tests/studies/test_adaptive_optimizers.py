@@ -1,5 +1,6 @@
 """adaptive-optimizers: what it says of made-up results, dropout's two scalings, and it run small."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -249,6 +250,8 @@ def test_the_plan_has_each_rule_with_its_own_grid_with_dropout_and_without():
         (rule, p) for rule in rules.RULES for p in (0, 0.5)
     ]
     assert {len(s.search.candidates()) for s in found} == {6}
+    for rates in (s.search.over["optimizer.lr"] for s in found):
+        assert [later / rate for rate, later in pairwise(rates)] == pytest.approx([10**0.5] * 2, rel=0.1)
     assert {(s.epochs, s.search.epochs, tuple(s.network.arguments["hidden"])) for s in found} == {(40, 3, (1000, 1000))}
     (one, two) = plan(ENTRY, "full", ["optimizer=adam", "search.over.optimizer.lr=[0.5]"])
     assert one.settings.search.over["optimizer.lr"] == two.settings.search.over["optimizer.lr"] == [0.5]
