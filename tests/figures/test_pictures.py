@@ -24,6 +24,12 @@ def test_pixels_are_enlarged_whole():
     np.testing.assert_array_equal(large, np.kron(pixels, np.ones((4, 4), np.uint8)))
 
 
+@pytest.mark.parametrize(("own", "side"), [(28, 84), (33, 99), (34, 100), (250, 100)])
+def test_a_picture_small_enough_is_enlarged_by_a_whole_number(own, side):
+    (row, *_) = pictures("One", [Picture("a", np.zeros((own, own), np.uint8))], largest=100).spec["data"]["values"]
+    assert row["x2"] - row["x"] == row["y2"] - row["y"] == side
+
+
 def test_boxes_lie_where_the_pixels_are():
     pixels = np.zeros((32, 32, 3), np.uint8)
     shown = [Picture("a", pixels), Picture("b", pixels, [Box(8, 16, 32, 32, "0.9", "object")])]

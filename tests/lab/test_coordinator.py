@@ -194,15 +194,15 @@ def test_a_killed_worker_is_a_failed_trial_with_a_reason_and_the_others_finish(r
     assert sum(trial.state == "finished" for trial in run.trials) == 2
 
 
-def test_a_failed_trial_is_tried_again(run_tiny, tmp_path, monkeypatch):
+def test_a_failed_trial_is_tried_again(run_here, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_MARKS", str(tmp_path / "marks"))
     settings = ("walk.name=plain", "fails_at=5", "fails_until=3")
-    run, heard = run_tiny(*settings, seeds=1, retry=1)
+    run, heard = run_here(*settings, seeds=1, retry=1)
     assert run.exit_code == 1
     assert [event.state for event in heard if isinstance(event, TrialEnded)] == ["waiting", "failed"]
     assert TrialNote(run.trials[0].id, "failed: ArithmeticError: no step 5; trying again") in heard
     assert [event.attempt for event in heard if isinstance(event, TrialStarted)] == [1, 2]
-    run, heard = run_tiny(*settings, seeds=1)
+    run, heard = run_here(*settings, seeds=1)
     assert run.exit_code == 0
     assert [event.attempt for event in heard if isinstance(event, TrialStarted)] == [1]
 
@@ -518,12 +518,12 @@ def test_a_run_stops_once_a_trial_measures_so(run_tiny):
     assert f"plain, seed 0: measured {when} before" in heard[-1].text
 
 
-def test_a_metric_that_nothing_measures_stops_the_run_with_the_nearest(run_tiny):
+def test_a_metric_that_nothing_measures_stops_the_run_with_the_nearest(run_here):
     with pytest.raises(BadInput, match=r'no trial measures "train_los"; did you mean "train_loss"\?'):
-        run_tiny("steps=3", stop_when=StopWhen.read("train_los < 0"))
+        run_here("steps=3", stop_when=StopWhen.read("train_los < 0"))
     with pytest.raises(BadInput, match=r'"test_eror"; did you mean "test_error"\?'):
-        run_tiny("steps=3", stop_when=StopWhen.read("test_eror < 0"))  # of the one that finished before
-    assert run_tiny("steps=3")[0].exit_code == 0
+        run_here("steps=3", stop_when=StopWhen.read("test_eror < 0"))  # of the one that finished before
+    assert run_here("steps=3")[0].exit_code == 0
 
 
 def test_a_second_interrupt_kills(start, tmp_path):
@@ -585,15 +585,15 @@ def test_steps_are_thinned_for_the_listener(run_tiny):
 
 
 @pytest.mark.parametrize("name", ["trial.json", "result.json", "metrics.jsonl"])
-def test_a_damaged_trial_is_run_again_and_that_is_said(run_tiny, tmp_path, name):
-    run, _ = run_tiny("steps=2", seeds=1)
+def test_a_damaged_trial_is_run_again_and_that_is_said(run_here, tmp_path, name):
+    run, _ = run_here("steps=2", seeds=1)
     before = [trial.result for trial in run.trials]
     file = run.trials[0].folder.path / name
     file.write_bytes(file.read_bytes()[:-9])
     reopened = open_run(run.path)
     assert reopened.trials[0].state == "interrupted"
     assert reopened.trials[0].result == {}
-    run, heard = run_tiny("steps=2", seeds=1)
+    run, heard = run_here("steps=2", seeds=1)
     assert started(heard) == [run.trials[0].id]
     (said,) = warned(heard)
     assert said.startswith(f"{file}: ")
@@ -601,25 +601,25 @@ def test_a_damaged_trial_is_run_again_and_that_is_said(run_tiny, tmp_path, name)
     assert [trial.result for trial in run.trials] == before
 
 
-def test_a_result_that_is_gone_is_made_again(run_tiny):
-    run, _ = run_tiny("steps=2", seeds=1)
+def test_a_result_that_is_gone_is_made_again(run_here):
+    run, _ = run_here("steps=2", seeds=1)
     (run.trials[0].folder.path / "result.json").unlink()
     assert open_run(run.path).trials[0].state == "interrupted"
-    run, heard = run_tiny("steps=2", seeds=1)
+    run, heard = run_here("steps=2", seeds=1)
     assert len(started(heard)) == 1
     assert {trial.state for trial in run.trials} == {"finished"}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"schema": "underhood.store/1"}'])
-def test_a_damaged_run_is_written_anew_and_hides_no_other(run_tiny, tmp_path, content):
-    run, _ = run_tiny("steps=2", seeds=1)
-    run_tiny("steps=2", seeds=1, name="other")
+def test_a_damaged_run_is_written_anew_and_hides_no_other(run_here, tmp_path, content):
+    run, _ = run_here("steps=2", seeds=1)
+    run_here("steps=2", seeds=1, name="other")
     file = run.path / "run.json"
     file.write_bytes(content)
     assert [each.name for each in list_runs(tmp_path)] == ["other"]
     with pytest.raises(BadInput, match=r"run\.json"):
         open_run(run.path)
-    again, heard = run_tiny("steps=2", seeds=1)
+    again, heard = run_here("steps=2", seeds=1)
     assert started(heard) == []
     assert any("was damaged; written anew" in text for text in warned(heard))
     assert [trial.result for trial in again.trials] == [trial.result for trial in run.trials]
