@@ -1,5 +1,6 @@
 """A person's own file: what it imports from beside it, its hash, and loading it."""
 
+import os
 import sys
 
 import pytest
@@ -72,6 +73,19 @@ def test_a_neighbour_that_changed_is_read_anew(nets):
     assert load(nets).WIDTH == 7
     (nets.parent / "parts" / "sizes.py").write_text("WIDTH = 12345\n")
     assert load(nets).WIDTH == 12345
+
+
+def test_a_file_written_again_at_once_is_read_anew(tmp_path, monkeypatch):
+    """Bytecode, which knows its source by second and length, is not kept of it, whatever Python is told elsewhere."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file, beside = tmp_path / "mine.py", tmp_path / "beside_mine.py"
+    file.write_text("from beside_mine import x\n")
+    for x in (1, 2):
+        beside.write_text(f"x = {x}\n")
+        os.utime(beside, (10**9, 10**9))
+        assert load(file).x == x
+    assert sorted(tmp_path.iterdir()) == [beside, file]
+    assert sys.dont_write_bytecode is False
 
 
 def test_what_a_file_prints_is_no_data(tmp_path, capsys):

@@ -97,6 +97,18 @@ def copy(path: Path, folder: Path) -> None:
 # Loading
 
 
+@contextlib.contextmanager
+def without_bytecode() -> Iterator[None]:
+    """Inside, imports leave no bytecode beside the sources. Python knows it by the second and the length of its source,
+    so a file that is written twice at once would be taken for the first.
+    """
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 class Neighbours:
     """The modules beside a file, under their plain names, whatever else is called so in this process."""
 
@@ -113,7 +125,8 @@ class Neighbours:
         sys.path.insert(0, str(self.folder))
         invalidate_caches()
         try:
-            yield
+            with without_bytecode():
+                yield
         finally:
             with contextlib.suppress(ValueError):
                 sys.path.remove(str(self.folder))

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from underhood.errors import BadInput, UnderhoodError
+from underhood.python_files import without_bytecode
 from underhood.settings import Settings, non_default
 
 SCHEMA = "underhood.trial/1"
@@ -219,7 +220,8 @@ def load_file(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with without_bytecode():
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
