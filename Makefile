@@ -30,13 +30,14 @@ demo: $(CORE)
 	@SECONDS=0; $(BIN)/underhood run quickstart; echo "· the run took $$SECONDS s"
 
 # By worksteal a worker has the tests of a file one after the other, and what they share is made once. Hundreds of
-# processes import the package: what Python has compiled of it is kept, whatever the environment says.
-test test-all: export PYTHONDONTWRITEBYTECODE :=
+# processes import the package: it is compiled for all of them at once, also where Python is told to keep no bytecode.
 test: $(DEV)
+	@$(BIN)/python -m compileall -q -j 0 src
 	@echo "· pytest"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal
 
 test-all: $(ALL)
+	@$(BIN)/python -m compileall -q -j 0 src
 	@echo "· pytest --all"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --all
 
