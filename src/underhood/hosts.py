@@ -40,7 +40,7 @@ class Hosts:
     def line(self, number: int, words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         """The words that run `words` on a host; ssh gives them to a shell, others take them as they are."""
         whole = ["env", *(f"{key}={value}" for key, value in environment.items()), *words]
-        reach = shlex.split(self.via.format(host=self.names[number][0]))
+        reach = shlex.split(self.via.replace("{host}", self.names[number][0]))
         return [*reach, shlex.join(whole)] if reach[0].endswith("ssh") else [*reach, *whole]
 
     def nodes(self, devices: int) -> list[Node]:

@@ -121,6 +121,8 @@ def test_how_hosts_are_reached():
     ssh = Hosts.of(["left", "right=10.0.0.2"], None)
     assert ssh.names == (("left", "left"), ("right", "10.0.0.2"))
     assert ssh.line(0, ["python", "-m", "a b"], {"X": "1 2"}) == ["ssh", "left", "env 'X=1 2' python -m 'a b'"]
+    braces = Hosts.of(["left"], "on {host} {here}")
+    assert braces.line(0, ["python"], {}) == ["on", "left", "{here}", "env", "python"]
     netns = Hosts.of(["uh0=10.77.0.1"], "ip netns exec {host}")
     assert netns.line(0, ["python", "-m", "a b"], {"X": "1"}) == [
         *("ip", "netns", "exec", "uh0", "env", "X=1", "python", "-m", "a b")
