@@ -35,6 +35,10 @@ class Hosts:
         via = via or SSH
         if "{host}" not in via:
             raise BadInput(f'--via: "{via}" does not say where the host\'s name stands; write it as {SSH}')
+        try:
+            shlex.split(via)
+        except ValueError as error:
+            raise BadInput(f"--via: {via}: {error}") from error
         return cls(tuple(names), via)
 
     def line(self, number: int, words: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -150,6 +150,7 @@ def test_mistakes_are_named_before_anything_starts(tmp_path, both):
         ({"hosts": both}, [alone], "--hosts: no trial has several workers"),
         ({"hosts": both}, [alone, three], "--devices 3: does not divide over 2 hosts"),
         ({"hosts": (both[0], both[0])}, [two], "left stands there twice"),
+        ({"hosts": both, "via": "on '{host}"}, [two], "No closing quotation"),
         ({"hosts": both, "via": "ssh"}, [two], "does not say where the host's name stands"),
         ({"hosts": ("left=203.0.113.7", "right")}, [two], "the first one, left, has to be this machine"),
         ({"hosts": ("localhost", "right")}, [two], "is 127.0.0.1 here"),
