@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from importlib.resources import files
 from typing import Any, Literal, Self
@@ -102,26 +102,33 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """The foot, after what the ± of this table means."""
-        counts = {estimate.n for estimate in self._estimates()}
+        counts = self._counts
         if not counts:
             return list(self.foot)
         if counts == {1}:
             return ["One seed: no interval.", *self.foot]
-        n = f", n = {counts.pop()} seeds" if len(counts) == 1 else "; n is the number of seeds"
+        n = f", n = {next(iter(counts))} seeds" if len(counts) == 1 else "; n is the number of seeds"
         return [f"Mean ± its 95 % interval{n}.", *self.foot]
 
     def cells(self) -> list[list[Cell]]:
         """Every row, written, in the order of the columns."""
-        several_n = len({estimate.n for estimate in self._estimates()}) > 1
+        return self._cells
+
+    @cached_property
+    def _cells(self) -> list[list[Cell]]:
+        """Written once: a page asks for them several times, and they may be many thousands."""
+        several_n = len(self._counts) > 1
         specs = [_fixed(column.format, [row.get(column.name) for row in self.rows]) for column in self.columns]
         return [
             [_cell(row.get(column.name), spec, several_n) for column, spec in zip(self.columns, specs, strict=True)]
             for row in self.rows
         ]
 
-    def _estimates(self) -> list[Estimate]:
+    @cached_property
+    def _counts(self) -> frozenset[int]:
+        """How many seeds the estimates are of."""
         values = (row.get(column.name) for row in self.rows for column in self.columns)
-        return [estimate for value in values if (estimate := _estimate(value))]
+        return frozenset(estimate.n for value in values if (estimate := _estimate(value)))
 
     def _lines(self) -> tuple[list[str], list[list[str]]]:
         """Headers and cells as texts in which the means of a column stand under each other."""
