@@ -272,3 +272,12 @@ def test_long_names_in_a_legend_stand_under_each_other():
 
     assert legend("from −3, gradient descent").get("columns") == 1
     assert "columns" not in legend("also short")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [((36864, 12), ["36,864", "12"]), ((36864.4, 0.5), ["36,864", "1"]), ((0.12345, 1234.5), ["0.1235", "1,235"])],
+)
+def test_values_are_written_out(values, said):
+    rows = [{"x": f"n{i}", "y": value} for i, value in enumerate(values)]
+    assert labels(drawn(bars("B", rows, x="x", y="y"))) == said

@@ -22,7 +22,7 @@ GREY = (len(COLOURS) - 1, 0)
 THINNED = 240  # points that a curve of the usual width can show
 SEED = "seed"  # the field by which faint lines are told apart; the curves themselves have none
 FAINT = 30  # faint lines behind which the curves can still be seen, each of half as many points
-VALUE = ".4~g"  # four significant digits
+VALUE = ",.4~g"  # four significant digits
 
 # A legend of curves shows their dashes, and is long enough for them.
 STROKES: Row = {"symbolType": "stroke", "symbolOpacity": 1, "symbolSize": 700}
