@@ -61,6 +61,7 @@ def drawn(browser, address, width, scheme):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     for figure in page.locator("figure.figure:has(.live)").all():
         figure.scroll_into_view_if_needed()
         figure.locator(".live svg").wait_for()
