@@ -2,8 +2,9 @@
 
     python tests/data/fuzz_readers.py --files 100000 --seed 1 [--first 0]
 
-File i is made of the seed and i alone, so that `--first i --files 1` makes it again; what goes wrong is kept below
-`--keep`. Outside the tests that run on every change, for it takes as long as it is asked to.
+File i is made of the seed and i alone, so that `--first i --files 1` makes it again, and `--seconds` cuts a run that
+goes on with `--first` another time; what goes wrong is kept below `--keep`. With TMPDIR in memory it is quicker.
+Outside the tests that run on every change, for it takes as long as it is asked to.
 """
 
 import argparse
