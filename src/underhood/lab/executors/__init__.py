@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from underhood.errors import BadInput, missing_extra, nearest
 from underhood.lab.run_events import LabEvent
-from underhood.lab.worker import Task
+
+if TYPE_CHECKING:
+    from underhood.lab.worker import Task
 
 
 class Executor(Protocol):
@@ -18,7 +20,7 @@ class Executor(Protocol):
     def memory(self) -> int | None:
         """Bytes that all its trials may take at once; None where it sees to that itself."""
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: "Task") -> None:
         """Start a task; the caller submits no more at once than the executor was made for."""
 
     def events(self, timeout: float) -> Iterator[LabEvent]:
