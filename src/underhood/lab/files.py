@@ -25,11 +25,15 @@ class NewerStoreError(BadInput):
     """A file of the store that only a newer underhood can read."""
 
 
+PLAIN = (int, str, bool, type(None))
+LINE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(", ", ": "))  # once: a trial writes many lines
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def plain(value: Any) -> Any:
     """`value` in the types JSON has: NumPy's scalars and arrays, tuples and paths become their nearest."""
+    if type(value) in PLAIN or (type(value) is float and math.isfinite(value)):
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -58,7 +62,7 @@ def read_text(text: bytes) -> Any:
 
 def line_of(value: Any) -> str:
     """`value` as one line of strict JSON."""
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+    return LINE.encode(plain(value))
 
 
 def replace(path: Path, content: bytes) -> None:
