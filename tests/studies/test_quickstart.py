@@ -8,7 +8,7 @@ import pytest
 import underhood
 from underhood.lab import Results
 from underhood.service.reporting import document_of
-from underhood.studies import find
+from underhood.studies import find, quickstart
 
 pytestmark = pytest.mark.processes
 
@@ -38,6 +38,25 @@ def test_the_report_has_words_with_the_run_s_own_numbers(run):
     html = (run.path / "report.html").read_text()
     assert document.question in html
     assert len(html) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("early", "said"),
+    [
+        (
+            {"a": 0.5, "b": 0.25},
+            "After one epoch **b** is ahead, with 25.0 % of the validation images wrong (a 50.0 %).",
+        ),
+        (
+            {"a": 0.25, "b": 0.25, "c": 0.5},
+            "**a and b** are ahead, with 25.0 % of the validation images wrong (c 50.0 %).",
+        ),
+        ({"a": 0.25, "b": 0.25}, "After one epoch a and b have 25.0 % of the validation images wrong."),
+        ({"a": 0.25}, "After one epoch a has 25.0 % of the validation images wrong."),
+    ],
+)
+def test_only_who_has_fewer_errors_is_ahead(early, said):
+    assert said in quickstart._answer(Results(()), early)
 
 
 def test_the_report_survives_trials_that_have_no_numbers(tmp_path):

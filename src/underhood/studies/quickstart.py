@@ -99,16 +99,24 @@ def _first_epoch(group: Group) -> float | None:
 def _answer(results: Results, early: dict[str, float]) -> str:
     if not early:
         return "No trial has an error to compare."
-    first = min(early, key=lambda label: early[label])
-    others = ", ".join(f"{label} {percent(error, 1)}" for label, error in early.items() if label != first)
-    said = f"After one epoch **{first}** is ahead, with {percent(early[first], 1)} of the validation images wrong"
-    said += f" ({others})." if others else "."
+    said = f"After one epoch {_ahead(early)}."
     final = [(s, group.label) for group in results.groups if (s := group.summary("test_error")) is not None]
     final.sort(key=lambda pair: pair[0].mean)
     said += " In the end the test error is " + ", ".join(f"{estimate(s)} with {label}" for s, label in final) + "."
     if len(final) > 1:
         said += " " + _verdict(final[0], final[1])
     return said
+
+
+def _ahead(early: dict[str, float]) -> str:
+    """Who has the fewest errors after the first epoch; several where they have equally few."""
+    least = min(early.values())
+    first = [label for label, error in early.items() if error == least]
+    wrong = f"{percent(least, 1)} of the validation images wrong"
+    others = ", ".join(f"{label} {percent(error, 1)}" for label, error in early.items() if error > least)
+    if others:
+        return f"**{' and '.join(first)}** {'are' if len(first) > 1 else 'is'} ahead, with {wrong} ({others})"
+    return f"{' and '.join(first)} {'have' if len(first) > 1 else 'has'} {wrong}"
 
 
 def _verdict(best: tuple[Summary, str], second: tuple[Summary, str]) -> str:
