@@ -43,6 +43,26 @@ class Pair(Module):
         return super().forward(x), x
 
 
+class Unrecorded(Module):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+class Frozen(tnn.Module):
+    def __init__(self, inputs, classes):
+        super().__init__()
+        self.last = tnn.Linear(inputs, classes).requires_grad_(False)
+
+    def forward(self, x):
+        return self.last(x.flatten(1))
+
+
+class Probabilities(Module):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
 class Needs(tnn.Module):
     def __init__(self, depth):
         super().__init__()
@@ -155,6 +175,8 @@ def test_no_file_and_no_module():
         ("TwoInputs", [], r"hands it images \(2, 1, 8, 8\) and nothing else; TypeError"),
         ("Pair", [], r"gives a tuple of 2; a training needs the logits alone, \(2, 10\)"),
         ("SevenClasses", [], r"gives \(2, 7\); .* an argument called `classes` is given their number"),
+        ("Unrecorded", [], r"nets.py:Unrecorded: no weight of it can be trained: no gradient leads back"),
+        ("Frozen", [], r"nets.py:Frozen: no weight of it can be trained"),
         ("NoModule", [], r"gave a type, not a module of torch's torch.nn"),
         ("TorchAlways", ["backend=underhood"], r"gave a Sequential, not a module of underhood's nn"),
         ("Module", ["data.train=97"], r"one image alone, .* \(97 images in batches of 32\)"),
@@ -168,9 +190,15 @@ def test_what_no_training_can_use_is_said_before_one_starts(nets, name, sets, wo
 
 
 def test_what_can_be_used_is_tried_in_silence(nets):
-    try_out(settings(f"{nets}:Page"), None)
-    try_out(settings(f"{nets}:Page", "precision=float64"), None)
-    try_out(settings(f"{nets}:Module", "backend=torch", "precision=bfloat16", "batch_size=50"), None)
+    assert try_out(settings(f"{nets}:Page"), None) == ""
+    assert try_out(settings(f"{nets}:Page", "precision=float64"), None) == ""
+    assert try_out(settings(f"{nets}:Module", "backend=torch", "precision=bfloat16", "batch_size=50"), None) == ""
+
+
+def test_a_softmax_of_the_network_s_own_is_remarked_on(nets):
+    said = try_out(settings(f"{nets}:Probabilities", "backend=torch"), None)
+    assert said.startswith("nets.py:Probabilities: what it gives looks like probabilities")
+    assert "leave the network's own out" in said
 
 
 def test_a_module_starts_from_the_seed_alone(nets):

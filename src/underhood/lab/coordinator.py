@@ -181,7 +181,7 @@ class _Coordinator:
                 self.warnings.append,
             )
             self.at_once = places.at_once(to_do, executor.cores())
-        self.warnings += own_networks.changed(self.specs, self.stored)
+        self.warnings += own_networks.check(self.specs, self.how.data) + own_networks.changed(self.specs, self.stored)
         own_networks.keep(self.specs, self.folder.path)
         self.began = now()
         self._write("running")  # the plan stands before the first trial does

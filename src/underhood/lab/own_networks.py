@@ -32,19 +32,23 @@ def _has_own(settings: Any) -> TypeGuard[TrainingSettings]:
     return isinstance(settings, TrainingSettings) and settings.network.own
 
 
-def check(specs: Sequence[TrialSpec], data: Path | None) -> None:
-    """Build each network once and ask it for the logits of its data. Mistakes where one cannot be trained."""
+def check(specs: Sequence[TrialSpec], data: Path | None) -> list[str]:
+    """Build each network once and ask it for the logits of its data. Mistakes where one cannot be trained.
+
+    Gives the remarks on what can be trained, but hardly is what was meant.
+    """
     first = {spec.group: settings for spec, settings in own(specs)}
-    mistakes = []
+    mistakes, remarks = [], []
     for settings in first.values():
         from underhood.training.learner import try_out
 
         try:
-            try_out(settings, data)
+            remarks.append(try_out(settings, data))
         except BadInput as error:
             mistakes.append(f"network.name: {error}")
     if mistakes:
         raise Mistakes(mistakes)
+    return list(filter(None, dict.fromkeys(remarks)))
 
 
 def keep(specs: Sequence[TrialSpec], run: Path) -> None:

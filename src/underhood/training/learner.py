@@ -262,8 +262,10 @@ def _loss(net: Any, back: Backend, smoothing: float, x: Any, t: Any) -> tuple[An
     return back.nn.functional.cross_entropy(logits, t, label_smoothing=smoothing), logits
 
 
-def try_out(settings: TrainingSettings, root: Path | None) -> None:
+def try_out(settings: TrainingSettings, root: Path | None) -> str:
     """Build the user's own network once and ask it as a training will; BadInput says why it cannot be trained.
+
+    What hardly is what was meant is said in a line; "" where there is nothing to say.
 
     It is tried on the processor in single or double precision, whatever it will be trained in.
     """
@@ -278,4 +280,4 @@ def try_out(settings: TrainingSettings, root: Path | None) -> None:
         how += f", {settings.accumulate} passes each"
     arguments = arguments_of(settings, parts)
     about = {"shape": parts.preprocessing.shape, "classes": len(parts.classes), "least": least, "how": how}
-    check(settings.network.maker(), arguments, back, about)
+    return check(settings.network.maker(), arguments, back, about)

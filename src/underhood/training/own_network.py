@@ -145,8 +145,10 @@ def _signature(thing: Any) -> inspect.Signature:
 # Tried before anything starts
 
 
-def check(made: Maker, arguments: Mapping[str, Any], back: Any, images: Mapping[str, Any]) -> None:
+def check(made: Maker, arguments: Mapping[str, Any], back: Any, images: Mapping[str, Any]) -> str:
     """Build the network once and ask it for the logits of black images, as a training would. BadInput says why not.
+
+    What can be trained, but hardly is what was meant, is said in a line; "" where there is nothing to say.
 
     `images` tells their `shape` (C, H, W), how many `classes` there are, and how many images the smallest batch of
     training holds: `least`, and `how` that comes.
@@ -158,13 +160,28 @@ def check(made: Maker, arguments: Mapping[str, Any], back: Any, images: Mapping[
             net.train(training)
             logits = _asked(made, net, back, (count, *shape), images if training and least == 1 else None)
             _check_logits(made.name, logits, count, classes)
+    if not logits.requires_grad:
+        raise BadInput(
+            f"{made.name}: no weight of it can be trained: no gradient leads back from its logits (all behind no_grad "
+            "or detach, or requires_grad=False?)"
+        )
+    return _remark(made.name, back.array(logits.detach()))
+
+
+def _remark(name: str, logits: np.ndarray) -> str:
+    if (logits >= 0).all() and np.allclose(logits.sum(1), 1, atol=1e-3):
+        return (
+            f"{name}: what it gives looks like probabilities, at least 0 with a sum of 1: a training's loss applies "
+            "softmax itself, and here a second time; leave the network's own out"
+        )
+    return ""
 
 
 def _asked(made: Maker, net: Any, back: Any, shape: tuple[int, ...], alone: Mapping[str, Any] | None) -> Any:
     from underhood.engine import form
 
     try:
-        with back.no_grad(), form("vector"):  # compiles nothing
+        with form("vector"):  # compiles nothing
             return net(back.tensor(np.zeros(shape, np.float32)))
     except Exception as error:
         if alone is not None:
