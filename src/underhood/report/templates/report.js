@@ -42,6 +42,17 @@ for (const button of document.querySelectorAll(".copy")) {
   });
 }
 
+// Text with a formula that is too wide for the page scrolls: the keyboard must reach it.
+const reach = () => {
+  for (const text of document.querySelectorAll(":is(p, ul):has(math)")) {
+    if (text.scrollWidth > text.clientWidth) text.tabIndex = 0;
+    else text.removeAttribute("tabindex");
+  }
+};
+window.addEventListener("resize", reach);
+document.addEventListener("toggle", reach, { capture: true }); // a folded part has no width
+reach();
+
 window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
 
 // Figures: where the browser can, Vega draws them again, as wide as the page and answering to the pointer.

@@ -294,7 +294,7 @@ def _against_dropout(trials: Any) -> list[Any]:
             band=("low", "high") if len(trials) > 1 else None,
             y_format=".0%",
             x_title="hidden",
-            y_title="fraction of the hidden variation that is explained",
+            y_title="explained fraction of its variation",
             name="told",
             caption="Measured here, the same fraction of pixels hidden both ways; 0 % is guessing the mean colour.",
         ),
