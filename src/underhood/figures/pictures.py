@@ -58,9 +58,14 @@ def pictures(
     caption: str = "",
     name: str = "",
 ) -> Figure:
-    """The pictures in rows of `columns`, all of them as wide as the first, at most `largest` pixels."""
+    """The pictures in rows of `columns`, all of them as wide as the first, at most `largest` pixels.
+
+    They stand so far apart that their names do not meet, as far as the drawing's width bears.
+    """
     columns = min(columns, len(shown))
     side = _side(shown[0], min(largest, (WIDEST - GAP * (columns - 1)) // columns))
+    longest = round(LETTER * max(len(each.name) for each in shown))
+    pitch = min(max(side, longest) + GAP, (WIDEST + GAP) // columns)
     heights = [round(side * each.pixels.shape[0] / each.pixels.shape[1]) for each in shown]
     below = [_below(each) * side / each.pixels.shape[1] for each in shown]
     kinds = list(dict.fromkeys(box.kind for each in shown for box in each.boxes))
@@ -69,7 +74,7 @@ def pictures(
     for start in range(0, len(shown), columns):
         line = heights[start : start + columns]
         for column, (each, height) in enumerate(zip(shown[start : start + columns], line, strict=True)):
-            rows += _rows(each, column * (side + GAP), top + NAME, side, height)
+            rows += _rows(each, column * pitch, top + NAME, side, height)
         top += NAME + max(line) + GAP + round(max(below[start : start + columns]))
     return Figure(title, caption, _spec(rows, top - GAP, kinds), name)
 
