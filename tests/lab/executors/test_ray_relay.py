@@ -34,7 +34,7 @@ def walk(settings, seed, context):
     for step in range(context.resume.state["step"] if context.resume else 0, settings.steps):
         at = at / 2 + ADDED
         yield Metric(step + 1, {"at": at})
-        while step == settings.holds and not context.stopping():
+        while step == settings.holds and not context.resume and not context.stopping():
             pass
         if context.stopping():
             import numpy as np
