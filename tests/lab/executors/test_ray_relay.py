@@ -60,7 +60,7 @@ def planned(tmp_path, monkeypatch):
 
     def make_task(**settings):
         spec = TrialSpec.of(module.walk, module.Walk(**settings), 3)
-        folder = tmp_path / "here" / spec.id
+        folder = tmp_path / "here" / "trials" / spec.id
         folder.mkdir(parents=True, exist_ok=True)
         return Task(spec.to_json(), folder, code_fingerprint(spec)), files_with(spec)
 
