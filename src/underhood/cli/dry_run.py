@@ -21,10 +21,16 @@ def dry_run(
     from underhood.tables import Column, Table
 
     found = find(study)
-    specs = plan(found, scale, what["set"], what["seeds"], what["settings"], grid=what["grid"], data=what["data"])
+
+    def note(text: str) -> None:
+        say(f"Note: {text}")
+
+    specs = plan(
+        found, scale, what["set"], what["seeds"], what["settings"], grid=what["grid"], data=what["data"], say=note
+    )
     labels = labels_of(specs)
     folder = RunFolder(runs_folder(runs) / (name or f"{found.name}-{scale}"))
-    trials = forecast(specs, folder, what["data"], lambda text: say(f"Note: {text}"))
+    trials = forecast(specs, folder, what["data"], note)
     to_do = [trial for trial in trials if trial.state != "finished"]
     at_once = Slots(parallel or (1 if found.timed else None)).at_once([trial.spec for trial in to_do], usable_cores())
     notes = []

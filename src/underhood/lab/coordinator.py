@@ -79,7 +79,8 @@ def run_study(
     if os.environ.get(IN_WORKER):  # the worker loads the user's file, and the file runs its study
         raise BadInput('a file that runs its own study must do so below `if __name__ == "__main__":`')
     how = how or How()
-    specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data)
+    remarks: list[str] = []
+    specs = plan(study, scale, sets, seeds, file, grid=grid, data=how.data, say=remarks.append)
     how.check_hosts(specs)
     folder = RunFolder(runs_folder(how.runs) / (how.name or f"{study.name}-{scale}"))
     command = command_of(study, scale, sets, seeds, file, grid, tune, fit, how)
@@ -95,7 +96,7 @@ def run_study(
                     specs = fitting.fitted(specs, fit, folder, how.data, lambda text: how.listener(Warned(text)))
                 if tune:
                     specs = _tuned(specs, folder, how)
-                return _Coordinator(study, scale, specs, folder, command, how, fit).run()
+                return _Coordinator(study, scale, specs, folder, command, how, remarks, fit).run()
         watched = watch(folder, [spec.id for spec in specs], command, how.listener)
         if watched is not None:
             return watched
@@ -132,13 +133,14 @@ class _Coordinator:
         folder: RunFolder,
         command: str,
         how: How,
+        remarks: list[str],
         fit: int | None = None,
     ) -> None:
         self.study, self.scale, self.specs, self.fit = study, scale, specs, fit
         self.folder, self.command, self.how = folder, command, how
         self.codes = fingerprints(specs)
         self.labels = labels_of(specs)
-        self.warnings: list[str] = []
+        self.warnings = [*remarks]
         self.stored = folder.read_if_whole()  # as the run stood before
         if self.stored is None and (folder.path / "run.json").exists():
             self.warnings.append(f"{folder.path / 'run.json'}: was damaged; written anew, from what the trials hold")
@@ -181,7 +183,7 @@ class _Coordinator:
                 self.warnings.append,
             )
             self.at_once = places.at_once(to_do, executor.cores())
-        self.warnings += own_networks.check(self.specs, self.how.data) + own_networks.changed(self.specs, self.stored)
+        self.warnings += own_networks.changed(self.specs, self.stored)
         own_networks.keep(self.specs, self.folder.path)
         self.began = now()
         self._write("running")  # the plan stands before the first trial does

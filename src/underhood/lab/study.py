@@ -141,13 +141,14 @@ def plan(
     *,
     grid: Given = (),
     data: Path | None = None,
+    say: Callable[[str], None] = lambda remark: None,
 ) -> list[TrialSpec]:
     """The study's trials in the order to run them: every setting with the first seed, then with the next.
 
     `sets` change settings and `grid` makes or replaces axes, as mappings of values or as words `key=value` and
     `key=a,b,c`; `file` is a TOML file of settings. An axis that `sets` or `file` fixes is no axis any more. Of several
     grids those count that hold the values so given, or the first where none does. Raises Mistakes with all that is
-    wrong.
+    wrong; what is not wrong, but hardly meant, goes to `say`.
     """
     chosen = study.scale(scale)
     count = chosen.seeds if seeds is None else seeds
@@ -163,7 +164,8 @@ def plan(
         TrialSpec.of(study.trial, each, seed, content[study.data(each)]) for seed in range(count) for each in settings
     )
     planned = list({spec.id: spec for spec in specs}.values())
-    own_networks.check(planned, data)
+    for remark in own_networks.check(planned, data):
+        say(remark)
     return planned
 
 
