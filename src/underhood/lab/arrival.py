@@ -5,9 +5,12 @@ The package is installed on either. The file of a user's own study comes with th
 its own, in which a path that was relative leads to the same file. A network's file comes as the run keeps it.
 """
 
+import os
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from underhood.errors import BadInput
 from underhood.lab import own_networks, resuming
@@ -15,6 +18,9 @@ from underhood.lab.code import PACKAGE, code_fingerprint, files_behind
 from underhood.lab.executors.mirror import files_of
 from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec
+
+if TYPE_CHECKING:
+    from underhood.lab.worker import Task
 
 
 def files_with(spec: TrialSpec) -> dict[str, bytes]:
@@ -38,6 +44,24 @@ def put_files(files: Mapping[str, bytes], root: Path) -> None:
         path = root.joinpath(*Path(name).parts[1:])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def settled(task: "Task", files: Mapping[str, bytes], left: Mapping[str, bytes], folder: str, home: Path) -> "Task":
+    """The task as it stands on this machine, in a folder `home` as the run's: `left` at its paths there, the user's
+    own files below `files`, and the working folder where `folder`, that of the command, would be among them.
+    """
+    own, below = home / "trials" / task.trial, home / "files"
+    own.mkdir(parents=True, exist_ok=True)
+    put_files(files, below)
+    for name, content in left.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    at = below.joinpath(*Path(folder).parts[1:])
+    at.mkdir(parents=True, exist_ok=True)
+    os.chdir(at)  # for the worker, so that a relative path leads to the same file
+    data = task.data if task.data is not None and task.data.is_dir() else None  # else this machine's own
+    return replace(task, folder=own, files=below, data=data)
 
 
 def check(spec: TrialSpec, code: str, data_set: str | None, data: Path | None) -> None:

@@ -12,13 +12,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import underhood.torchrun as torchrun
-from underhood.lab.arrival import put_files
+from underhood.lab.arrival import settled
 from underhood.lab.executors.local import worker_environment
 from underhood.lab.files import line_of, number_back
 from underhood.lab.process_group import CHILD, RESTARTS, TASK
@@ -58,18 +57,10 @@ def main() -> int:
 
 def _at_home(order: Mapping[str, Any], home: Path) -> Task:
     """The task as it stands here: its files written below `home`, and a folder that nobody will read."""
-    told = Task.from_json(order["task"])
-    own, below = home / "trials" / told.trial, home / "files"
-    own.mkdir(parents=True)
-    put_files({path: base64.b64decode(content) for path, content in order["files"].items()}, below)
-    for path, content in order["kept"].items():
-        (home / path).parent.mkdir(parents=True, exist_ok=True)
-        (home / path).write_bytes(base64.b64decode(content))
-    at = below.joinpath(*Path(order["folder"]).parts[1:])
-    at.mkdir(parents=True, exist_ok=True)
-    os.chdir(at)  # so that a relative path leads to the same file
-    data = told.data if told.data is not None and told.data.is_dir() else None  # else this host's own
-    task = replace(told, folder=own, files=below, data=data)
+    files, kept = (
+        {path: base64.b64decode(content) for path, content in order[key].items()} for key in ("files", "kept")
+    )
+    task = settled(Task.from_json(order["task"]), files, kept, order["folder"], home)
     (home / TASK).write_text(line_of(task.to_json()), encoding="utf-8")
     return task
 

@@ -15,11 +15,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from underhood.lab.arrival import put_files
+from underhood.lab.arrival import settled
 from underhood.lab.executors.local import LocalPool
 from underhood.lab.executors.mirror import Change, Mirror
 from underhood.lab.locks import is_locked, locked
@@ -48,23 +47,11 @@ class Relay:
         """Run the task: `left` is what the run's folder has for it, by path, `files` are the user's own, and `folder`
         is where the command was given.
         """
-        task = Task.from_json(told)
-        own, below = self.home / TRIALS / task.trial, self.home / "files"
-        put_files(files, below)
-        at = below.joinpath(*Path(folder).parts[1:])
-        at.mkdir(parents=True, exist_ok=True)
-        os.chdir(at)  # for the worker, so that a relative path leads to the same file
-        data = task.data if task.data is not None and task.data.is_dir() else None  # else this node's own
-        task = replace(task, folder=own, files=below, data=data)
+        task = settled(Task.from_json(told), files, left, folder, self.home)
         try:
-            for name, content in left.items():
-                path = self.home / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            own.mkdir(parents=True, exist_ok=True)
             yield from self._words(task)
         finally:
-            shutil.rmtree(own, ignore_errors=True)
+            shutil.rmtree(task.folder, ignore_errors=True)
 
     def _words(self, task: Task) -> Iterator[list[Word]]:
         mirror = Mirror.of(task.folder)
