@@ -6,7 +6,9 @@ The MLP on scikit-learn's digits, one thread, in processes started alike and in 
     a trial   the same by run_study, in a worker, with its metrics, checkpoints, artefacts and result on disk
 
 Of each the seconds that passed, and those of the processor, which are less disturbed by what else the machine does;
-their ratios; and how long a worker that is warm takes from the end of one trial to the first event of the next.
+their ratios; of the trial's seconds the fraction for which its training waited while the worker recorded what it
+had yielded, which no noise between two processes reaches; and how long a worker that is warm takes from the end of
+one trial to the first event of the next.
 """
 
 import argparse
@@ -54,12 +56,15 @@ def bare(settings: dict[str, Any]) -> Seconds:
 
 
 def clocked(settings: TrainingSettings, seed: int, context: Context) -> Iterator[Event]:
-    """The training, with the processor's seconds of all that its worker does up to the result."""
-    computed = time.process_time()
+    """The training, with the processor's seconds of all that its worker does up to the result, and its recording's."""
+    computed, recording = time.process_time(), 0.0
     for event in train(settings, seed, context):
         if isinstance(event, Result):
-            event = Result(event.values | {"processor_seconds": time.process_time() - computed})
+            spent = {"processor_seconds": time.process_time() - computed, "recording_seconds": recording}
+            event = Result(event.values | spent)
+        given = time.perf_counter()
         yield event
+        recording += time.perf_counter() - given
 
 
 def study(settings: dict[str, Any], seeds: int) -> Study:
@@ -77,8 +82,8 @@ def study(settings: dict[str, Any], seeds: int) -> Study:
     )
 
 
-def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[Seconds, list[float]]:
-    """The first trial, and the seconds from the end of each trial to the start of the next."""
+def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[Seconds, float, list[float]]:
+    """The first trial, its fraction spent recording, and the seconds from the end of each trial to the next's start."""
     ends, starts = [], []
 
     def hear(event: LabEvent) -> None:
@@ -89,8 +94,10 @@ def in_the_laboratory(settings: dict[str, Any], seeds: int = 1) -> tuple[Seconds
 
     with tempfile.TemporaryDirectory() as runs:
         run = run_study(study(settings, seeds), how=How(runs=Path(runs), listener=hear))
-        seconds = [(trial.seconds, trial.result["processor_seconds"]) for trial in run.trials]
-    return seconds[0], [start - end for end, start in zip(ends, starts[1:], strict=False)]
+        first = run.trials[0]
+        seconds = first.seconds, first.result["processor_seconds"]
+    gaps = [start - end for end, start in zip(ends, starts[1:], strict=False)]
+    return seconds, first.result["recording_seconds"] / first.seconds, gaps
 
 
 def main() -> None:
@@ -98,19 +105,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="about how long a trial takes (20)")
     parser.add_argument("--rounds", type=int, default=2, help="how often both are timed, in turn (2)")
     chosen = parser.parse_args()
-    gaps = in_the_laboratory(SMALL | {"epochs": 1}, STARTS)[1]
+    gaps = in_the_laboratory(SMALL | {"epochs": 1}, STARTS)[2]
     print(f"from trial to trial in a warm worker: {1e3 * median(gaps):.1f} ms (median of {len(gaps)})", flush=True)
     one, many = bare(SMALL | {"epochs": 1}), bare(SMALL | {"epochs": 21})
     settings = SMALL | {"epochs": max(1, round(chosen.seconds / ((many[1] - one[1]) / 20)))}
-    rounds = []
+    rounds, recording = [], []
     for number in range(chosen.rounds):
-        alone, trial = bare(settings), in_the_laboratory(settings)[0]
+        alone, (trial, fraction, _) = bare(settings), in_the_laboratory(settings)
+        recording.append(fraction)
         rounds.append([mine / its for mine, its in zip(trial, alone, strict=True)])
         said = ", ".join(f"{name} {of[0]:.2f} s ({of[1]:.2f} s)" for name, of in (("bare", alone), ("a trial", trial)))
         print(f"round {number + 1}: {said} of the processor", flush=True)
     for name, ratios in zip(("seconds", "the processor's"), zip(*rounds, strict=True), strict=True):
         between = f"{min(ratios):.3f} to {max(ratios):.3f}"
         print(f"a trial / bare, {name}: median {median(ratios):.3f} ({between}), n = {len(ratios)}")
+    between = f"{min(recording):.2%} to {max(recording):.2%}"
+    print(f"of a trial's seconds, spent recording: median {median(recording):.2%} ({between}), n = {len(recording)}")
 
 
 if __name__ == "__main__":

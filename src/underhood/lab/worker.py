@@ -22,8 +22,9 @@ import underhood.torchrun as torchrun
 from underhood.errors import BadInput, MissingPiece, UnderhoodError, disk_error
 from underhood.lab import arrival, checkpoints, own_networks
 from underhood.lab.ceiling import Ceiling, held
-from underhood.lab.files import line_of, lines_in, truncate
+from underhood.lab.files import lines_in, truncate
 from underhood.lab.machine import machine, versions
+from underhood.lab.metrics_file import MetricsFile
 from underhood.lab.resuming import bring
 from underhood.lab.run_events import LabEvent, TrialEnded, TrialNote, TrialStarted, TrialState, TrialStep
 from underhood.lab.store import TrialFolder
@@ -221,7 +222,7 @@ class _Recorder:
         self.asked = 0
         self.codes: list[str] = []
         self.full = False  # whether it has been said that the disk is
-        self.metrics = folder.metrics_file.open("ab")
+        self.metrics = MetricsFile(folder.metrics_file)
 
     def close(self) -> None:
         self.metrics.close()
@@ -240,7 +241,7 @@ class _Recorder:
         brought = bring(spec, self.folder)
         if brought:  # with metrics of its own
             self.metrics.close()
-            self.metrics = self.folder.metrics_file.open("ab")
+            self.metrics = MetricsFile(self.folder.metrics_file)
         saved, notes = checkpoints.latest(self.folder.path, os.path.getsize(self.folder.metrics_file))
         notes += [brought] if brought else []
         truncate(self.folder.metrics_file, saved.metrics_bytes if saved else 0)
@@ -290,8 +291,7 @@ class _Recorder:
 
     def _checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write it. Where there is no room, the trial goes on without or stops; what was saved before stays."""
-        self.metrics.flush()
-        os.fsync(self.metrics.fileno())
+        self.metrics.flush(sync=True)
         try:
             checkpoints.save(self.folder.path, checkpoint, os.path.getsize(self.folder.metrics_file))
             self.full = False
@@ -309,11 +309,10 @@ class _Recorder:
         if "step" in metric.values:
             raise BadInput('a metric can\'t be called "step": that is the number of the step it was taken at')
         values = {name: float(value) for name, value in metric.values.items()}
-        self.metrics.write(f"{line_of({'step': metric.step} | values)}\n".encode())
-        self.metrics.flush()  # a reader sees whole lines as they come
-        due = time.monotonic() - self.reported_at >= 1 / STEPS_PER_SECOND
-        if due or self.task.watch in values:
-            self.reported_at = time.monotonic()
+        self.metrics.append({"step": metric.step} | values)
+        at = time.monotonic()
+        if at - self.reported_at >= 1 / STEPS_PER_SECOND or self.task.watch in values:
+            self.reported_at = at
             self.emit(TrialStep(self.task.trial, metric.step, values))
 
     def _artefact(self, artefact: Artefact) -> None:
@@ -327,7 +326,8 @@ class _Recorder:
         os.replace(written, path)
 
     def finish(self, result: Result) -> None:
-        """Write the result, with what it was computed on."""
+        """Write the result, with what it was computed on, after the last of the metrics."""
+        self.metrics.flush()
         used = min(len(self.task.hosts), devices_of(self.task.spec))  # of which this machine is the first
         hosts = {"hosts": used} if used > 1 else {}
         facts: dict[str, Any] = {"codes": self.codes, "machine": machine() | hosts, "versions": versions()}
