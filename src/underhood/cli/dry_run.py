@@ -39,7 +39,9 @@ def dry_run(
         left = max(sum(judged) / at_once, *judged, 0.0)
         notes.append(f"About {duration(left)} for those that can be judged, {at_once} at once.")
     if len(judged) < len(to_do):
-        notes.append("–: no training, and no other seed of it has finished, so nothing tells how long it takes.")
+        notes.append(
+            "–: not the steps of a training in one process, and no other seed has finished: its time is not known."
+        )
     columns = [
         Column("trial", "Trial", align="left"),
         Column("label", "What", align="left"),

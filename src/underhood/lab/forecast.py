@@ -1,12 +1,12 @@
 """`--dry-run`: which trials a run would have, where they stand, and how long each will take, without writing a run.
 
 A training's seconds are judged from a few of its steps (training/timing.py), taken in a process that has the trial's
-threads, once for all trials of which a step costs the same; any other trial's from what other seeds of it took, where
-these have finished.
+threads, once for all trials of which a step costs the same; those of a trial that trains several times are added up.
+Any other trial's are what other seeds of it took, where these have finished.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +58,19 @@ class _Judge:
     def __init__(self, data: Path | None, say: Callable[[str], None]) -> None:
         self.data, self.say = data, say
         self.paces: dict[str, Pace | None] = {}
+        self.noted: set[str] = set()
 
     def seconds(self, spec: TrialSpec) -> float | None:
-        settings = spec.settings
-        if not isinstance(settings, TrainingSettings):
+        trainings = spec.settings.trainings() if isinstance(spec.settings, TrainingSettings) else None
+        if trainings is None:
             return None
+        if spec.file is not None:
+            self._say_once(f"{spec.function} is judged as if it trained by its settings and did nothing else")
+        each = [self._training(replace(spec, settings=settings), settings) for settings in trainings]
+        known = [seconds for seconds in each if seconds is not None]
+        return sum(known) if len(known) == len(each) else None
+
+    def _training(self, spec: TrialSpec, settings: TrainingSettings) -> float | None:
         from underhood.training.timing import NO_MATTER
 
         alike = settings.model_dump(mode="json", exclude=NO_MATTER)
@@ -72,6 +80,11 @@ class _Judge:
             self.paces[key] = self._pace(spec)
         found = self.paces[key]
         return None if found is None else found.seconds(settings)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self.noted:
+            self.noted.add(text)
+            self.say(text)
 
     def _pace(self, spec: TrialSpec) -> "Pace | None":
         from underhood.training.timing import Pace

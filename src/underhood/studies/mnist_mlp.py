@@ -87,6 +87,10 @@ class MnistMlpSettings(TrainingSettings):
             data = {"scaling": "unit"} | data
         return {**given, "optimizer": optimizer, "data": data}
 
+    def trainings(self) -> Sequence[TrainingSettings] | None:
+        """The template's steps are its own."""
+        return None if self.network.name == "template" else super().trainings()
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.network.name != "template":

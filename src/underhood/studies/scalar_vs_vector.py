@@ -19,7 +19,7 @@ by arrays, as in the vector form.
 Source: A. Chernodub, "Homework for the deep learning class" (2019), section 4, task 3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from math import exp, log
 from time import perf_counter
@@ -66,6 +66,10 @@ class Settings(TrainingSettings):
         if self.images is not None and self.images < self.batch_size:
             raise SettingError("images", f"{self.images} is less than a batch of {self.batch_size}")
         return self
+
+    def trainings(self) -> Sequence[TrainingSettings] | None:
+        """A part of an epoch is none."""
+        return super().trainings() if self.images is None else None
 
 
 def trial(settings: Settings, seed: int, context: Context) -> Iterator[Event]:

@@ -11,7 +11,7 @@ test images. The result's `search` holds what each of them found.
 Source: common practice; Goodfellow, Bengio & Courville 2016, "Deep learning", section 11.4.3.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Self
@@ -81,6 +81,12 @@ class SearchedSettings(TrainingSettings):
             except Mistakes as wrong:
                 raise SettingError("search.over", wrong.lines[0]) from wrong
         return self
+
+    def trainings(self) -> Sequence[TrainingSettings] | None:
+        """The candidates', and the one chosen: any is of one length."""
+        tried = self.search.candidates()
+        every = [*(candidate(self, values) for values in tried), chosen(self, tried[0])] if tried else [self]
+        return every if all(each.devices == 1 for each in every) else None
 
 
 def chosen(settings: SearchedSettings, values: Mapping[str, Any]) -> SearchedSettings:

@@ -10,7 +10,7 @@ of the entry that they name; what is left out keeps the entry's default.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -332,6 +332,13 @@ class TrainingSettings(BackendSettings):
         """The learning rate before its schedule: as given, or grown with the batch."""
         power = {"kept": 0.0, "linear": 1.0, "square-root": 0.5}[self.parallel.rate]
         return self.optimizer.lr * float(self.devices**power)
+
+    def trainings(self) -> "Sequence[TrainingSettings] | None":
+        """What a trial of these settings trains, one after the other.
+
+        None where that is not the steps of `train` in one process, of which a few tell how long it takes.
+        """
+        return [self] if self.devices == 1 else None
 
     @field_validator("memory_limit", mode="before")
     @classmethod

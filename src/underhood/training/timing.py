@@ -21,7 +21,8 @@ FEWEST, MOST = 3, 40  # steps that are
 ENOUGH = 1.5  # seconds of them
 
 # What a step takes is the same whatever these are.
-NO_MATTER = {"epochs", "log_every", "evaluate_every", "patience", "schedule", "train_curve", "test_curve", "histograms"}
+NO_MATTER = {"epochs", "log_every", "evaluate_every", "schedule", "train_curve", "test_curve", "histograms"}
+NO_MATTER |= {"watch", "patience", "goal", "at_goal", "weights"}
 
 
 @dataclass(frozen=True)
