@@ -300,3 +300,25 @@ def test_without_room_a_trial_can_stop_and_goes_on_later(task, monkeypatch):
     heard, folder = run(task(when_full="stop"))
     assert heard[0].step == 1
     assert heard[-1].state == "finished"
+
+
+LATE = """
+import sys
+from underhood.lab.trial import TrialSpec
+from underhood.lab.worker import _load_backend
+from underhood.training.loop import train
+from underhood.training.settings import TrainingSettings
+from underhood.trials import Context
+data = {"name": "digits", "train": 64, "test": 32}
+settings = TrainingSettings.model_validate({"backend": "torch", "data": data, "network": "mlp", "epochs": 1})
+_load_backend(TrialSpec.of(train, settings, 0))
+loaded = set(sys.modules)
+list(train(settings, 0, Context()))
+print(len(set(sys.modules) - loaded))
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_s_seconds_are_not_those_of_importing_pytorch():
+    said = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert int(said.stdout) < 20  # an optimiser, the first, brings 800

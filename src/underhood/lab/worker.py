@@ -208,6 +208,10 @@ def _load_backend(spec: TrialSpec) -> None:
 
     if isinstance(spec.settings, BackendSettings):
         backend_of(spec.settings)
+        if spec.settings.backend == "torch":
+            import torch
+
+            torch.optim.SGD([torch.zeros(1)])  # PyTorch imports its compiler with the first optimiser that is made
 
 
 class _Recorder:
