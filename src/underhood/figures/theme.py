@@ -16,7 +16,7 @@ FONT = 'Arial, "Liberation Sans", Arimo, Helvetica, sans-serif'
 WIDTH = 640
 NARROW = 320  # a plot without names around it still reads at this width
 HEIGHT = 300
-LETTER = 7.0  # pixels that a letter of 12 px takes on average, taken a little large
+LETTER = 7.6  # pixels that a letter of 12 px takes on average, taken a little large
 
 
 def theme() -> dict[str, Any]:
@@ -66,6 +66,7 @@ def theme() -> dict[str, Any]:
             "orient": "bottom",
             "direction": "horizontal",
             "columns": 2,
+            "columnPadding": 24,
             "title": None,
         },
         "line": {"strokeWidth": 2, "strokeJoin": "round"},
