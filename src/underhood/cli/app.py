@@ -38,7 +38,7 @@ To begin with:
 
     underhood run quickstart    train three optimisers on real scans of digits
     underhood studies           what else there is to find out
-    underhood doctor            is everything in index on this machine?
+    underhood doctor            is everything in place on this machine?
 """
 
 EPILOGUE = """\
