@@ -297,6 +297,19 @@ class MatrixLinear(nn.Module):
         return x @ self.weight + self.bias
 
 
+class Flat(nn.Module):
+    """conv → leaky relu → gelu → fc, flattened channel by channel."""
+
+    def __init__(self, slope=0.01, approximate="none", last=False):
+        super().__init__()
+        self.c, self.fc = nn.Conv2d(2, 3, 3), nn.Linear(48, 4)
+        self.slope, self.approximate, self.last = slope, approximate, last
+
+    def forward(self, x):
+        z = F.gelu(F.leaky_relu(self.c(x), self.slope), approximate=self.approximate)
+        return self.fc((z.permute(0, 2, 3, 1) if self.last else z).flatten(1))
+
+
 class ConvByUnfold(nn.Module):
     def __init__(self):
         super().__init__()
@@ -329,7 +342,7 @@ def of(cls, *args, **kwargs):
     return lambda: cls(*args, **kwargs)
 
 
-SEQUENCE, IMAGE, ROWS = (2, 5, 8), (2, 3, 6, 6), (7, 8)
+SEQUENCE, IMAGE, IMAGE_OF_TWO, ROWS = (2, 5, 8), (2, 3, 6, 6), (2, 2, 6, 6), (7, 8)
 
 # name: mine, the reference, the input, what is said (a fault's name, or words of the verdict or the foot)
 WRONG = {
@@ -367,6 +380,9 @@ WRONG = {
     "tanh for sigmoid": (of(Gated, torch.tanh), of(Gated), (3, 4), "another function"),
     "sign of a term": (of(Gated, sign=-1), of(Gated), (3, 4), "sign"),
     "weights not tied": (of(Tied, False), of(Tied), (3, 6), "weights not shared"),
+    "another slope": (of(Flat, slope=0.1), of(Flat), IMAGE_OF_TWO, "another setting (output)"),
+    "gelu by tanh": (of(Flat, approximate="tanh"), of(Flat), IMAGE_OF_TWO, "tanh where none is expected"),
+    "flattened channels last": (of(Flat, last=True), of(Flat), IMAGE_OF_TWO, "fc is the first that differs"),
     "bias forgotten": (of(nn.Linear, 4, 3, bias=False), of(nn.Linear, 4, 3), (5, 4), "missing bias"),
     "dropout not scaled": (
         lambda: Dropping(MyDropout(scaled=False)),

@@ -75,6 +75,21 @@ def overwriting(net, x):
     return net.a(x)
 
 
+class Transformed(nn.Module):
+    """A spatial transformer that begins with the identity: every pixel is sampled at a kink of the interpolation."""
+
+    def __init__(self, lost=False):
+        super().__init__()
+        self.conv, self.theta, self.lost = nn.Conv2d(2, 3, 3), nn.Parameter(torch.eye(2, 3)), lost
+
+    def forward(self, x):
+        z = self.conv(x)
+        theta = self.theta.expand(len(z), 2, 3)
+        grid = nn.functional.affine_grid(theta, z.shape, align_corners=False)
+        z = nn.functional.grid_sample(z, grid, align_corners=False)
+        return z * z.mean().detach() if self.lost else z
+
+
 ALONE = {
     "layer norm": (nn.LayerNorm(4), (3, 4)),
     "layer norm without weights": (nn.LayerNorm(4, elementwise_affine=False), (3, 4)),
@@ -94,6 +109,11 @@ ALONE = {
     "a weight norm": (nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), (2, 3)),
     "half precision": (nn.Linear(3, 3).half(), (2, 3)),
     "random numbers": (module(lambda net, x: x * torch.rand_like(x)), (2, 3)),
+    "weights at a kink": (Transformed(), (2, 2, 6, 6)),
+    "weights of zero under |w|": (
+        module(lambda net, x: x * net.w.abs(), w=lambda: nn.Parameter(torch.zeros(3))),
+        (2, 3),
+    ),
     "a builder": (lambda: nn.Linear(3, 2), (2, 3)),
     "many layers": (nn.Sequential(*[nn.Linear(4, 4) for _ in range(60)]), (2, 4)),
 }
@@ -105,6 +125,16 @@ def test_by_itself_it_agrees(name):
     found = check(net, input=shape)
     assert found.agrees, str(found)
     assert any("--against" in line for line in found.foot)
+
+
+def test_at_a_kink_the_weights_are_moved_and_that_is_said():
+    said = "E has a kink"
+    assert any(said in line for line in check(Transformed(), input=(2, 2, 6, 6)).foot)
+    lost = check(Transformed(lost=True), input=(2, 2, 6, 6))
+    assert lost.faults == ("slope",)
+    smooth = check(module(lambda net, x: net.a(x).detach() * net.a(x), a=linear()), input=(2, 3))
+    assert smooth.faults == ("slope",)
+    assert not any(said in line for line in smooth.foot)
 
 
 REFUSED = {
@@ -124,6 +154,12 @@ REFUSED = {
         module(lambda net, x: x + torch.randn_like(x)),
         module(lambda net, x: x + 2 * torch.randn_like(x)),
         "random numbers",
+    ),
+    "vmap": (module(lambda net, x: torch.vmap(net.a)(x), a=linear()), None, "runs by itself, but not where"),
+    "vmap against another": (
+        module(lambda net, x: torch.vmap(net.a)(x), a=linear()),
+        nn.Linear(3, 4),
+        "runs by itself",
     ),
     "float32 by itself": (module(lambda net, x: net.a(x.float()), a=linear()), None, "float64"),
     "other weights": (nn.Linear(3, 4), nn.Conv2d(3, 4, 3), r"weight is \(4, 3\)"),

@@ -47,6 +47,8 @@ def parting(mine: Flow, right: Flow, links: Links) -> Parting | None:
     where = _between(known, i, instead)
     if fault is None:
         return Parting(step, instead, Diagnosis("differs", where))
+    if fault.name == "another order":  # what it was called with is not quite the same in both
+        where = f"{step.name} is the first that differs"
     return Parting(step, instead, Diagnosis(fault.name, f"{where}: {fault.explanation}"))
 
 

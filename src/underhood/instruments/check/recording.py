@@ -9,6 +9,7 @@ engine the layers alone. Dropout is switched off while a pass is recorded, and w
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -186,7 +187,11 @@ def record(
     except BadInput:
         raise
     except Exception as error:
-        raise PassFailed(made.flow.running or type(net).__name__, error) from error
+        failed = PassFailed(made.flow.running or type(net).__name__, error)
+        if _runs(net, arguments):
+            text = f"{type(net).__name__}: its forward runs by itself, but not where every tensor is recorded"
+            raise BadInput(f"{text}: {failed}") from error
+        raise failed from error
     tensors = leaves(output, is_tensor)
     if not tensors:
         raise BadInput(f"{type(net).__name__} returns a {type(output).__name__}: check compares tensors")
@@ -207,6 +212,17 @@ def record(
     made.gradients = {n: as_array(p.grad) for n, p in net.named_parameters() if p.grad is not None}
     made.buffers = {n: as_array(b) for n, b in net.named_buffers()}
     return made
+
+
+def _runs(net: Any, arguments: Arguments) -> bool:
+    """Whether the network runs where nothing is recorded, as one of torch.vmap's does."""
+    args, kwargs = mapped(arguments, lambda array: tensor_for(net, array), is_array)
+    try:
+        with settled(net):
+            deepcopy(net)(*args, **kwargs)
+    except Exception:  # whatever the network raises
+        return False
+    return True
 
 
 def inputs_of(arguments: Arguments) -> dict[str, Array]:

@@ -1,6 +1,7 @@
 """The usual faults between the layers, tried at the step where two passes part.
 
     wrong axis         along another axis it gives the reference's tensor
+    another setting    with the reference's numbers and words beside its tensors it gives the reference's tensor
     scale              it is the reference's tensor times a constant, such as √d
     missing term       the reference's tensor minus this one is a tensor that is known
     wrong tensor       with another known tensor in the place of one of its inputs it gives the reference's
@@ -30,6 +31,8 @@ AXES = ("dim", "axis", "start_dim")
 AXIAL = {"softmax", "log_softmax", "softmin", "sum", "mean", "var", "std", "amax", "amin", "max", "min", "prod", "norm"}
 AXIAL |= {"logsumexp", "cumsum", "cumprod", "cat", "stack", "flatten", "flip", "normalize", "argmax", "glu", "unbind"}
 
+ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "rdiv", "matmul"}  # a number in these is a term or a factor
+
 
 def faults_at(known: Known, i: int) -> Iterator[Diagnosis]:
     """What explains the step, the surest first."""
@@ -37,7 +40,7 @@ def faults_at(known: Known, i: int) -> Iterator[Diagnosis]:
     missed = known.missed[:LOOKED_AT] or range(len(known.right.steps))[-1:]  # all is known, but mine goes on
     goals = [known.right.steps[j] for j in missed]
     yield from _buffers(known, i)
-    for way in (_axis, _operands, _layout, _terms):
+    for way in (_axis, _settings, _operands, _layout, _terms):
         yield from islice(way(known, i, goals), 1)
     factor = None
     for goal in goals:
@@ -75,7 +78,9 @@ def _layout(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
             a, b = known.mine.value(one), known.right.value(other)
             if a.shape == b.shape and a.dtype.kind == "f" and _is_shuffled(a, b):
                 text = f"{known.mine.name(one)} has the elements of {known.right.name(other)} in another order"
-                yield Diagnosis("another order", f"{text}: a reshape or view where axes had to be moved?")
+                yield Diagnosis(
+                    "another order", f"{text}, as after a reshape of axes that had, or had not, to be moved"
+                )
 
 
 def _is_shuffled(a: Array, b: Array) -> bool:
@@ -124,6 +129,32 @@ def _axis(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
         if was != axis and _reached(known.mine.again(i, {}, arguments, call), goals):
             expected = axis if was < 0 or axis >= 0 else axis + ndim
             yield Diagnosis("wrong axis", f"{step.kind} along axis {was} where axis {expected} is expected")
+
+
+def _settings(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
+    """The same function, called with another number or word, such as a slope or an approximation."""
+    step = known.mine.steps[i]
+    args, kwargs = step.arguments
+    if step.kind in ARITHMETIC:
+        return
+    for goal in (g for g in goals if g.kind == step.kind and len(g.arguments[0]) == len(args)):
+        theirs, named = goal.arguments
+        new = tuple(b if is_setting(a) and is_setting(b) else a for a, b in zip(args, theirs, strict=True))
+        kept = {key: value for key, value in kwargs.items() if not is_setting(value)}
+        changed = (new, kept | {key: value for key, value in named.items() if is_setting(value)})
+        pairs = [(f"{a}", f"{b}") for a, b in zip(args, new, strict=True) if is_setting(a) and a != b]
+        for key in dict.fromkeys((*kwargs, *changed[1])):
+            was, now = (each.get(key, "its default") for each in (kwargs, changed[1]))
+            if is_setting(was) and is_setting(now) and was != now:
+                pairs.append((f"{key} {was}", f"{now}"))
+        if pairs and _reached(known.mine.again(i, {}, changed), [goal]):
+            texts = " and ".join(f"{was} where {now} is expected" for was, now in pairs)
+            yield Diagnosis("another setting", f"{step.kind} with {texts}")
+
+
+def is_setting(value: Any) -> bool:
+    """Whether an argument is a number or a word."""
+    return isinstance(value, bool | int | float | str)
 
 
 def _with(layer: Any, name: str, value: Any) -> Any:
