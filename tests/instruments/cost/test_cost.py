@@ -317,6 +317,22 @@ def test_every_parameter_is_counted_and_said_of_truly():
     assert [row.macs for row in found.rows if row.name == "embeddings"] == [2 * 5 * 24]
 
 
+def test_what_is_frozen_is_said_to_be():
+    net = nn.Sequential(nn.Linear(4, 3).requires_grad_(False), nn.Linear(3, 2))
+    found = cost(net, (2, 4))
+    assert found.parameters == 4 * 3 + 3 + 3 * 2 + 2
+    assert found.notes == ("Frozen, counted among the parameters: 15 elements, of 0.",)
+    assert cost(nn.Linear(4, 3), (2, 4)).notes == ()
+
+
+def test_what_checks_numbers_multiplies_none():
+    class Solved(nn.Module):
+        def forward(self, x):
+            return torch.linalg.solve(x, x)
+
+    assert cost(Solved(), (4, 4)).unknown() == {"_linalg_solve_ex": [Solved.__name__]}
+
+
 def test_in_place_forms_have_no_products_either():
     class Twins(nn.Module):
         def forward(self, x):

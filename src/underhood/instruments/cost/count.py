@@ -116,6 +116,7 @@ def _read(target: Target, inputs: Inputs, run: Forward) -> Cost:
             idle.setdefault(row.idle, []).append(row.name)
     notes = [*run.notes]
     notes += [f"{why.capitalize()}, counted among the parameters: {', '.join(names)}." for why, names in idle.items()]
+    notes += _frozen(run.module)
     return Cost(
         name=target.name,
         target=target,
@@ -135,6 +136,16 @@ def _read(target: Target, inputs: Inputs, run: Forward) -> Cost:
         lost=tuple(sorted(fields.lost)) if fields else (),
         notes=tuple(notes),
     )
+
+
+def _frozen(module: Any) -> list[str]:
+    """What is counted among the parameters, but not learnt as the module stands."""
+    frozen = {name: p.numel() for name, p in module.named_parameters() if not p.requires_grad and p.numel()}
+    if not frozen:
+        return []
+    names = list(dict.fromkeys(name.rpartition(".")[0] or name for name in frozen))
+    text = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return [f"Frozen, counted among the parameters: {sum(frozen.values()):,} elements, of {text}."]
 
 
 def _unbiased(found: Record) -> int:

@@ -51,6 +51,7 @@ tril_indices triu_indices diag_embed block_diag put index_reduce _unsafe_index _
 slice_scatter select_scatter diagonal_scatter as_strided_scatter _stack _chunk_cat unique_consecutive
 unique_dim unique_dim_consecutive nonzero_static max_unpool2d max_unpool3d fractional_max_pool3d
 adaptive_avg_pool3d _upsample_nearest_exact3d _pack_padded_sequence is_same_size dequantize
+_linalg_check_errors
 """
 WITHOUT = frozenset(_WITHOUT.split())
 
