@@ -63,5 +63,8 @@ def test_other_classes_and_other_networks(tmp_path):
     run = underhood.run("alexnet-parameters", "smoke", set={"classes": 10}, runs=tmp_path, parallel=1)
     (group,) = run.results.groups
     assert group.summary("parameters").mean == 60_965_224 - 990 * 4097
+    document, found = tables(run)
+    assert document.answer.startswith("AlexNet as published, but for 10 classes, has **56,909,194** parameters")
+    assert found["layers"].title == "AlexNet as published, but for 10 classes"
     run = underhood.run("alexnet-parameters", "smoke", set={"network": "vgg16"}, runs=tmp_path, name="v", parallel=1)
     assert "138,357,544" in find("alexnet-parameters").report(run.results).answer

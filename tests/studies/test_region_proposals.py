@@ -1,6 +1,7 @@
 """region-proposals: boxes against published numbers, counted pixels and loops; the loss against PyTorch."""
 
 import math
+import re
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 import underhood
 from underhood.errors import BadInput
+from underhood.report.document import Equation
 from underhood.studies import find
 from underhood.studies.detection import selective_search
 from underhood.studies.detection.boxes import clip, decode, encode, iou, nms, suppression
@@ -205,6 +207,20 @@ def test_the_report_tells_the_numbers(run):
     assert "0.91160778" in page
     assert "Step by step" in page
     assert len(page) < 2_000_000
+
+
+def test_the_sums_that_are_written_out_come_to_what_stands_there(run):
+    blocks = [b for s in find("region-proposals").report(run.results).sections for b in s.blocks]
+    written = "".join(b.latex for b in blocks if isinstance(b, Equation) and r"\cdot e^" in b.latex)
+    moved = re.findall(r"&= ([\d.]+) \+ \(?(-?[\d.]+)\)? \\cdot ([\d.]+) = ([\d.]+)", written)
+    stretched = re.findall(r"&= ([\d.]+) \\cdot e\^\{(-?[\d.]+)\} = ([\d.]+)", written)
+    assert (len(moved), len(stretched)) == (2, 2)
+    for x, d, w, to in moved:
+        assert float(x) + float(d) * float(w) == pytest.approx(float(to), abs=0.0051 + 5e-5 * float(w))
+    for w, d, to in stretched:
+        assert float(w) * math.exp(float(d)) == pytest.approx(float(to), abs=0.0051 + 5e-5 * float(to))
+    (table,) = [b for b in blocks if getattr(b, "name", "") == "decoded"]
+    assert "-0.00" not in str(table)
 
 
 def test_one_s_own_picture_and_the_engine(tmp_path):

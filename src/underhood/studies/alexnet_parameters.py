@@ -33,18 +33,19 @@ TITLES = {
     "alexnet-ungrouped": "groups joined",
     "alexnet-today": "today's",
 }
+CLASSES = 1000  # of ImageNet
 PUBLISHED = {"alexnet": 60_965_224, "alexnet-ungrouped": 62_378_344, "alexnet-today": 61_100_840}
 
 
 class AlexNetSettings(CountSettings):
     network: str = Field("alexnet", description="alexnet, alexnet-ungrouped, alexnet-today, or any other to count")
-    classes: int = Field(1000, ge=1, description="classes told apart: the width of the last layer")
+    classes: int = Field(CLASSES, ge=1, description="classes told apart: the width of the last layer")
 
 
 def trial(settings: AlexNetSettings, seed: int, context: Context) -> Iterator[Event]:
     """Count one network."""
     found = counted(settings.network, arguments={"classes": settings.classes}, verify=settings.verify)
-    if settings.classes == 1000 and settings.network in PUBLISHED:
+    if settings.classes == CLASSES and settings.network in PUBLISHED:
         wanted = PUBLISHED[settings.network]
         found["checks"].append(check("parameters, as others count them", found["totals"]["parameters"], wanted))
     yield Result({"parameters": found["totals"]["parameters"], "cost": found})
@@ -119,7 +120,7 @@ def layer_table(name: str, found: dict[str, Any]) -> Table:
         }
     )
     foot = [f"{name}, input {found['input']}. {totals['macs']:,} multiply–adds for one image."]
-    return Table(_called(name), columns, rows, foot, name="layers")
+    return Table(_called(name, found).rstrip(","), columns, rows, foot, name="layers")
 
 
 def _where(costs: dict[str, dict[str, Any]]) -> Iterator[str | Figure]:
@@ -197,7 +198,7 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     name, found = next(iter(costs.items()))
     totals = found["totals"]
     said = (
-        f"{_called(name)} has **{totals['parameters']:,}** parameters: "
+        f"{_called(name, found)} has **{totals['parameters']:,}** parameters: "
         f"{totals['weights']:,} weights and {totals['biases']:,} biases."
     )
     others = [f"{one['totals']['parameters']:,} ({TITLES.get(key, key)})" for key, one in costs.items() if key != name]
@@ -205,8 +206,11 @@ def _answer(costs: dict[str, dict[str, Any]]) -> str:
     return said + (f" {beside}: {', '.join(others)}." if others else "")
 
 
-def _called(name: str) -> str:
-    return f"AlexNet {TITLES[name]}" if name in TITLES else name
+def _called(name: str, found: dict[str, Any]) -> str:
+    if name not in TITLES:
+        return name
+    classes = with_weights(found)[-1]["outputs"][0][-1]
+    return f"AlexNet {TITLES[name]}" + (f", but for {classes:,} classes," if classes != CLASSES else "")
 
 
 ENTRY = Study(

@@ -40,7 +40,7 @@ def decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
             "box": rank[each["row"]],
             "p": each["p"],
             "anchor": _box_text(each["anchors"]),
-            "deltas": ", ".join(f"{d:.2f}" for d in each["deltas"]),
+            "deltas": ", ".join(f"{d:z.2f}" for d in each["deltas"]),
             "decoded": _box_text(each["decoded"]),
             "clipped": _box_text(each["clipped"]),
         }
@@ -61,7 +61,7 @@ def decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
             r"\begin{aligned}"
             rf"x &= {x:g} + {_signed(dx)} \cdot {w:.2f} = {x + dx * w:.2f}, & \ "
             rf"y &= {y:g} + {_signed(dy)} \cdot {h:.2f} = {y + dy * h:.2f} \\"
-            rf"w &= {w:.2f} \cdot e^{{{dw:.3f}}} = {nw:.2f}, & \ h &= {h:.2f} \cdot e^{{{dh:.3f}}} = {nh:.2f}"
+            rf"w &= {w:.2f} \cdot e^{{{dw:z.4f}}} = {nw:.2f}, & \ h &= {h:.2f} \cdot e^{{{dh:z.4f}}} = {nh:.2f}"
             r"\end{aligned}"
         ),
         Table(
@@ -92,7 +92,9 @@ def decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.3f}" if value >= 0 else rf"({value:.3f})"
+    """Four digits, so that what is written for an anchor of a hundred pixels comes to the hundredth that stands there."""
+    text = f"{value:z.4f}"
+    return f"({text})" if text.startswith("-") else text
 
 
 def _box_text(box: Sequence[float]) -> str:

@@ -306,7 +306,7 @@ def _against_dropout(trials: Any) -> list[Any]:
             [
                 Column("depth", "After", align="left"),
                 Column("cutout", "Cutout", unit="%", format=".2f"),
-                Column("dropout", "Dropout of pixels", unit="%", format=".2g"),
+                Column("dropout", "Dropout of pixels", unit="%", format=".3g"),
             ],
             deep,
             foot=[
