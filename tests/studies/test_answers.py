@@ -190,8 +190,9 @@ def test_the_pictures_of_the_exercise_are_said_to_be_missing(tmp_path):
     assert "--set 'feature_map=[[1,2],[3,4]]'" in said
 
 
-def mlp(scaling: str, error: float, *more: float) -> Results:
+def mlp(scaling: str, error: float, *more: float, **network) -> Results:
     settings = find("mnist-mlp").settings().model_dump(mode="json")
+    settings["network"] |= network
     settings["data"] |= {"scaling": scaling, "test": None}
     values = {"test_loss": 0.1, "parameters": 407_050, "seconds": 1.0, "epochs": 1, "steps": 1}
     found = results(*({**values, "test_error": each} for each in (error, *more)), settings=settings)
@@ -208,6 +209,12 @@ def test_the_mlp_is_told_in_full():
     assert "normalised" not in words(document)
     assert "in [0, 1]" in words(document)
     assert "less the training set's mean" in words(find("mnist-mlp").report(mlp("normalised", 0.0171)))
+
+
+def test_without_a_hidden_layer_there_is_no_activation():
+    document = find("mnist-mlp").report(mlp("unit", 0.0771, hidden=[]))
+    assert "784–10, no hidden layer: 771 of 10,000" in document.answer
+    assert "ReLU" not in words(document)
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,8 @@ def _structure(group: Group) -> tuple[str, str]:
         own = {name: parameter.default for name, parameter in known.items()} | network
     inputs, classes = SIZES.get(group.settings["data"]["name"], ("inputs", "classes"))
     sizes = [inputs, *own["hidden"], classes] if "hidden" in own else [inputs, "…", classes]
-    return "–".join(map(str, sizes)), str(own.get("activation", "its own activations"))
+    activation = "no hidden layer" if own.get("hidden") == [] else str(own.get("activation", "its own activations"))
+    return "–".join(map(str, sizes)), activation
 
 
 def _answer(results: Results) -> str:

@@ -92,7 +92,7 @@ def decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
 
 
 def _signed(value: float) -> str:
-    """Four digits, so that what is written for an anchor of a hundred pixels comes to the hundredth that stands there."""
+    """Four digits: times an anchor of a hundred pixels they come to the hundredth that stands there."""
     text = f"{value:z.4f}"
     return f"({text})" if text.startswith("-") else text
 
