@@ -12,9 +12,10 @@ or docstring.
 import ast
 import hashlib
 import inspect
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -80,7 +81,7 @@ def _starts(spec: TrialSpec) -> Iterator[Path]:
 
 def _own_file(spec: TrialSpec) -> Path | None:
     """The file of the trial's function; None of another package's, whose sources aren't ours to follow."""
-    own = found_at(spec.file) if spec.file else _file(spec.function.partition(":")[0], PACKAGE.parent)
+    own = found_at(spec.file) if spec.file else _file(spec.function.partition(":")[0], PACKAGE.parent, _files_in)
     return own.resolve() if own is not None and own.is_file() else None
 
 
@@ -116,7 +117,8 @@ def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
     first = waiting[0] if waiting else None
     chosen = {path.parent for path in waiting} & {NETWORK_PAGES, BACKEND_PAGES}
     roots = dict.fromkeys([PACKAGE.parent, *(p.parent for p in waiting if not p.is_relative_to(PACKAGE))])
-    file = cache(_file)  # a hundred files name the same few hundred modules; the next closure may find others
+    # A hundred files name the same few hundred modules of as few folders; the next closure may find others.
+    file, files_in = cache(_file), cache(_files_in)
     seen: set[Path] = set()
     while waiting:
         path = waiting.pop()
@@ -124,7 +126,7 @@ def closure(starts: Iterable[Path], function: str = "") -> set[Path]:
             continue
         seen.add(path)
         imports = _read(path, function if path == first else "").imports
-        for found in filter(None, (file(name, root) for name in imports for root in roots)):
+        for found in filter(None, (file(name, root, files_in) for name in imports for root in roots)):
             # The chosen page is a start; from there its neighbours count, but not the list of all pages.
             of_pages = found.parent in chosen
             if not of_pages or (path.parent == found.parent and found.name != "__init__.py"):
@@ -136,15 +138,24 @@ def _sources(starts: tuple[Path, ...], function: str) -> "list[_Source]":
     return [_read(path, function if path == starts[0] else "") for path in closure(starts, function)]
 
 
-def _file(module: str, root: Path) -> Path | None:
+def _file(module: str, root: Path, files_in: Callable[[str], frozenset[str]]) -> Path | None:
     """The file of a module below `root`; underhood's face and other people's modules have none."""
-    at = root.joinpath(*module.split("."))
-    if at == PACKAGE:
+    at = os.path.join(root, *module.split("."))
+    if at == str(PACKAGE):
         return None
-    for path in (at.with_name(at.name + ".py"), at / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+    folder, name = os.path.split(at)
+    if f"{name}.py" in files_in(folder):
+        return Path(f"{at}.py")
+    return Path(at, "__init__.py") if "__init__.py" in files_in(at) else None
+
+
+def _files_in(folder: str) -> frozenset[str]:
+    """The names of the files in a folder; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_file())
+    except OSError:
+        return frozenset()
 
 
 # ----------------------------------------------------------------------------------------------------
