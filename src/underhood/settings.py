@@ -16,6 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin
@@ -396,7 +397,17 @@ def non_default(settings: BaseModel) -> dict[str, Any]:
     differing: dict[str, Any] = {}
     for name, info in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if not info.is_required() and value == info.get_default(call_default_factory=True, validated_data={}):
+        if not info.is_required() and value == _defaults(type(settings))[name]:
             continue
         differing[name] = non_default(value) if isinstance(value, BaseModel) else dumped[name]
     return differing | {name: dumped[name] for name in settings.model_extra or {} if name not in LOCATED}
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """The default of each field that has one, made once: to compare with, never to hand out."""
+    return {
+        name: info.get_default(call_default_factory=True, validated_data={})
+        for name, info in model.model_fields.items()
+        if not info.is_required()
+    }

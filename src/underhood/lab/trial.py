@@ -47,12 +47,12 @@ class TrialSpec:
     @cached_property
     def id(self) -> str:
         """Twelve hexadecimal digits: 48 bits, a clash among a million trials has a chance of 0.2 %."""
-        return digest(self._identity() | {"seed": self.seed})
+        return digest(self._identity | {"seed": self.seed})
 
     @cached_property
     def group(self) -> str:
         """The id of the setting: the same for all seeds."""
-        return digest(self._identity())
+        return digest(self._identity)
 
     @property
     def threads(self) -> int:
@@ -64,6 +64,7 @@ class TrialSpec:
         """How many workers it is computed by: its settings' `devices`, 1 where they have no such number."""
         return _devices(getattr(self.settings, "devices", 1))
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
@@ -81,7 +82,7 @@ class TrialSpec:
             "file": None if self.file is None else str(self.file),
             "model": reference(type(self.settings)),
             "settings": self.settings.model_dump(mode="json"),
-            "non_default": non_default(self.settings),
+            "non_default": self._identity["settings"],
             "seed": self.seed,
             "data": self.data_fingerprint,
         }
