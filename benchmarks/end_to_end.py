@@ -43,7 +43,7 @@ def main() -> None:
     chosen = parser.parse_args()
     for network in chosen.networks:
         images = chosen.images or IMAGES[network]
-        tuned = run("epoch_underhood", network, images, chosen.threads, "--tune", means(chosen.threads, "torch"))
+        tuned = run("epoch_underhood", network, images, chosen.threads, "--tune", back_end(chosen.threads, "torch"))
         print(table(network, images, chosen.threads, chosen.rounds, tuned), end="\n\n", flush=True)
     print(describe(machine()))
     print(", ".join(f"{name} {version}" for name, version in versions().items()))
@@ -54,14 +54,14 @@ def table(network: str, images: int, threads: int, rounds: int, tuned: dict[str,
     """The programs in turn, `rounds` times."""
     programs = {
         TUTORIAL: ("epoch_tutorial",),
-        "torch": ("epoch_underhood", means(threads, "torch")),
-        "torch, tuned": ("epoch_underhood", means(threads, "torch", **tuned)),
-        "engine": ("epoch_underhood", means(threads, "underhood")),
+        "torch": ("epoch_underhood", back_end(threads, "torch")),
+        "torch, tuned": ("epoch_underhood", back_end(threads, "torch", **tuned)),
+        "engine": ("epoch_underhood", back_end(threads, "underhood")),
     }
     took: dict[str, list[Took]] = {name: [] for name in programs}
     for _ in range(rounds):
-        for name, (program, *options) in programs.items():
-            took[name].append(run(program, network, images, threads, *options)[-1])
+        for name, (program, *words) in programs.items():
+            took[name].append(run(program, network, images, threads, *words)[-1])
     columns = [
         Column("program", "Program", align="left"),
         Column("rate", "Images a second", format=",.0f"),
@@ -90,15 +90,15 @@ def table(network: str, images: int, threads: int, rounds: int, tuned: dict[str,
     return Table(f"{network} on CIFAR-10, {threads} thread{'s' * (threads != 1)}", columns, rows, foot)
 
 
-def means(threads: int, backend: str, **more: Any) -> str:
+def back_end(threads: int, backend: str, **more: Any) -> str:
     """The option with the settings of a back end."""
-    return "--means=" + json.dumps({"backend": backend, "threads": threads} | more)
+    return "--options=" + json.dumps({"backend": backend, "threads": threads} | more)
 
 
-def run(program: str, network: str, images: int, threads: int, *options: str) -> Any:
+def run(program: str, network: str, images: int, threads: int, *words: str) -> Any:
     """What a program printed, with so many threads for every library."""
     environment = os.environ | dict.fromkeys(THREAD_COUNTS, str(threads))
-    command = [sys.executable, "-m", f"benchmarks.programs.{program}", network, "--images", str(images), *options]
+    command = [sys.executable, "-m", f"benchmarks.programs.{program}", network, "--images", str(images), *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,8 +1,8 @@
 """The same training as epoch_tutorial's by underhood's loop: whole batches augmented, on either back end.
 
-    python -m benchmarks.programs.epoch_underhood simple-nn --images 12800 --means '{"backend": "torch"}'
+    python -m benchmarks.programs.epoch_underhood simple-nn --images 12800 --options '{"backend": "torch"}'
 
-Prints what each epoch took as a list of JSON. With --tune prints the means that --tune chooses here.
+Prints what each epoch took as a list of JSON. With --tune prints the options that --tune chooses here.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12_800)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--means", type=json.loads, default={}, help="settings of the back end")
+    parser.add_argument("--options", type=json.loads, default={}, help="settings of the back end")
     parser.add_argument("--tune", action="store_true")
     chosen = parser.parse_args()
     settings = TrainingSettings.model_validate(
@@ -44,7 +44,7 @@ def main() -> None:
             "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
             "batch_size": chosen.batch,
             "epochs": chosen.epochs,
-            **chosen.means,
+            **chosen.options,
         }
     )
     print(json.dumps(tuned(settings) if chosen.tune else epochs(settings)))
@@ -61,7 +61,7 @@ def tuned(settings: TrainingSettings) -> dict[str, Any]:
     from underhood.training.tune import tune
 
     long = settings.model_copy(update={"epochs": 1000})  # as in a training that is worth a compilation
-    return tune(long, 0, read(settings.data, None, 0, settings.dtype)).means
+    return tune(long, 0, read(settings.data, None, 0, settings.dtype)).options
 
 
 def cifar10(images: int) -> str:
