@@ -61,6 +61,12 @@ def test_one_part_is_split_always_alike(path: Path, names: tuple[str, str]) -> N
             assert y[np.all(x == image[0], axis=(1, 2))] == label
 
 
+def test_names_may_be_bytes(tmp_path: Path) -> None:
+    x, y = arrays()
+    np.savez(tmp_path / "cats.npz", images=x, labels=y, classes=np.array([b"cat", "Bär".encode(), b"cow"]))
+    assert load(str(tmp_path / "cats.npz")).classes == ("cat", "Bär", "cow")
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

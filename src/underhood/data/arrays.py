@@ -104,7 +104,7 @@ def _labels(path: Path, name: str) -> NDArray[np.int64]:
 def _classes(path: Path, names: set[str], y: str) -> tuple[str, ...]:
     """The file's own names of the classes, else "0", "1" … up to the largest label."""
     if "classes" in names:
-        return tuple(str(name) for name in _read(path, "classes").ravel())
+        return tuple(map(_text, _read(path, "classes").ravel()))
     largest = int(_labels(path, y).max(initial=-1))
     if largest >= MOST_CLASSES:
         raise BadInput(
@@ -122,3 +122,8 @@ def _names(path: Path) -> set[str]:
 def _read(path: Path, name: str) -> NDArray[Any]:
     with Npz(path) as file:
         return file[name]
+
+
+def _text(name: Any) -> str:
+    """A name that may be bytes, as arrays of C's strings hold."""
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
