@@ -1,5 +1,7 @@
 """The explorer in a real browser: its equations are trace's, and it answers to clicks, keys, names and themes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,25 @@ def test_a_click_unfolds_a_number_and_its_names_unfold_on(open_address, address)
     page.get_by_role("button", name="Go").click()
     page.locator("#equation button.name").first.click()
     assert page.locator("#equation details.inner summary").count() == 1, "the name unfolded below"
+
+
+@pytest.mark.parametrize("unit", ["conv2[0,3,4,5]", "∂E/∂conv1.weight[0,0,2,2]", "∂E/∂fc1.weight[3,4]"])
+def test_what_is_added_has_the_same_decimals_and_factors_five_digits(open_address, address, unit):
+    page = ready(open_address(address))
+    page.evaluate(
+        "(unit) => { if (unit.startsWith('∂')) explorer.turn(true); explorer.go(unit.replace('∂E/∂', '')); }", unit
+    )
+    added = page.locator("#equation tr > :nth-child(1)").all_inner_texts()
+    added.append(page.locator("#equation summary").first.inner_text().split(" = ")[1])
+    assert len({len(mantissa(text).partition(".")[2]) for text in added}) == 1
+    assert len({text.partition("e")[2] for text in added}) == 1
+    factors = re.findall(r"[\d.]+(?=e|·|\)|$)", " ".join(page.locator("#equation td:nth-child(2)").all_inner_texts()))
+    assert factors
+    assert {len(mantissa(text).replace(".", "").lstrip("0")) for text in factors if float(text)} == {5}
+
+
+def mantissa(text):
+    return text.partition("e")[0].lstrip("−")
 
 
 def test_gradients_unfold_up_to_the_loss(open_address, address):

@@ -13,6 +13,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
+import underhood
 from underhood import engine
 from underhood.engine import functional, nn, optim
 from underhood.errors import BadInput
@@ -115,13 +116,20 @@ def _class_for_engine(cls: type) -> Any:
     return found
 
 
+def _at_the_top(name: str) -> Any:
+    """What else torch has at its top, `torch.zeros`; what the package lacks it refuses by name."""
+    if name.startswith("_"):
+        raise AttributeError(f"module 'torch' has no attribute {name!r}")
+    return getattr(underhood, name)
+
+
 @contextmanager
 def torch_means_engine() -> Iterator[None]:
     """While it lasts `import torch` gives the engine under torch's names."""
     torch = ModuleType("torch")
     for home in (functional, engine):
         torch.__dict__.update({key: getattr(home, key) for key in home.__all__})
-    torch.__dict__.update(nn=nn, optim=optim, Tensor=engine.Tensor)
+    torch.__dict__.update(nn=nn, optim=optim, Tensor=engine.Tensor, __getattr__=_at_the_top)
     stand_ins = {
         "torch": torch,
         "torch.nn": nn,

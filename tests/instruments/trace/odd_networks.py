@@ -74,3 +74,25 @@ class Indices(nn.Module):
 class Raising(nn.Module):
     def forward(self, x):
         return 1 / 0
+
+
+class Recurrent(nn.Module):
+    """A state that begins with torch.zeros, and a mean over words that may be the same."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.x, self.h = nn.Embedding(5, 4), nn.Linear(4, 12), nn.Linear(3, 12)
+
+    def forward(self, i):
+        x = self.table(i)
+        h = c = torch.zeros(x.shape[0], 3, dtype=x.dtype)
+        for t in range(x.shape[1]):
+            a, f, g, o = (self.x(x[:, t] + x.mean(1)) + self.h(h)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(a) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return h
+
+
+class Lacking(Entries):
+    def forward(self, x):
+        return torch.histogram(self.a(x), 3)[0]

@@ -86,6 +86,29 @@ KINDS = {
 }
 
 
+class SameWords(nn.Module):
+    """The mean of words that are all the same: their number, though it picks none of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(5, 4), nn.Linear(4, 3)
+
+    def forward(self, i):
+        return self.head(self.table(i * 0).mean(1))
+
+
+def test_a_mean_of_equal_numbers_is_not_taken_for_one_of_them():
+    found = header(explore(SameWords(), input="1,3:int64").html)
+    kinds = {s["name"]: s["rule"]["kind"] for s in found["sources"] if s["kind"] == "line"}
+    assert kinds["table"] == "pick"
+    assert kinds["mean"] == "sums"
+
+
+def test_the_page_writes_no_digit_that_it_is_not_sure_of():
+    page = explore(NETS["layers"](), input=(1, 2, 8, 8))
+    assert header(page.html)["digits"] == digits(page.bits)
+
+
 def test_every_line_is_there_with_its_rule_and_the_numbers_that_trace_gives():
     underhood.manual_seed(0)
     net = NETS["layers"]()

@@ -15,6 +15,7 @@ RUNS = [
     ("Entries", "a[0]", "1,3"),
     ("Pair", "a[0]", "1,3"),
     ("Words", "head[1,2]", "1,3:int64"),
+    ("Recurrent", "h#3[0,10]", "1,3:int64"),
     ("Tied", "b[1]", "1,4"),
     ("Twice", "a[1]", "1,4"),
     ("Twice", "a#2[1]", "1,4"),
@@ -33,6 +34,7 @@ GRADIENTS = [
     ("Two", "input 2[1]", ["1,3", "1,2"]),
     ("Entries", "a.weight[0,0]", "1,3"),
     ("Words", "table.weight[1,0]", "1,3:int64"),
+    ("Recurrent", "x.weight[0,1]", "1,3:int64"),
     ("Tied", "a.weight[0,1]", "1,4"),
     ("Twice", "a.weight[0,1]", "1,4"),
 ]
@@ -62,6 +64,7 @@ def test_the_initial_weights_are_the_seeds():
     [
         (["Overwriting", "--unit", "a[0]", "--input", "1,3"], "in-place"),
         (["Indices", "--unit", "Indices[0]", "--input", "1,3"], "floating point"),
+        (["Lacking", "--unit", "a[0]", "--input", "1,3"], "underhood has no histogram, which torch has"),
         (["Raising", "--unit", "Raising[0]", "--input", "1,3"], "ZeroDivisionError"),
         (["Entries", "--unit", "a[0]", "--input", "1,5"], "wants 3 input features"),
         (["Entries", "--unit", "a[0]", "--input", "x=1,3"], "by position"),

@@ -12,7 +12,7 @@ from underhood import cli, engine, nn
 from underhood.errors import BadInput
 from underhood.instruments.on_engine import on_engine
 from underhood.instruments.trace import trace
-from underhood.instruments.trace.equation import number
+from underhood.instruments.trace.equation import alike, number, short
 
 LAYERS = ["conv1[3,4,5]", "act1[3,4,5]", "pool1[3,4,5]", "conv2[3,4,5]", "flatten[100]", "fc1[3]", "fc3[2]", "E"]
 
@@ -88,8 +88,8 @@ def test_formulas_have_their_numbers_put_in():
     softmax = trace(small(nn), "6[2]", input=(1, 1, 4, 4)).equation
     assert softmax.filled.startswith("e^")
     norm = trace(small(nn), "1[1,0,0]", input=(1, 1, 4, 4)).equation
-    assert norm.filled.startswith("1·(")
-    assert "/ √(1 + 1e−05)" in norm.filled
+    assert norm.filled.startswith("1.0000·(")
+    assert "/ √(1.0000 + 1e−05)" in norm.filled
     sigmoid = trace(small(nn), "2[1,0,0]", input=(1, 1, 4, 4)).equation
     assert sigmoid.filled.startswith("1 / (1 + e^")
 
@@ -218,5 +218,16 @@ def test_the_command_writes_text_json_and_a_page(tmp_path, capsys):
 
 def test_numbers_have_five_digits_and_a_true_minus():
     assert number(-0.123456) == "−0.12346"
-    assert number(1e-20) == "1e−20"
-    assert number(3.0) == "3"
+    assert number(1e-20) == "1.0000e−20"
+    assert number(3.0) == "3.0000"
+    assert [number(x) for x in (0.5, 0.0, -0.0, 12345.0, float("nan"))] == ["0.50000", "0", "0", "12345", "nan"]
+    assert short(1e-5) == "1e−05"
+    assert short(0.5) == "0.5"
+
+
+def test_numbers_that_are_added_have_the_same_decimals():
+    assert [*map(alike([0.5, -1.25]), (0.5, -1.25, -1e-9))] == ["0.5000", "−1.2500", "0.0000"]
+    assert [*map(alike([3e-7, 2e-8]), (3e-7, -2e-8))] == ["3.0000e−07", "−0.2000e−07"]
+    assert alike([9.99999])(9.99999) == "10.000"
+    assert alike([123456.0])(-7.0) == "−0.0001e+05"
+    assert alike([0.0, float("inf")])(0.0) == "0"

@@ -1,6 +1,6 @@
 """What a trace is made of: one number as an equation with numbers in it, and the equations of what went into it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -8,9 +8,39 @@ from typing import Any
 Index = tuple[int, ...]
 
 
+DIGITS = 5  # of every number of an equation
+
+
 def number(value: float) -> str:
-    """Five digits, with a true minus."""
-    return f"{value + 0.0:.5g}".replace("-", "−")  # + 0.0, so that −0 is 0
+    """Five digits, zeros at the end too, with a true minus; 0 is exactly zero."""
+    return _signed(f"{value:#.{DIGITS}g}".rstrip(".")) if value else "0"
+
+
+def short(value: float) -> str:
+    """Without zeros at the end: what somebody set, as an ε, has no digits that are not sure."""
+    return _signed(f"{value + 0.0:.{DIGITS}g}")
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def alike(values: Iterable[float]) -> Callable[[float], str]:
+    """How numbers that are added up are written: five digits of the largest, and the same decimals for all."""
+    most = max((abs(value) for value in values if isfinite(value)), default=0.0)
+    if most == 0:
+        return number
+    power = int(f"{most:.{DIGITS - 1}e}".partition("e")[2])  # of ten, after rounding
+    common = power if most >= 10**DIGITS or most < 1e-4 else 0
+    decimals = max(0, DIGITS - 1 - power + common)
+
+    def written(value: float) -> str:
+        if not isfinite(value):
+            return number(value)
+        text = f"{value / 10.0**common:z.{decimals}f}"  # z: what rounds to zero has no sign
+        return _signed(text + (f"e{common:+03d}" if common else ""))
+
+    return written
 
 
 def factor(value: float) -> str:

@@ -70,6 +70,7 @@ def explored(reading: Reading, title: str, description: str, command: str, class
     ]
     header = {
         "bits": bits,
+        "digits": digits(bits),
         "first": _first(reading, seen),
         "classes": list(classes),
         "arrays": [{"size": int(a.size), "type": "float" if a.dtype.kind == "f" else "int"} for a in seen.arrays],

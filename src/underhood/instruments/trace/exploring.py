@@ -169,7 +169,19 @@ def _picked(called: Called) -> Rule:
         return {}
     if len(np.unique(out[~inside])) > 1:  # what is not picked is one constant
         return {}
+    if not _hands_back(called, real, np.where(inside, chosen, -1)):  # a mean of equal numbers picks none of them
+        return {}
     return {"kind": "pick", "of": real, "map": np.where(inside, chosen, -1)}
+
+
+def _hands_back(called: Called, real: list[int], chosen: Array) -> bool:
+    """Whether backward gives every δ to the number that was picked, and nothing to the others."""
+    delta = np.random.default_rng(0).uniform(0.5, 1.5, called.z.shape)
+    found = called.backward(delta)
+    slopes = [np.zeros(called.inputs[i].shape) if found[i] is None else np.asarray(found[i]) for i in real]
+    expected = np.zeros(sum(slope.size for slope in slopes))
+    np.add.at(expected, chosen[chosen >= 0], delta.reshape(-1)[chosen >= 0])
+    return bool(np.allclose(np.concatenate([slope.reshape(-1) for slope in slopes]), expected, rtol=1e-9, atol=0))
 
 
 def _local(called: Called) -> Rule:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from underhood.instruments.trace.equation import factor, number
+from underhood.instruments.trace.equation import factor, number, short
 from underhood.instruments.trace.parts import Called, Made, Position
 
 SHOWN = 6  # numbers of a long list that are written
@@ -121,6 +121,17 @@ def surprise(called: Called, i: int, position: tuple[int, ...]) -> str:
     return f"({text}) / {len(x)}" if called.settings["reduction"] == "mean" and len(x) > 1 else text
 
 
+def _scaled(x: float, mu: float, sigma2: float, eps: float, scale: Any, shift: Any) -> tuple[str, float]:
+    """γ·(x − μ) / √(σ² + ε) + β, without the γ and β that the layer does not have."""
+    text = f"({number(x)} − {factor(mu)}) / √({number(sigma2)} + {short(eps)})"
+    total = (x - mu) / sqrt(sigma2 + eps)
+    if scale is not None:
+        text, total = f"{number(scale)}·{text}", float(scale) * total
+    if shift is not None:
+        text, total = f"{text} + {factor(shift)}", total + float(shift)
+    return text, total
+
+
 def _batch_norm(called: Called, k: tuple[int, ...]) -> Made:
     a, w, b, mean, var = called.inputs
     c, eps = k[1], called.settings["eps"]
@@ -129,11 +140,10 @@ def _batch_norm(called: Called, k: tuple[int, ...]) -> Made:
         mu, sigma2 = float(channel.mean()), float(channel.var())
     else:
         mu, sigma2 = float(mean[c]), float(var[c])
-    x, scale, shift = float(a[k]), 1.0 if w is None else float(w[c]), 0.0 if b is None else float(b[c])
-    filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
+    filled, total = _scaled(float(a[k]), mu, sigma2, eps, None if w is None else w[c], None if b is None else b[c])
     positions: list[Position] = [(0, k)]
     positions += [(i, (c,)) for i in (1, 2) if called.inputs[i] is not None]
-    return Made(filled=filled, positions=positions, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+    return Made(filled=filled, positions=positions, total=total)
 
 
 def _layer_norm(called: Called, k: tuple[int, ...]) -> Made:
@@ -141,10 +151,10 @@ def _layer_norm(called: Called, k: tuple[int, ...]) -> Made:
     axes, eps = len(called.settings["normalized_shape"]), called.settings["eps"]
     row, there = a[k[:-axes]], k[-axes:]
     mu, sigma2 = float(row.mean()), float(row.var())
-    x, scale, shift = float(a[k]), 1.0 if w is None else float(w[there]), 0.0 if b is None else float(b[there])
-    filled = f"{number(scale)}·({number(x)} − {factor(mu)}) / √({number(sigma2)} + {number(eps)}) + {factor(shift)}"
+    scale, shift = (None if each is None else each[there] for each in (w, b))
+    filled, total = _scaled(float(a[k]), mu, sigma2, eps, scale, shift)
     positions: list[Position] = [(0, k), *((i, there) for i in (1, 2) if called.inputs[i] is not None)]
-    return Made(filled=filled, positions=positions, total=scale * (x - mu) / sqrt(sigma2 + eps) + shift)
+    return Made(filled=filled, positions=positions, total=total)
 
 
 def _div(called: Called, k: tuple[int, ...]) -> Made:

@@ -1,17 +1,18 @@
 """A trace written out: as text for the terminal, as a page of nested equations for a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from underhood.instruments.page import FRAME
-from underhood.instruments.trace.equation import Equation, Term, number
+from underhood.instruments.trace.equation import Equation, Term, alike, number
 
 INDENT = "    "
 
 
 def as_text(equation: Equation, level: int = 0) -> str:
     """The equation, its summands in a column with their names, their sum, then what went into them."""
-    lines = [f"{equation.name} = {number(equation.value)}"]
+    write = writer(equation)
+    lines = [f"{equation.name} = {write(equation.value)}"]
     if equation.law:
         lines += [f"  {equation.operation}:  {equation.law}", f"  = {equation.filled}"]
     if equation.terms:
@@ -19,25 +20,31 @@ def as_text(equation: Equation, level: int = 0) -> str:
         if equation.others:
             plural = "s" if equation.others > 1 else ""
             rows.append((equation.rest, "", f"{equation.others} smaller one{plural} together"))
-        lines += ["", *_column(rows)]
+        width = max(len(write(value)) for value in (equation.total, *(row[0] for row in rows)))
+        lines += ["", *_column(rows, write, width)]
         if len(rows) > 1:
-            width = max(len(number(value)) for value, _, _ in rows)
-            lines += [f"  {'─' * width}", f"  {number(equation.total):>{width}}"]
-    lines += [f"  {check.who}: {number(check.value)}, {_off(check.off)}" for check in equation.checks]
+            lines += [f"  {'─' * width}", f"  {write(equation.total):>{width}}"]
+    lines += [f"  {check.who}: {write(check.value)}, {_off(check.off)}" for check in equation.checks]
     text = "\n".join((INDENT * level + line).rstrip() for line in lines)
     return "\n\n".join([text, *(as_text(child, level + 1) for child in equation.children)])
+
+
+def writer(equation: Equation) -> Callable[[float], str]:
+    """How the numbers of an equation are written that its sum is made of, and the sum itself."""
+    if not equation.terms:
+        return number
+    return alike([equation.value, equation.total, equation.rest, *(term.value for term in equation.terms)])
 
 
 def _how(term: Term) -> str:
     return f"= {term.filled}" if len(term.factors) > 1 else ""
 
 
-def _column(rows: list[tuple[float, str, str]]) -> list[str]:
+def _column(rows: list[tuple[float, str, str]], write: Callable[[float], str], width: int) -> list[str]:
     """Values under each other, then how they came about, then the names."""
-    values = [number(value) for value, _, _ in rows]
-    wide, middle = max(map(len, values)), max(len(how) for _, how, _ in rows)
+    middle = max(len(how) for _, how, _ in rows)
     gap = "  " if middle else ""
-    return [f"  {v:>{wide}}{gap}{how:<{middle}}  {name}" for v, (_, how, name) in zip(values, rows, strict=True)]
+    return [f"  {write(value):>{width}}{gap}{how:<{middle}}  {name}" for value, how, name in rows]
 
 
 def _off(off: float) -> str:
@@ -73,12 +80,13 @@ def as_html(equation: Equation) -> str:
 
 
 def _node(equation: Equation, is_open: bool = False) -> str:
-    head = f"<code>{escape(equation.name)}</code> = {number(equation.value)}"
+    write = writer(equation)
+    head = f"<code>{escape(equation.name)}</code> = {write(equation.value)}"
     if not equation.law:
         return f'<div class="leaf">{head}</div>'
     law = f'<span class="law">{escape(equation.operation)}: <code>{escape(equation.law)}</code></span>'
     checks = "".join(
-        f'<div class="check">{escape(check.who)}: {number(check.value)}, {_off(check.off)}</div>'
+        f'<div class="check">{escape(check.who)}: {write(check.value)}, {_off(check.off)}</div>'
         for check in equation.checks
     )
     children = "".join(_node(child) for child in equation.children)
@@ -92,7 +100,7 @@ def _node(equation: Equation, is_open: bool = False) -> str:
 def _math(equation: Equation) -> str:
     """`value = filled` as MathML, without a library: rows of numbers and signs, roots and powers left in line."""
     filled, more, count = equation.filled.partition(" … (")
-    tokens = _tokens(f"{number(equation.value)} = {filled}")
+    tokens = _tokens(f"{writer(equation)(equation.value)} = {filled}")
     text = f"<mtext>{more}{count}</mtext>".replace(" ", "\u00a0") if more else ""
     return f"<math><mrow>{''.join(tokens)}{text}</mrow></math>"
 
@@ -119,9 +127,11 @@ def _tokens(text: str) -> list[str]:
 def _table(equation: Equation) -> str:
     if not equation.terms:
         return ""
-    rows = [(number(t.value), _how(t), t.named) for t in equation.terms]
+    write = writer(equation)
+    rows = [(write(t.value), _how(t), t.named) for t in equation.terms]
     if equation.others:
-        rows.append((number(equation.rest), "", f"{equation.others} smaller ones together"))
+        plural = "s" if equation.others > 1 else ""
+        rows.append((write(equation.rest), "", f"{equation.others} smaller one{plural} together"))
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    total = f'<tr class="sum"><td>{number(equation.total)}</td><td></td><td></td></tr>' if len(rows) > 1 else ""
+    total = f'<tr class="sum"><td>{write(equation.total)}</td><td></td><td></td></tr>' if len(rows) > 1 else ""
     return f"<table>{body}{total}</table>"

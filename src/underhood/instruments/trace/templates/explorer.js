@@ -161,8 +161,9 @@ class Maps {
     }
     let low = Infinity, high = -Infinity;
     for (const x of values) [low, high] = [Math.min(low, x), Math.max(high, x)];
-    this.said.textContent = `${digits(low)} … ${digits(high)}`;
-    this.canvas.setAttribute("aria-label", `${what}, ${times(this.source.shape)}, from ${digits(low)} to ${digits(high)}; arrow keys move, Enter picks a number`);
+    const write = !state.gradients && isGiven(this.source) ? short : alike([low, high]);
+    this.said.textContent = low === high ? write(low) : `${write(low)} … ${write(high)}`;
+    this.canvas.setAttribute("aria-label", `${what}, ${times(this.source.shape)}, from ${write(low)} to ${write(high)}; arrow keys move, Enter picks a number`);
   }
 
   at(event) {
@@ -181,7 +182,7 @@ class Maps {
 
   point(event) {
     const k = this.at(event), values = numbersOf(this.source);
-    this.canvas.title = k === null || !values ? "" : `${label(this.source, k)} = ${digits(values[k])}`;
+    this.canvas.title = k === null || !values ? "" : `${label(this.source, k)} = ${state.gradients ? digits(values[k]) : written({ source: this.source, k })}`;
   }
 
   key(event) {
@@ -277,39 +278,57 @@ function name(source, k, below) {
   return button;
 }
 
-function row(term, below) {
-  const cells = state.gradients
-    ? [digits(term.value), `= ${digits(term.delta)}·${factor(term.slope)}`, [name(term.line, term.output, below), term.by ? " · " : "", typeof term.by === "string" ? term.by : term.by ? name(term.by.source, term.by.k, null) : ""]]
-    : [digits(term.value), [...(term.weight === 1 && term.refs.length ? [] : [digits(term.weight)]), ...term.refs.map(read).map((x, i) => (i ? factor(x) : digits(x)))].join("·"), term.refs.flatMap((each, i) => [i ? " · " : "", name(each.source, each.k, below)])];
-  return make("tr", {}, ...cells.map((cell) => make("td", {}, ...(Array.isArray(cell) ? cell : [cell]))));
+// The numbers that are multiplied, as they stand; none for a number that is added as it is.
+function factors(term) {
+  if (term.delta !== undefined) return `= ${digits(term.delta)}·${factor(term.slope)}`;
+  const weight = term.weight === 1 && term.refs.length ? [] : [short(term.weight)];
+  const all = [...weight, ...term.refs.map(written)];
+  return all.length > 1 ? `= ${[all[0], ...all.slice(1).map(bracketed)].join("·")}` : "";
 }
 
-function table(equation, below) {
+function names(term, below) {
+  if (term.refs) return term.refs.flatMap((each, i) => [i ? " · " : "", name(each.source, each.k, below)]);
+  const by = typeof term.by === "string" ? term.by : name(term.by.source, term.by.k, null);
+  return [name(term.line, term.output, below), by ? " · " : "", by];
+}
+
+function row(term, write, below) {
+  return make("tr", {}, ...[[write(term.value)], [factors(term)], names(term, below)].map((cell) => make("td", {}, ...cell)));
+}
+
+function table(equation, write, below) {
   const body = make("tbody"), terms = equation.terms;
   let shown = 0;
   const rest = make("tr");
   const more = make("button", { type: "button" }, "Show more");
   const grow = (count) => {
-    terms.slice(shown, shown + count).forEach((each) => rest.before(row(each, below)));
+    terms.slice(shown, shown + count).forEach((each) => rest.before(row(each, write, below)));
     shown = Math.min(terms.length, shown + count);
     const left = terms.slice(shown);
     rest.hidden = !left.length;
     rest.replaceChildren(
-      make("td", {}, digits(left.reduce((sum, each) => sum + each.value, 0))), make("td", {}, more),
+      make("td", {}, write(left.reduce((sum, each) => sum + each.value, 0))), make("td", {}, more),
       make("td", {}, `${left.length.toLocaleString("en")} smaller one${left.length === 1 ? "" : "s"} together`));
   };
   more.addEventListener("click", () => grow(40));
   body.append(rest);
   grow(shownFirst.terms);
-  const sum = make("tr", { className: "sum" }, make("td", {}, digits(equation.total)), make("td"), make("td", {}, terms.length > 1 ? `the sum of ${terms.length.toLocaleString("en")}` : ""));
+  const sum = make("tr", { className: "sum" }, make("td", {}, write(equation.total)), make("td"), make("td", {}, terms.length > 1 ? `the sum of ${terms.length.toLocaleString("en")}` : ""));
   return make("div", { className: "wide", tabIndex: 0, role: "region", ariaLabel: `Summands of ${equation.name}` }, make("table", {}, body, make("tfoot", {}, sum)));
+}
+
+// How the numbers of an equation are written that its sum is made of, and the sum itself.
+function writer(equation, source) {
+  if (!equation?.law) return !state.gradients && isGiven(source) ? short : digits;
+  return equation.terms.length ? alike([equation.value, equation.total, ...equation.terms.map((each) => each.value)]) : digits;
 }
 
 function block(source, k, isOpen) {
   const equation = equationOf(source, k), values = numbersOf(source);
   const text = (state.gradients ? "∂E/∂" : "") + label(source, k);
   const below = make("div", { className: "below" });
-  const details = make("details", { open: true, data: { unit: text } }, make("summary", {}, make("code", {}, text), values ? ` = ${digits(values[k])}` : ": no gradient comes here"));
+  const write = writer(equation, source);
+  const details = make("details", { open: true, data: { unit: text } }, make("summary", {}, make("code", {}, text), values ? ` = ${write(values[k])}` : ": no gradient comes here"));
   if (!isOpen) details.className = "inner";
   if (!equation) {
     details.append(make("p", { className: "note" }, values ? "This page has no rule for what it is made by." : ""));
@@ -318,8 +337,8 @@ function block(source, k, isOpen) {
   if (equation.law) details.append(make("p", { className: "law" }, `${equation.operation}: `, make("code", {}, equation.law)));
   if (equation.text) details.append(make("p", { className: "filled" }, `= ${equation.text}`));
   if (equation.rests.length) details.append(make("p", {}, "of ", ...equation.rests.slice(0, 12).flatMap((each, i) => [i ? ", " : "", name(each.source, each.k, below)]), equation.rests.length > 12 ? " …" : ""));
-  if (equation.terms.length) details.append(table(equation, below));
-  if (equation.law) details.append(verdict(equation));
+  if (equation.terms.length) details.append(table(equation, write, below));
+  if (equation.law) details.append(verdict(equation, write));
   if (!equation.law && !state.gradients) details.append(make("p", {}, { weight: "A weight.", input: "A number of the input.", constant: "Given." }[source.kind] ?? ""), uses(source, k, below));
   details.append(below);
   return details;
@@ -334,12 +353,12 @@ function uses(source, k, below) {
 }
 
 // The sum of the page's numbers beside the engine's: they may part by what thinning took, and no more.
-function verdict(equation) {
+function verdict(equation, write) {
   const size = Math.max(Math.abs(equation.value), ...equation.terms.map((each) => Math.abs(each.value)).slice(0, 1));
   const most = equation.terms.reduce((sum, each) => sum + Math.abs(each.value), Math.abs(equation.value));
   const off = Math.abs(equation.total - equation.value), allowed = most * window.explorer.precision * 4 + 1e-30;
   const agrees = off <= allowed || Object.is(equation.total, equation.value);
-  const said = agrees ? `the engine's number is ${digits(equation.value)}` : `the engine's number is ${digits(equation.value)}: this does not add up`;
+  const said = agrees ? `the engine's number is ${write(equation.value)}` : `the engine's number is ${write(equation.value)}: this does not add up`;
   const rounded = off && size ? `, ${Number(((100 * off) / size).toPrecision(1))} % apart by rounding` : "";
   return make("p", { className: agrees ? "check" : "check wrong" }, said + (agrees ? rounded : ""));
 }
@@ -377,6 +396,7 @@ function turn(gradients) {
 
 async function start() {
   const header = await unpack(), network = document.getElementById("network");
+  shown.digits = Math.min(5, header.digits);
   window.explorer = { precision: 2 ** -(header.bits + 1), find, go, turn, activation, gradient, sources };
   const drawn = sources.filter((source) => source.kind === "line" || source.kind === "input");
   network.replaceChildren(...drawn.map((source) => card(source, header.classes)));

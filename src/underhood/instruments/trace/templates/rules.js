@@ -27,12 +27,37 @@ function term(refs, weight = 1) {
   return { refs, weight, value: refs.reduce((total, each) => total * read(each), weight) };
 }
 
+// Numbers with as many digits as the page is sure of, five at most. How many is known when it opens.
+const shown = { digits: 5 };
+const signed = (text) => text.replaceAll("-", "−").replace("e+", "e");
+const rank = (value) => Math.floor(Math.log10(Math.abs(value)));
+
 function digits(value) {
-  const text = value === 0 ? "0" : Math.abs(value) >= 1e5 || Math.abs(value) < 1e-4 ? value.toExponential(3) : String(Number(value.toPrecision(5)));
-  return text.replaceAll("-", "−").replace("e+", "e");
+  const size = Math.abs(value), n = shown.digits;
+  if (value === 0) return "0";
+  if (!Number.isFinite(value)) return signed(String(value)).replace("Infinity", "∞");
+  return signed(size >= 1e5 || size < 1e-4 ? value.toExponential(n - 1) : value.toFixed(Math.max(0, n - 1 - rank(value))));
 }
 
-const factor = (value) => (value < 0 ? `(${digits(value)})` : digits(value));
+// What somebody typed or counted, 0.5 or class 7, has no digits that are not sure.
+const short = (value) => signed(String(Number(value.toPrecision(5))));
+const isGiven = (source) => source.value instanceof Int32Array || (source.kind === "constant" && !source.shape.length);
+const written = ({ source, k }) => (isGiven(source) ? short : digits)(source.value[k]);
+
+// For numbers that are added up: the same decimals for all, after the largest of them, and the same power of ten.
+function alike(values) {
+  const most = values.reduce((top, x) => (Number.isFinite(x) ? Math.max(top, Math.abs(x)) : top), 0), n = shown.digits;
+  if (most === 0) return digits;
+  const power = most >= 1e5 || most < 1e-4 ? rank(most) : 0, decimals = Math.max(0, n - 1 - rank(most) + power);
+  return (value) => {
+    if (!Number.isFinite(value)) return digits(value);
+    const text = (value / 10 ** power).toFixed(decimals), isZero = Number(text) === 0;
+    return signed((isZero ? text.replace("-", "") : text) + (power ? `e${power}` : ""));
+  };
+}
+
+const bracketed = (text) => (text.startsWith("−") ? `(${text})` : text);
+const factor = (value) => bracketed(digits(value));
 
 function listed(values) {
   return (values.length > 6 ? [...values.slice(0, 5).map(digits), "…", digits(values.at(-1))] : values.map(digits)).join(", ");
@@ -209,7 +234,7 @@ const mul = {
 const div = {
   made(line, k) {
     const rests = [0, 1].map((i) => ref(line, i, repeated(line, i, k))), [x, y] = rests.map(read);
-    return { text: `${digits(x)} / ${factor(y)}`, total: x / y, rests };
+    return { text: `${written(rests[0])} / ${bracketed(written(rests[1]))}`, total: x / y, rests };
   },
   used: (line, i, p) => outputsOf(line, i, p).map((k) => {
     const x = read(ref(line, 0, repeated(line, 0, k))), y = read(ref(line, 1, repeated(line, 1, k)));
@@ -219,15 +244,17 @@ const div = {
 
 // ---- normalisations
 
+// `scale` and `shift` are undefined where the layer has none.
 function scaled(x, mean, variance, eps, scale, shift) {
-  const text = `${digits(scale)}·(${digits(x)} − ${factor(mean)}) / √(${digits(variance)} + ${digits(eps)}) + ${factor(shift)}`;
-  return { text, total: (scale * (x - mean)) / Math.sqrt(variance + eps) + shift };
+  const text = `(${digits(x)} − ${factor(mean)}) / √(${digits(variance)} + ${short(eps)})`;
+  const before = scale === undefined ? "" : `${digits(scale)}·`, after = shift === undefined ? "" : ` + ${factor(shift)}`;
+  return { text: before + text + after, total: ((scale ?? 1) * (x - mean)) / Math.sqrt(variance + eps) + (shift ?? 0) };
 }
 
 const batch_norm = {
   made(line, k) {
     const [, w, b, mean, variance] = line.inputs, c = position(line.shape, k)[1];
-    const found = scaled(line.inputs[0].value[k], mean.value[c], variance.value[c], line.rule.eps, w ? w.value[c] : 1, b ? b.value[c] : 0);
+    const found = scaled(line.inputs[0].value[k], mean.value[c], variance.value[c], line.rule.eps, w?.value[c], b?.value[c]);
     return { ...found, rests: [ref(line, 0, k), ...[1, 2].filter((i) => line.inputs[i]).map((i) => ref(line, i, c))] };
   },
   used(line, i, p) {
@@ -248,7 +275,7 @@ const layer_norm = {
   made(line, k) {
     const [a, w, b] = line.inputs, n = product(a.shape.slice(a.shape.length - line.rule.axes)), j = k % n;
     const [x, mean, variance] = statistics(line, Math.floor(k / n), n);
-    const found = scaled(x[j], mean, variance, line.rule.eps, w ? w.value[j] : 1, b ? b.value[j] : 0);
+    const found = scaled(x[j], mean, variance, line.rule.eps, w?.value[j], b?.value[j]);
     return { ...found, rests: [ref(line, 0, k), ...[1, 2].filter((i) => line.inputs[i]).map((i) => ref(line, i, j))] };
   },
   used(line, i, p) {
