@@ -53,6 +53,8 @@ def test_another_origin(store, served, ask):
     for headers in (
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},  # no address at all
+        {"Origin": f"http://{host}@evil.example"},
         {"Origin": "http://127.0.0.1:1"},  # another program's page on this machine
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"},

@@ -75,7 +75,7 @@ class Guard:
         if not self.is_ours(headers.get("host", "")):
             return 421, "This is not the address that the page is served at."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and not _is_of(origin, headers.get("host", "")):
             return 403, "Pages of other sites are not answered."
         if headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and (
             headers.get("sec-fetch-mode") != "navigate"
@@ -95,6 +95,14 @@ class Guard:
         if name in self.names:
             return True
         return self.anywhere and _is_address(name)
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether an Origin header names this host. One that cannot be read names none."""
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 def _is_address(name: str) -> bool:
