@@ -24,13 +24,17 @@ DIVERGED = "Every trial that finished diverged, so there are no numbers to repor
 LONGEST = 60  # letters of a label before a heading
 
 
-def document_of(study: Study, results: Results) -> Document:
+def document_of(study: Study, results: Results, failed: bool = False) -> Document:
     """What the study reports of the results, in a part for every value of what it does not compare.
 
+    Its report gets the settings that have a number; where the study says so those whose trials diverged, too, and where
+    `failed` says so those whose trials failed.
     A report may ask for what some runs of its study have and this one has not: its groups answer None then.
     """
     groups = [replace(group, among=()) for group in results.groups]
-    finished = Results(tuple(g for g in groups if g.counted or (study.diverged and _diverged(g))))
+    finished = Results(
+        tuple(g for g in groups if g.counted or (study.diverged and _diverged(g)) or (failed and _failed(g)))
+    )
     if not any(group.counted for group in finished.groups):
         return Document(study.title, study.question, DIVERGED if results.diverged else UNFINISHED)
     keys = [] if study.compares is None else apart(results, study.compares)
@@ -51,6 +55,10 @@ def _reported(study: Study, results: Results) -> Document:
 
 def _diverged(group: Group) -> bool:
     return any(trial.diverged for trial in group.trials)
+
+
+def _failed(group: Group) -> bool:
+    return any(trial.state == "failed" for trial in group.trials)
 
 
 def apart(results: Results, compared: Sequence[str]) -> list[str]:

@@ -36,10 +36,11 @@ def document_of(run: Run, study: Study | None = None) -> Document:
     """
     study = study or study_of(run)
     file = study.file
-    if study.report is None:
+    is_standard = study.report is None
+    if is_standard:
         study = dataclasses.replace(study, report=partial(standard.report, study), diverged=True)
     try:
-        document = several.document_of(study, run.results)
+        document = several.document_of(study, run.results, failed=is_standard)
         return dataclasses.replace(document, sections=[*document.sections, *failures.sections(run.results)])
     except UnderhoodError:
         raise

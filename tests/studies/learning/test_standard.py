@@ -1,5 +1,7 @@
 """The report of a study without one: who comes first, by what, and what is in no mean."""
 
+import csv
+
 import pytest
 
 from tests.in_process import InProcess
@@ -15,15 +17,19 @@ class Walk(Settings):
     names: str = "loss"
     diverges: bool = False
     fails_at: int = -1
+    fails_to: float = -1.0
+    diverges_to: float = -1.0
 
 
 def walk(settings, seed, context):
-    if seed == settings.fails_at:
+    if seed == settings.fails_at or settings.to == settings.fails_to:
         raise ArithmeticError("it was told to")
     end = settings.to + 0.01 * seed
     for step in range(3):
         yield Metric(step, {settings.names: end + 2 - step})
-    yield Result({settings.names: end, "diverged": settings.diverges and seed == 1})
+    yield Result(
+        {settings.names: end, "diverged": (settings.diverges and seed == 1) or settings.to == settings.diverges_to}
+    )
 
 
 def study(**more):
@@ -72,6 +78,23 @@ def test_what_diverged_and_what_failed_is_in_no_mean_and_listed(runs):
     assert {row["what"] for row in lost} == {"diverged", "failed: ArithmeticError: it was told to"}
     assert len(lost) == 6
     assert "One seed in common cannot say" in document.answer
+
+
+@pytest.mark.parametrize("names", ["loss", "height"])
+def test_a_setting_whose_every_seed_failed_or_diverged_is_there_without_a_number(runs, names):
+    document = told(runs, f"names={names}", "fails_to=1", "diverges_to=2")
+    rows = table(document, "leaderboard").rows
+    assert {row["setting"]: (row["n"], row["diverged"], row["failed"]) for row in rows} == {
+        "to 1.0": (0, 0, 3),
+        "to 2.0": (0, 3, 0),
+        "to 3.0": (3, 0, 0),
+    }
+    if names == "loss":
+        assert [row["rank"] for row in rows] == [1, None, None]
+        assert {row["setting"]: row["value"] for row in rows[1:]} == {"to 2.0": "diverged", "to 1.0": "failed"}
+        assert document.answer.endswith("No other setting has a number to set beside it.")
+        marks = csv.DictReader(table(document, "against").data_csv().splitlines())
+        assert {(float(row["x"]), row["what"]) for row in marks} >= {(1.0, "failed"), (2.0, "diverged"), (3.0, "mean")}
 
 
 def test_one_setting_is_its_number(runs):

@@ -72,7 +72,7 @@ def _leaderboard(results: Results, metric: str) -> Table:
         {
             "rank": i if group.summary(metric) is not None else None,
             "setting": group.label,
-            "value": group.summary(metric),
+            "value": group.summary(metric) or _without(group),
             "n": len(group.counted),
             "diverged": sum(trial.diverged for trial in group.trials),
             "failed": sum(trial.state == "failed" for trial in group.trials),
@@ -86,6 +86,12 @@ def _leaderboard(results: Results, metric: str) -> Table:
         rows = [{key: value for key, value in row.items() if key not in ("rank", "value")} for row in rows]
     columns += [Column("n", "Seeds that count"), Column("diverged", "Diverged"), Column("failed", "Failed")]
     return Table("The settings, best first" if metric else "The settings", columns, rows, name="leaderboard")
+
+
+def _without(group: Group) -> str | None:
+    """Why a setting has no number, in a word; None where another trial of it may yet have one."""
+    ends = {"diverged" if trial.diverged else trial.state for trial in group.trials}
+    return " or ".join(sorted(ends)) if ends <= {"diverged", "failed"} else None
 
 
 def _column(metric: str, name: str) -> Column:

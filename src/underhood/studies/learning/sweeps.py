@@ -1,6 +1,6 @@
 """A value of the results against what was varied: points over one axis of numbers, a heat map over two axes.
 
-What diverged has no number, and stays in sight: as a mark at the worse edge, or as a cell without a number.
+What diverged or failed has no number, and stays in sight: as a mark at the worse edge, or as a cell without a number.
 """
 
 import json
@@ -17,7 +17,7 @@ from underhood.values import is_number
 FEWEST = 3  # values of an axis that are worth a drawing
 WIDE = 20.0  # the largest is so many times the smallest: the axis is logarithmic
 MOST = 12  # rows or columns of a heat map
-DIVERGED, SEED, MEAN = "diverged", "one seed", "mean"
+DIVERGED, FAILED, SEED, MEAN = "diverged", "failed", "one seed", "mean"
 
 
 def against(results: Results, metric: str, title: str, *, larger: bool, fraction: bool) -> list[Figure]:
@@ -53,11 +53,12 @@ def _over(
             low, high = (summary.mean if end is None else end for end in (summary.low, summary.high))
             rows.append({"x": x, "y": summary.mean, "low": low, "high": high, "what": MEAN})
             rows += [{"x": x, "y": y, "low": y, "high": y, "what": SEED} for y in summary.values if summary.n > 1]
-        if any(trial.diverged for trial in group.trials):
-            rows.append({"x": x, "y": edge, "low": edge, "high": edge, "what": DIVERGED})
+        ends = {DIVERGED if trial.diverged else trial.state for trial in group.trials}
+        rows += [{"x": x, "y": edge, "low": edge, "high": edge, "what": w} for w in (DIVERGED, FAILED) if w in ends]
     caption = "The mean over the seeds with its 95 % interval, and each seed."
-    if any(row["what"] == DIVERGED for row in rows):
-        caption += " What diverged has no number: its mark stands at the worse edge."
+    lost = [what for what in (DIVERGED, FAILED) if any(row["what"] == what for row in rows)]
+    if lost:
+        caption += f" What {' or '.join(lost)} has no number: its mark stands at the worse edge."
     return points(
         f"{title} against {key}",
         rows,
