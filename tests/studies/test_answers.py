@@ -1,5 +1,6 @@
 """Answers in words follow from what was measured, whatever came out; each case once said something untrue."""
 
+from copy import deepcopy
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,6 +115,20 @@ def test_the_column_forms_differ_on_two_channels(by_hand):
         assert said in text + "\n".join(b.latex for s in document.sections for b in s.blocks if hasattr(b, "latex"))
 
 
+@pytest.mark.parametrize("name", ["simple-conv-net-forward", "simple-conv-net-backward"])
+def test_differences_are_the_largest_of_all_seeds(by_hand, name):
+    result, worse = by_hand[name][1], deepcopy(by_hand[name][1])
+    at = worse["layers"][3] if name.endswith("forward") else worse["differences"]["fc1"]
+    at["scalar"] = 0.25
+    settings = find(name).settings().model_dump(mode="json")
+    one, two = (find(name).report(results(*each, settings=settings)) for each in ([result], [result, worse]))
+    tables = [[b for s in d.sections for b in s.blocks if getattr(b, "foot", None)] for d in (one, two)]
+    assert "0.25" not in str(tables[0])
+    rows = [row for b in tables[1] for row in b.rows if row.get("scalar") == 0.25]
+    assert len(rows) == 1
+    assert "The largest over 2 seeds." in str(tables[1])
+
+
 def test_numbers_that_differ_are_not_called_the_same(by_hand):
     _, result = by_hand["simple-conv-net-forward"]
     settings = find("simple-conv-net-forward").settings().model_dump(mode="json")
@@ -209,6 +224,16 @@ def test_the_mlp_is_told_in_full():
     assert "normalised" not in words(document)
     assert "in [0, 1]" in words(document)
     assert "less the training set's mean" in words(find("mnist-mlp").report(mlp("normalised", 0.0171)))
+
+
+def test_other_images_are_no_digits_and_no_band_is_theirs():
+    found = mlp("unit", 0.66)
+    found.groups[0].settings["data"]["name"] = "cifar10"
+    answer = find("mnist-mlp").report(found).answer
+    assert "of the test images of cifar10 are misread" in answer
+    assert "digits" not in answer
+    assert "band" not in answer
+    assert "aimed at" not in answer
 
 
 def test_without_a_hidden_layer_there_is_no_activation():

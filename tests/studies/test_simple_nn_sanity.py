@@ -42,6 +42,7 @@ def test_the_weight_table(run):
         ("FC3", "(10, 84)", 840),
     ]
     assert (total["weights"], total["biases"]) == (81_792, 238)
+    assert "scales" not in str(table(document, "weights"))
     assert rows[0]["sum"] == "8·3·5·5 = 600"
     assert total["sum"] == "600 + 1,152 + 69,120 + 10,080 + 840"
 

@@ -9,7 +9,7 @@ Source: Krizhevsky, Sutskever & Hinton 2012, section 3.5 and figure 2; Krizhevsk
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from underhood.studies.counting.costs import (
     costs_by,
     counted,
     millions,
+    network_or,
     with_weights,
 )
 from underhood.tables import Column, Table
@@ -38,7 +39,9 @@ PUBLISHED = {"alexnet": 60_965_224, "alexnet-ungrouped": 62_378_344, "alexnet-to
 
 
 class AlexNetSettings(CountSettings):
-    network: str = Field("alexnet", description="alexnet, alexnet-ungrouped, alexnet-today, or any other to count")
+    network: Annotated[str, network_or()] = Field(
+        "alexnet", description="alexnet, alexnet-ungrouped, alexnet-today, or any other to count"
+    )
     classes: int = Field(CLASSES, ge=1, description="classes told apart: the width of the last layer")
 
 

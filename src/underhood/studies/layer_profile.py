@@ -9,7 +9,7 @@ Source: "Homework 1" of a course on on-edge training, question 1.
 
 from collections.abc import Iterator
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from underhood.figures import Figure, bars
 from underhood.lab import Results, Scale, Study, Summary
 from underhood.report.document import Block, Document, Equation, Section
 from underhood.settings import Settings
+from underhood.studies.counting.costs import network_or
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Note, Result
 
@@ -41,7 +42,9 @@ RULES = [
 class ProfileSettings(Settings):
     """What is timed, and how long."""
 
-    network: str = Field(LISTING, description="FILE.py:Class, package.module:Class, or a network of ours")
+    network: Annotated[str, network_or()] = Field(
+        LISTING, description="FILE.py:Class, package.module:Class, or a network of ours"
+    )
     input: list[int] = Field([1, 28, 28], description="one image's shape", min_length=1)
     batch: int = Field(32, ge=1, description="images at a time, N")
     thread_counts: list[int] = Field([1, 2, 4], description="how many threads, one after the other", min_length=1)

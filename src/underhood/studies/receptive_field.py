@@ -9,7 +9,7 @@ Sources: Simonyan & Zisserman 2015, section 2.3; Araujo, Norris & Sim 2019; Luo 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from underhood.figures import Figure, lines
 from underhood.instruments.cost.receptive_field import stacked
 from underhood.lab import Results, Scale, Study
 from underhood.report.document import Document, Equation, Section
-from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted
+from underhood.studies.counting.costs import CountSettings, check, checks_table, costs_by, counted, network_or
 from underhood.tables import Column, Table
 from underhood.trials import Context, Event, Result
 
@@ -27,7 +27,7 @@ KNOWN = {"vgg16": 212, "alexnet": 195, "resnet20": 81, "resnet50": 427, "resnet5
 
 
 class FieldSettings(CountSettings):
-    network: str = Field(STACK, description="stack, a network's name, or FILE.py:Class")
+    network: Annotated[str, network_or(STACK)] = Field(STACK, description="stack, a network's name, or FILE.py:Class")
     layers: int = Field(3, ge=1, le=30, description="convolutions in the stack")
     kernel: int = Field(5, ge=1, le=31, description="side of the stack's filters")
     input: str = Field("", description="input of the network with its batch, 1,3,224,224; ours know theirs")

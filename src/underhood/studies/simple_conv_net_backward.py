@@ -88,7 +88,8 @@ def report(results: Results) -> Document:
     """The rules, the worked example with its numbers, the differences."""
     group = results.groups[0]
     values = group.counted[0].result
-    largest = max(trial.result["largest"] for trial in group.counted)
+    every = [trial.result for trial in group.counted]
+    largest = max(result["largest"] for result in every)
     images = group.settings["images"]
     seeds = f", {len(group.counted)} seeds" if len(group.counted) > 1 else ""
     return Document(
@@ -108,8 +109,8 @@ def report(results: Results) -> Document:
             Section(
                 "How far apart the ways are",
                 [
-                    _table("Local gradients δ, from the loss down", values, DELTAS, "δ of"),
-                    _table("Gradients of the weights", values, WEIGHTS, "∂E/∂"),
+                    _table("Local gradients δ, from the loss down", every, DELTAS, "δ of"),
+                    _table("Gradients of the weights", every, WEIGHTS, "∂E/∂"),
                     "Sizes are those of the whole network. A gradient has the size of what it belongs to.",
                 ],
             ),
@@ -132,9 +133,12 @@ def report(results: Results) -> Document:
     )
 
 
-def _table(title: str, values: dict[str, Any], names: tuple[str, ...], first: str) -> Any:
-    rows = [{"name": name, "size": values["sizes"][name], **values["differences"][name]} for name in names]
-    return differences(title, rows, first)
+def _table(title: str, every: list[dict[str, Any]], names: tuple[str, ...], first: str) -> Any:
+    seeds = [
+        [{"name": name, "size": values["sizes"][name], **values["differences"][name]} for name in names]
+        for values in every
+    ]
+    return differences(title, seeds, first, every[0]["by"])
 
 
 def _example(values: dict[str, Any], numbers: dict[str, Any]) -> list[Any]:

@@ -88,6 +88,7 @@ def report(results: Results) -> Document:
     group = results.groups[0]
     values = group.counted[0].result
     largest, rows = max(trial.result["largest"] for trial in group.counted), values["layers"]
+    every, by = [trial.result["layers"] for trial in group.counted], values["by"]
     seeds = f", {len(group.counted)} seeds" if len(group.counted) > 1 else ""
     return Document(
         title=ENTRY.title,
@@ -110,7 +111,10 @@ def report(results: Results) -> Document:
                     "another pattern of 5×5 pixels. Blue is positive, orange negative.",
                 ],
             ),
-            Section("How far apart the ways are", [differences("Each layer beside PyTorch", rows, "Layer")]),
+            Section(
+                "How far apart the ways are",
+                [differences(f"Each layer beside {by.partition(',')[0]}", every, "Layer", by)],
+            ),
         ],
         headline={"largest difference": largest},
     )

@@ -9,7 +9,7 @@ Source: Simonyan & Zisserman 2015, table 1, column E; a course's table 1 "VGG19 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -27,13 +27,13 @@ WEIGHTS = {"vgg19": 143_652_544, "printed": 136_574_656}
 
 
 class VggSettings(CountSettings):
-    network: str = Field("vgg19", description="vgg19, or printed: one convolution in the last stage, as in the sheet")
+    network: Literal["vgg19", "printed"] = Field(
+        "vgg19", description="printed: one convolution in the last stage, as in the sheet"
+    )
 
 
 def trial(settings: VggSettings, seed: int, context: Context) -> Iterator[Event]:
     """Count one of the two."""
-    if settings.network not in STAGES:
-        raise ValueError(f'network: there is "vgg19" and "printed", not "{settings.network}"')
     found = counted("vgg19", arguments={"stages": STAGES[settings.network]}, verify=settings.verify)
     found["checks"].append(check("weights, known", found["totals"]["weights"], WEIGHTS[settings.network]))
     if settings.network == "vgg19":

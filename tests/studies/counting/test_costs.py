@@ -5,6 +5,9 @@ import json
 import pytest
 from torch import nn
 
+from underhood.errors import BadInput
+from underhood.lab.study import settings_of
+from underhood.studies import find
 from underhood.studies.counting.costs import check, checks_table, counted, geometry, with_weights
 
 
@@ -27,3 +30,12 @@ def test_counted_is_plain_data(verify):
     assert [layer["label"] for layer in with_weights(found)] == ["conv1", "conv2", "fc1", "fc2"]
     assert all(one["agrees"] for one in found["checks"])
     assert len(found["checks"]) == (4 if verify else 2)
+
+
+@pytest.mark.parametrize("study", ["receptive-field", "alexnet-parameters", "layer-profile"])
+def test_a_slip_in_a_networks_name_is_told_before_anything_runs(study):
+    chosen, scale = find(study), find(study).scale("smoke")
+    with pytest.raises(BadInput, match='there is no network "resnet2": did you mean "resnet'):
+        settings_of(chosen, scale, ["network=resnet2"])
+    for right in ("resnet20", "net.py:Net", "package.module:Net"):
+        assert [each.network for each in settings_of(chosen, scale, [f"network={right}"])] == [right]

@@ -206,14 +206,19 @@ def size(shape: Any) -> str:
     return " × ".join(map(str, shape))
 
 
-def differences(title: str, rows: list[dict[str, Any]], first: str) -> Table:
-    """How far each way is from PyTorch, layer by layer."""
+def differences(title: str, seeds: list[list[dict[str, Any]]], first: str, by: str) -> Table:
+    """How far each way is from PyTorch, or from who stands for it, layer by layer: the most over all seeds."""
+    rows = [
+        {**same[0], **{way: max(row[way] for row in same) for way in WAYS if way in same[0]}}
+        for same in zip(*seeds, strict=True)
+    ]
     columns = [
         Column("name", first, align="left"),
         Column("size", "Size", align="left"),
-        *(Column(way, way, format=".1e", help="diff_mse against PyTorch") for way in WAYS),
+        *(Column(way, way, format=".1e", help=f"diff_mse against {by}") for way in WAYS),
     ]
-    return Table(title, columns, rows, ["diff_mse: the mean of the squared differences from PyTorch, in float64."])
+    most = f" The largest over {len(seeds)} seeds." if len(seeds) > 1 else ""
+    return Table(title, columns, rows, [f"diff_mse: the mean of the squared differences from {by}, in float64.{most}"])
 
 
 def equations(pairs: list[tuple[str, str]]) -> list[Any]:

@@ -6,8 +6,9 @@ A trial hands on what `cost` found as JSON, so that a report can be written agai
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from underhood.errors import nearest
 from underhood.lab import Group, Results
 from underhood.settings import Settings
 from underhood.tables import Column, Table
@@ -19,6 +20,20 @@ class CountSettings(Settings):
     verify: bool = Field(
         False, description="check the total in a FlopCounterMode pass of its own, and receptive fields by gradients"
     )
+
+
+def network_or(*own: str) -> AfterValidator:
+    """A network of ours, one of a file or package, or a word of the study's own: a slip is told before a trial is."""
+
+    def known(name: str) -> str:
+        from underhood.instruments.target import is_place
+        from underhood.networks import NETWORKS
+
+        if name not in own and name not in NETWORKS and not is_place(name):
+            raise ValueError(f'there is no network "{name}": {nearest(name, [*own, *NETWORKS])} (or FILE.py:Class)')
+        return name
+
+    return AfterValidator(known)
 
 
 def counted(
