@@ -1,5 +1,6 @@
 """Answers in words follow from what was measured, whatever came out; each case once said something untrue."""
 
+import json
 from copy import deepcopy
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import underhood
+from underhood.figures.theme import COLOURS
 from underhood.lab import Group, Results
 from underhood.report.several import document_of
 from underhood.studies import find
@@ -113,6 +115,20 @@ def test_the_column_forms_differ_on_two_channels(by_hand):
     text = words(document)
     for said in ("25 \\times 576", "conv2d_scalar", "pool2d_vector", "fc_layer_scalar", "C·K·K", "$1 \\le n \\le N$"):
         assert said in text + "\n".join(b.latex for s in document.sections for b in s.blocks if hasattr(b, "latex"))
+
+
+def test_blue_is_positive_and_orange_negative_wherever_a_sign_has_a_colour(by_hand, tmp_path):
+    blue, orange = COLOURS[:2]
+    pages = [document for document, _ in by_hand.values()]
+    run = underhood.run("conv-arithmetic", "smoke", runs=tmp_path, parallel=1)
+    pages.append(document_of(find("conv-arithmetic"), run.results))
+    for page in pages:
+        specs = [json.dumps(b.spec) for s in page.sections for b in s.blocks if hasattr(b, "spec")]
+        signed = [spec for spec in specs if "datum.value < 0" in spec]
+        assert signed
+        for spec in signed:
+            rule = f'{{"condition": {{"test": "datum.value < 0", "value": "{orange}"}}, "value": "{blue}"}}'
+            assert spec.count("datum.value < 0") == spec.count(rule)
 
 
 @pytest.mark.parametrize("name", ["simple-conv-net-forward", "simple-conv-net-backward"])
