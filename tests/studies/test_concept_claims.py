@@ -75,6 +75,7 @@ def test_the_report_shows_a_verdict_beside_the_sheets_answer_for_each(run):
     for row, group, section in zip(table.rows, run.results.groups, document.sections[1:], strict=True):
         word = CLAIMS[group.settings["claim"]["name"]].verdict(group)
         assert row["verdict"] == ("not decided with 2 seeds" if word == "undecided" else word)
+        assert section.folded
         assert section.title == f"{row['number']}. {row['claim']}".rstrip(".")
         assert section.blocks[0].lower().startswith(f"**{row['verdict']}.**")
         demands = [block for block in section.blocks if isinstance(block, Table) and block.name.startswith("demands")]
