@@ -357,7 +357,12 @@ WRONG = {
     "residual twice": (of(Residual, "twice"), of(Residual), IMAGE, "input"),
     "residual of what relu wrote over": (of(ResidualInPlace), of(ResidualInPlace, False), IMAGE, "wrong tensor"),
     "mask hides the diagonal": (of(Attention, mask="itself"), of(Attention, mask="causal"), SEQUENCE, "masked_fill"),
-    "mask hides the past": (of(Attention, mask="past"), of(Attention, mask="causal"), SEQUENCE, "masked_fill"),
+    "mask hides the past": (
+        of(Attention, mask="past"),
+        of(Attention, mask="causal"),
+        SEQUENCE,
+        "masked_fill takes tril where triu is expected",
+    ),
     "mask forgotten": (of(Attention), of(Attention, mask="causal"), SEQUENCE, "masked_fill"),
     "query and key swapped": (of(Attention, order=("k", "q", "v")), of(Attention), SEQUENCE, "transposed"),
     "layer norm over the batch": (of(LayerNorm, "axis"), of(nn.LayerNorm, 8), ROWS, "batch for feature axis"),

@@ -204,10 +204,10 @@ def _terms(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
                     yield Diagnosis(fault, text)
 
 
-def _candidates(known: Known) -> list[tuple[str, Array]]:
-    """Tensors that both have: steps, inputs, weights."""
+def _candidates(known: Known, kind: str = "f") -> list[tuple[str, Array]]:
+    """Tensors of one kind that both have: steps, inputs, weights; masks are of kind "b"."""
     found = [(known.mine.name(key), known.mine.value(key)) for key in known.same]
-    return [(name, array) for name, array in found if array.dtype.kind == "f"][-200:]
+    return [(name, array) for name, array in found if array.dtype.kind == kind][-200:]
 
 
 def _proportional(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
@@ -269,16 +269,16 @@ def _inputs(known: Known, i: int, goals: list[Step]) -> Iterator[Diagnosis]:
     step = known.mine.steps[i]
     kinds = [Counter(f.steps[k].kind for k in bad) for f, bad in ((known.mine, known.bad), (known.right, known.missed))]
     for key in step.parents:
-        shape = known.mine.value(key).shape
+        own = known.mine.value(key)
         for goal in goals:
-            if goal.array.shape == shape and _reached(
+            if goal.array.shape == own.shape and _reached(
                 known.mine.again(i, {key: goal.array}), [g for g in goals if g is not goal]
             ):
                 name = "order" if kinds[0][goal.kind] == kinds[1][goal.kind] else "missing step"
                 text = f"{step.kind} takes {known.mine.name(key)}, where the reference takes {goal.name} ({goal.kind})"
                 yield Diagnosis(name, f"{text}; here that comes later" if name == "order" else text)
-        for other, array in _candidates(known):
-            is_other = array.shape == shape and other != known.mine.name(key)
+        for other, array in _candidates(known, own.dtype.kind):
+            is_other = array.shape == own.shape and other != known.mine.name(key)
             if is_other and _reached(known.mine.again(i, {key: array}), goals):
                 yield Diagnosis("wrong tensor", f"{step.kind} takes {known.mine.name(key)} where {other} is expected")
 
