@@ -79,6 +79,33 @@ def test_the_prediction_is_near_a_process_of_its_own():
     assert abs(found.steps[0].error) < 0.2
 
 
+CONVOLUTIONS = """
+from torch import nn
+
+def in_three_dimensions():
+    tail = nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(32, 10)
+    head = nn.Conv3d(3, 16, 3, padding=1), nn.BatchNorm3d(16), nn.ReLU()
+    return nn.Sequential(*head, nn.Conv3d(16, 32, 3, padding=1), *tail)
+
+def depthwise():
+    def separable(i, o):
+        return [nn.Conv2d(i, i, 3, padding=1, groups=i), nn.BatchNorm2d(i), nn.ReLU(),
+                nn.Conv2d(i, o, 1), nn.BatchNorm2d(o), nn.ReLU()]
+    tail = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)
+    return nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), *separable(32, 64), *separable(64, 64), *tail)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shape"), [("in_three_dimensions", (8, 3, 16, 32, 32)), ("depthwise", (32, 3, 64, 64))]
+)
+def test_unusual_convolutions_against_a_measured_step(name, shape, tmp_path):
+    (tmp_path / "net.py").write_text(CONVOLUTIONS, encoding="utf-8")
+    (step,) = memory(f"{tmp_path}/net.py:{name}", shape, measure=True).steps
+    assert step.own_error == pytest.approx(0, abs=0.2)
+
+
 def test_a_step_runs_in_a_process_of_its_own(monkeypatch):
     from underhood.instruments.memory import peak
 
