@@ -93,9 +93,36 @@ def test_what_is_equal_and_what_is_even():
 
 
 def test_a_difference_that_is_the_same_in_all_pairs_is_decided():
-    exact = difference([1.0, 2.0], [3.0, 4.0], "parameters")
+    exact = difference([1.0, 1.0], [3.0, 3.0], "parameters")  # which hang on no seed
     assert exact.decided
     assert exact.size == "2.0 ± 0.0"
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_equal_settings_are_rarely_decided_where_errors_are_counted_in_few_images(n, spread):
+    """Differences of whole images, of 360, are often the same in two or three pairs."""
+    draw = np.random.default_rng(n)
+    wrong = draw.integers(20, 40, (2000, n))
+    other = wrong + np.round(draw.normal(0, spread, wrong.shape))
+    cases = [difference(a / 360, b / 360) for a, b in zip(wrong, other, strict=True)]
+    assert sum(case.coincides for case in cases) > 0
+    assert sum(case.decided for case in cases) <= 100 + 4 * math.sqrt(2000 * 0.05 * 0.95)
+
+
+def test_counted_differences_that_coincide_are_decided_by_their_signs():
+    few, many = (difference([k / 360 for k in range(n)], [(k + 1) / 360 for k in range(n)]) for n in (2, 6))
+    assert (few.coincides, few.decided, few.more_pairs, few.detectable) == (True, False, 4, None)
+    assert few.verdict("sgd", "adam") == (
+        "not decided: sgd is ahead in test error by 0.28 points in each, n = 2 pairs; "
+        "4 more pairs that say the same would"
+    )
+    assert many.verdict("sgd", "adam") == "sgd is better in test error by 0.28 points in each, n = 6 pairs"
+    assert not difference([5.0, 6.0], [7.0, 8.0], "mistakes").decided
+    assert difference([0.5, 0.75], [1.5, 1.75], "loss").decided  # no count
+    with_rounding = difference([0.1, 0.2, 0.3], [0.1 + 1 / 360, 0.2 + 1 / 360, 0.3 + 1 / 360])
+    assert with_rounding.coincides
+    assert not with_rounding.decided
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,9 @@ def _row(part: Part, scale: float) -> dict[str, Any]:
         "label": part.label,
         "a": Summary.of(difference.a),
         "b": Summary.of(difference.b),
-        "difference": Summary.of([value * scale for value in difference.values]),
+        "difference": difference.summary.mean * scale
+        if difference.coincides
+        else Summary.of([value * scale for value in difference.values]),
         "verdict": _word(part),
     }
 

@@ -11,8 +11,9 @@ from underhood.figures import Figure, lines
 from underhood.figures.charts import FAINT
 from underhood.lab import Group, Results, StoredTrial, Study, Summary
 from underhood.lab.comparing.kinds import kind_of, words
+from underhood.lab.comparing.pairs import Difference, paired
 from underhood.report.document import Block, Document, Section
-from underhood.studies.learning.results import COLUMNS, difference, estimate, loss_and_error
+from underhood.studies.learning.results import COLUMNS, estimate, loss_and_error
 from underhood.studies.learning.sweeps import against
 from underhood.tables import Column, Table
 
@@ -144,12 +145,17 @@ def _answer(results: Results, metric: str) -> Iterator[str]:
 
 def _verdict(second: Group, first: Group, metric: str) -> str:
     """Whether the seeds tell two apart, seed by seed."""
-    apart = difference(second, first, metric)
-    if apart is None or apart.low is None or apart.high is None:
+    pairs = list(paired(first, second, metric).values())
+    if len(pairs) < 2:
         return "One seed in common cannot say whether that difference is more than luck; `--seeds 5` can."
-    unit = 100 if _is_fraction(metric) else 1
-    said = f"{unit * apart.mean:+.3g} [{unit * apart.low:+.3g}, {unit * apart.high:+.3g}]{' points' * (unit == 100)}"
-    if apart.low <= 0 <= apart.high:
+    found = Difference.of(metric, kind_of(metric), pairs)
+    apart, unit = found.summary, 100 if _is_fraction(metric) else 1
+    if found.coincides and not found.decided:
+        points = f"{unit * apart.mean:+.3g}{' points' * (unit == 100)}"
+        return f"The difference is {points} for each of {apart.n} seeds, too few for that to be more than luck."
+    mean, low, high = (f"{unit * (end or 0.0):+.3g}" for end in (apart.mean, apart.low, apart.high))
+    said = f"{mean} [{low}, {high}]{' points' * (unit == 100)}"
+    if not found.decided:
         return f"Seed by seed the difference is {said}: over these {apart.n} they are **not told apart**."
     return f"Seed by seed the difference is {said}, more than the luck of these {apart.n} seeds."
 
