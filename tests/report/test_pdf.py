@@ -28,11 +28,53 @@ def test_a_pdf_with_the_words_of_the_report(document, facts, tmp_path):
 
 
 def test_a_wide_table_gets_a_lying_page(facts, tmp_path):
-    wide = Table("Wide", [Column(f"c{i}", f"A long title {i}") for i in range(12)], [{f"c{i}": i for i in range(12)}])
+    wide = Table(
+        "Wide", [Column(f"c{i}", f"Extraordinarily {i}") for i in range(12)], [{f"c{i}": i for i in range(12)}]
+    )
     narrow = Table("Narrow", [Column("x", "x")], [{"x": 1}])
-    source = typst_source(Document("t", "q", "a", [Section("s", [wide, narrow])]), facts, tmp_path)
+    source = typst_source(Document("t", "q", "a", [Section("s", [narrow, wide])]), facts, tmp_path)
     assert source.count("#page(flipped: true, grid-table(") == 1
     assert source.count("#grid-table(") == 1
+
+
+def test_a_heading_goes_along_with_a_wide_table(facts, tmp_path):
+    """It would stand alone on the page before."""
+    wide = Table(
+        "Wide", [Column(f"c{i}", f"Extraordinarily {i}") for i in range(12)], [{f"c{i}": i for i in range(12)}]
+    )
+    source = typst_source(Document("t", "q", "a", [Section("Beside", [wide]), Section("Empty", [])]), facts, tmp_path)
+    assert '#page(flipped: true)[= #"Beside"' in source
+    assert source.count('#"Beside"') == 1
+
+
+def test_headers_are_broken_before_a_page_is_laid_down(facts, tmp_path):
+    columns = [Column(f"c{i}", f"Best validation accuracy {i}") for i in range(8)]
+    table = Table("T", columns, [{f"c{i}": "71.24 ± 0.93" for i in range(8)}])
+    short = Table("S", columns[:2], [{"c0": 1}])
+    source = typst_source(Document("t", "q", "a", [Section("s", [table, short])]), facts, tmp_path)
+    assert "flipped: true" not in source
+    assert '#"Best"#linebreak()' in source or '#"Best validation"#linebreak()' in source
+    assert '[#"Best validation accuracy 0"]' in source, "no break where there is room"
+
+
+def pages(path):
+    tool = shutil.which("pdftotext") or pytest.skip("no pdftotext")
+    text = subprocess.run([tool, "-layout", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    return text.split("\f")[:-1]
+
+
+def test_no_page_is_nearly_empty_before_a_wide_table(facts, tmp_path):
+    pytest.importorskip("typst")
+    wide = Table(
+        "Wide", [Column(f"c{i}", f"Extraordinarily {i}") for i in range(12)], [{f"c{i}": i for i in range(12)}]
+    )
+    path = write_pdf(
+        Document("t", "q", "a", [Section("One", ["x"]), Section("Two", [wide])]), facts, tmp_path / "r.pdf"
+    )
+    first, second, *_ = pages(path)
+    assert "Two" not in first
+    assert "Two" in second
+    assert "Extraordinarily" in second
 
 
 def test_an_empty_table_and_a_tree(facts, tmp_path):

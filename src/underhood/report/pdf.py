@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import textwrap
 from pathlib import Path
 
 from underhood.errors import missing_extra
@@ -14,6 +15,10 @@ from underhood.tables import Table
 
 LETTERS = 104  # of a table's row that fit an upright page at the usual size
 LYING = 1.55  # how much wider a page is when it lies
+SMALLEST = 6.5  # points, of a table on an upright page
+HEADERS = (1000, 16, 10, 1)  # letters of a header's line at least, the first that lets the table fit
+WHOLE = 16  # rows of a table that stays on one page
+HALVED = 16  # settings that stand in one column; more in two
 
 
 def write_pdf(document: Document, facts: Facts, path: Path) -> Path:
@@ -44,11 +49,19 @@ def typst_source(document: Document, facts: Facts, folder: Path) -> str:
     if facts.warnings:
         parts.append("#warnings(" + "".join(f"[{_text(warning)}], " for warning in facts.warnings) + ")")
     for section in document.sections:
-        parts.append(f"= {_text(section.title)}")
-        parts += [_block(block, names.get(id(block), ""), folder) for block in section.blocks]
+        heading = f"= {_text(section.title)}"
+        first, *others = section.blocks or [""]
+        if isinstance(first, Table) and _lies(first):  # the heading goes along on its page
+            parts.append(_table(first, heading))
+        else:
+            parts += [heading, _block(first, names.get(id(first), ""), folder)]
+        parts += [_block(block, names.get(id(block), ""), folder) for block in others]
     rows = [("*" + _text(label) + "*", _text(text)) for label, text in facts.rows()]
     settings = [(_text(key), _text(value)) for key, value, _ in facts.setting_rows()]
-    parts += ["= How it was run", _facts("facts", rows), _facts("settings", settings) if settings else ""]
+    parts += ["= How it was run", _facts("facts", rows)]
+    half = (len(settings) + 1) // 2 if len(settings) > HALVED else len(settings)
+    sides = [_facts("settings", side, "") for side in (settings[:half], settings[half:]) if side]
+    parts += [f"#beside({', '.join(sides)})"] if sides else []
     parts += ["= Run it again", f"#command({_string(facts.command)})"]
     return "\n\n".join(parts) + "\n"
 
@@ -68,19 +81,41 @@ def _block(block: Block, name: str, folder: Path) -> str:
     return _prose(block)
 
 
-def _table(table: Table) -> str:
-    """The table, in smaller type or on a lying page of its own where its rows need that."""
+def _table(table: Table, heading: str = "") -> str:
+    """The table, in smaller type or on a lying page of its own, with its heading, where its rows need that."""
     cells = [[cell.plain for cell in row] for row in table.cells()]
-    headers = [column.header for column in table.columns]
-    letters = sum(max(map(len, column)) + 3 for column in zip(headers, *cells, strict=True))
-    lies = 9.0 * LETTERS / letters < 7.0
+    headers, letters = _widths(table)
+    lies = _lies(table)
     size = max(5.0, min(9.0, 9.0 * LETTERS * (LYING if lies else 1.0) / letters))
     aligned = ", ".join(column.align for column in table.columns)
-    head = ", ".join(f"[{_text(header)}]" for header in headers)
+    head = ", ".join(f"[{'#linebreak()'.join(map(_text, lines))}]" for lines in headers)
     body = "".join("  " + "".join(f"[{_indented(text)}], " for text in row) + "\n" for row in cells)
     notes = "".join(f"[{_text(note)}], " for note in table.notes)
-    source = f"grid-table([{_text(table.title)}], {size:.1f}pt, ({aligned},), ({head},), ({notes}),\n{body})"
-    return f"#page(flipped: true, {source})" if lies else f"#{source}"
+    whole = str(len(cells) <= WHOLE).lower()
+    source = f"grid-table([{_text(table.title)}], {size:.1f}pt, ({aligned},), ({head},), ({notes}), {whole},\n{body})"
+    if not lies:
+        return f"#{source}"
+    return f"#page(flipped: true)[{heading}\n\n#{source}]" if heading else f"#page(flipped: true, {source})"
+
+
+def _widths(table: Table) -> tuple[list[list[str]], int]:
+    """The headers, broken into as many lines as a row needs to fit an upright page, and the letters of a row then."""
+    columns = list(zip(*([cell.plain for cell in row] for row in table.cells()), strict=True))
+    columns = columns or [()] * len(table.columns)
+    for narrowest in HEADERS:
+        headers, letters = [], 0
+        for column, cells in zip(table.columns, columns, strict=True):
+            width = max(map(len, [*cells, *column.header.split()]), default=1)
+            headers.append(textwrap.wrap(column.header, max(width, narrowest), break_on_hyphens=False) or [""])
+            letters += max(width, *map(len, headers[-1])) + 3
+        if letters <= LETTERS:
+            break
+    return headers, letters
+
+
+def _lies(table: Table) -> bool:
+    """Whether its rows are too wide for an upright page."""
+    return LETTERS * 9.0 / _widths(table)[1] < SMALLEST
 
 
 def _indented(text: str) -> str:
@@ -88,8 +123,8 @@ def _indented(text: str) -> str:
     return (f"#h({depth / 2}em)" if depth else "") + _text(text.lstrip(" "))
 
 
-def _facts(function: str, rows: list[tuple[str, str]]) -> str:
-    return f"#{function}(" + "".join(f"[{label}], [{text}], " for label, text in rows) + ")"
+def _facts(function: str, rows: list[tuple[str, str]], sign: str = "#") -> str:
+    return f"{sign}{function}(" + "".join(f"[{label}], [{text}], " for label, text in rows) + ")"
 
 
 def _prose(text: str) -> str:
