@@ -104,15 +104,31 @@ async function draw(figure, embed) {
   }
 }
 
-if (document.getElementById("vega") && "DecompressionStream" in window) {
-  let loading;
-  const seen = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      seen.unobserve(target);
-      loading ??= loadVega();
-      loading.then((embed) => draw(target, embed));
-    }
-  }, { rootMargin: "600px" });
-  document.querySelectorAll("figure.figure:has(.live)").forEach((figure) => seen.observe(figure));
+// One at a time, those in sight, and none while one scrolls: a drawing takes longer than a frame, and until then the
+// still one says the same.
+let scrolled = -Infinity;
+window.addEventListener("scroll", () => { scrolled = performance.now(); }, { passive: true, capture: true });
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+let loading;
+async function drawAll(waiting) {
+  while (waiting.size) {
+    while (performance.now() - scrolled < 150) await pause(50);
+    const [figure] = waiting;
+    if (!figure) break; // it went out of sight
+    const embed = await (loading ??= loadVega());
+    waiting.delete(figure);
+    seen.unobserve(figure);
+    await draw(figure, embed);
+    await pause(0);
+  }
 }
+
+const waiting = new Set();
+let drawing = null;
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) waiting[isIntersecting ? "add" : "delete"](target);
+  drawing ??= drawAll(waiting).finally(() => { drawing = null; });
+}, { rootMargin: "600px" });
+if (document.getElementById("vega") && "DecompressionStream" in window)
+  document.querySelectorAll("figure.figure:has(.live)").forEach((figure) => seen.observe(figure));
