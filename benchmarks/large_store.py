@@ -6,11 +6,15 @@ the laboratory stores it, with curves that a formula makes. Then, each as one ty
     report     underhood report sweep-quick           to HTML, and the size of the page
     list       underhood runs ls, the first time and again; underhood runs show sweep-quick
     view       the page's questions, to a server that has read the folder: the median and the slowest of 20
+    scrolling  the live page and the report in Chromium, by wheel from end to end: the frames' median, the slowest, how
+               many took over 50 ms, and how long the page's own scripts, styles and layout took meanwhile, which other
+               work on the machine changes less; without Chromium or Playwright one line says so
 """
 
 import argparse
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -134,11 +138,65 @@ def asked(url: str) -> float:
     return time.perf_counter() - began
 
 
+def scroll(name: str, address: str, ready: str) -> None:
+    """Turn the wheel from the top of a page to its end, and say how long its frames took.
+
+    `ready` names what stands there when the page is whole. Frames are the browser's own (requestAnimationFrame): at
+    60 a second one takes 17 ms; 50 ms are three that were missed.
+    """
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        print(f"{name}, scrolled: not measured, for there is no Chromium with Playwright here")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.wait_for_selector(ready, timeout=60_000)
+        page.wait_for_timeout(1000)  # figures in sight are drawn
+        page.mouse.move(640, 450)
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+        page.evaluate(FRAMES)
+        began, turns = time.perf_counter(), 0
+        while turns < MOST_TURNS and not page.evaluate(AT_END):
+            page.mouse.wheel(0, TURN)
+            turns += 1
+        seconds = time.perf_counter() - began
+        frames = sorted(page.evaluate("window.frames_seen"))
+        spent = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        browser.close()
+    own = sum(spent[f"{what}Duration"] for what in ("Script", "RecalcStyle", "Layout"))
+    late = sum(frame > 50 for frame in frames)
+    print(
+        f"{name}, scrolled {turns * TURN:,} pixels in {seconds:.1f} s: {len(frames) / seconds:.0f} frames/s, "
+        f"median {median(frames):.0f} ms, slowest {frames[-1]:.0f} ms, {late} of {len(frames)} over 50 ms; "
+        f"the page itself worked {1e3 * own:.0f} ms",
+        flush=True,
+    )
+
+
+TURN = 120  # pixels of one notch of a wheel
+MOST_TURNS = 400
+AT_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
+FRAMES = """() => {
+    window.frames_seen = [];
+    let last = performance.now();
+    const frame = (now) => { window.frames_seen.push(now - last); last = now; requestAnimationFrame(frame); };
+    requestAnimationFrame(frame);
+}"""
+
+
 def measure(runs: Path) -> None:
     os.environ["UNDERHOOD_RUNS"] = str(runs)
     page = runs / "sweep-quick" / "report.html"
     seconds = timed("report", "sweep-quick", "--format", "html")
     print(f"report: {seconds:.2f} s, {page.stat().st_size / 1e6:.2f} MB", flush=True)
+    scroll("report", page.as_uri(), ".uh-table tbody tr")
     for words in (["runs", "ls"], ["runs", "ls"], ["runs", "show", "sweep-quick"], ["--version"]):
         print(f"{' '.join(words)}: {timed(*words):.2f} s", flush=True)
     began = time.perf_counter()
@@ -147,6 +205,7 @@ def measure(runs: Path) -> None:
             time.sleep(0.05)
         print(f"view: has read the folder after {time.perf_counter() - began:.2f} s")
         home = server.url
+        scroll("view", f"{home}#run=sweep-quick", "#trials tbody tr")
         for question in (
             "",
             "api/runs?count=50",
