@@ -100,7 +100,7 @@ def same_after_kills(tmp_path, pictures, backend, epochs, times):
 
 @pytest.mark.parametrize("backend", ["underhood", pytest.param("torch", marks=pytest.mark.slow)])
 def test_two_kills_change_nothing(tmp_path, pictures, backend):
-    same_after_kills(tmp_path, pictures, backend, epochs=10, times=2)
+    same_after_kills(tmp_path, pictures, backend, epochs=5, times=2)
 
 
 @pytest.mark.slow
