@@ -1,13 +1,14 @@
 """Every page of networks is one text for two back ends: equal names, equal initial weights by seed, equal outputs.
 
 Networks for ImageNet are taken with smaller images, and those whose size follows from the image with narrow layers;
-AlexNet's can be neither, so it is among the slow tests.
+AlexNet's can be neither, so it is among the slow tests, as are the deeper ones of a page.
 """
 
 import numpy as np
 import pytest
 import torch
 
+from tests.networks.deeper import DEEPER
 from underhood.networks import NETWORKS
 from underhood.training.backends import backend
 from underhood.training.initial import initialise
@@ -30,7 +31,7 @@ ROWS = [
         name,
         *SMALLER.get(name, ({}, row.input)),
         id=name,
-        marks=[pytest.mark.slow] if name.startswith("alexnet") else [],
+        marks=[pytest.mark.slow] if name.startswith("alexnet") or name in DEEPER else [],
     )
     for name, row in NETWORKS.items()
 ] + [
@@ -119,9 +120,9 @@ def is_small(name, arguments, shape):
 
 # Small enough to be trained in every run of the tests; the others are among the slow ones.
 TRAINED = [
-    pytest.param(*row.values, id=row.id, marks=[] if is_small(*row.values) else [pytest.mark.slow])
+    pytest.param(*row.values, id=row.id, marks=[] if not row.marks and is_small(*row.values) else [pytest.mark.slow])
     for row in ROWS
-    if not row.marks
+    if not row.id.startswith("alexnet")
 ]
 
 

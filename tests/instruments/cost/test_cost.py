@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import underhood
+from tests.networks.deeper import DEEPER
 from underhood.errors import BadInput
 from underhood.instruments.cost import cost
 from underhood.instruments.cost.verify import flop_counter_macs
@@ -71,7 +72,9 @@ def test_conventions_and_keras_count():
     assert weights.layers.rows[-1]["parameters"] == 25_502_912
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in DEEPER else []) for name in NETWORKS]
+)
 def test_every_network_is_counted_as_torch_counts(name):
     found = cost(name)
     assert found.macs == found.torch_macs == flop_counter_macs(found)
