@@ -11,14 +11,13 @@ from benchmarks.cases import CASES
 from benchmarks.contenders import CONTENDERS, environment
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("underhood", "fused")
 
 
 def programs():
     for contender in CONTENDERS:
         for case in CASES.values():
             if contender.takes(case):
-                quick = contender.name in QUICK and case.name == "mlp"
+                quick = contender.name == "underhood" and case.name == "mlp"
                 yield pytest.param(contender, case, marks=() if quick else pytest.mark.slow)
 
 

@@ -1,10 +1,11 @@
 import numpy as np
-from sklearn.datasets import load_digits
 
 from underhood.data import load
 
 
 def test_all_scans_in_two_parts() -> None:
+    from sklearn.datasets import load_digits  # a second to import, and every process that collects would
+
     digits = load("digits")
     assert (len(digits.train), len(digits.test)) == (1_438, 359)
     assert digits.shape == (1, 8, 8)
