@@ -1,10 +1,13 @@
 """The two studies of SimpleConvNet's passes, against fractions worked by hand and against PyTorch's own network."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 import underhood
+from underhood.errors import BadInput
 from underhood.settings import Mistakes
 from underhood.studies import find
 
@@ -69,6 +72,44 @@ def test_numbers_that_do_not_fit_are_refused(word, said, tmp_path):
     with pytest.raises(Mistakes) as error:
         underhood.run("simple-conv-net-forward", "smoke", set=[word], runs=tmp_path)
     assert said in str(error.value)
+
+
+class White:
+    """Seven images without a line."""
+
+    labels = np.arange(7)
+
+    def __len__(self):
+        return 7
+
+    def take(self, rows):
+        return np.full((len(rows), 1, 28, 28), 255.0)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_mnist_is_taken_where_it_is_and_digits_stand_in_by_name(is_here, monkeypatch):
+    from underhood.studies.by_hand import convnet
+
+    asked, real = [], convnet.load
+
+    def load(name, root):
+        asked.append(name)
+        if name != "mnist":
+            return real(name, root)
+        if not is_here:
+            raise BadInput("mnist is not here")
+        return SimpleNamespace(train=White(), white=255)
+
+    monkeypatch.setattr(convnet, "load", load)
+    settings = convnet.ByHandSettings(source="auto", images=2)
+    images, _, called = convnet.digits(settings, 0, None)
+    assert images.shape == (2, 1, 28, 28)
+    assert asked == (["mnist"] if is_here else ["mnist", "digits"])
+    assert called == ("MNIST" if is_here else "scikit-learn, enlarged from 8×8")
+    assert (images == 1).all() == is_here
+    if not is_here:
+        with pytest.raises(BadInput, match="not here"):
+            convnet.digits(convnet.ByHandSettings(source="mnist", images=2), 0, None)
 
 
 def test_the_user_s_own_numbers_are_worked(tmp_path):
