@@ -236,6 +236,14 @@ def test_the_device_was_looked_at_idle_and_training(runs):
     document = find("simple-nn").report(runs["simple-nn"].results)
     assert "beside ln 10 = 2.3026" in document.answer
     assert [row["when"] for row in document.sections[1].blocks[0].rows] == ["idle", "training"]
+    assert laboratory.CROP not in document.sections[0].blocks
+
+
+@pytest.mark.parametrize(("steps", "is_said"), [(["crop", "flip"], True), (["flip"], False)])
+def test_it_is_said_what_the_sheet_s_crop_may_not_have_done(steps, is_said):
+    augmented = group("a", 0.7, 0.71, data={"augmentation": [{"name": step} for step in steps]})
+    document = laboratory.report(find("swish"), Results((augmented,)), lambda group: None, "answer")
+    assert (laboratory.CROP in document.sections[0].blocks) == is_said
 
 
 def test_the_weights_of_all_layers_are_drawn_and_counted(runs):
@@ -255,7 +263,8 @@ def test_the_weights_of_all_layers_are_drawn_and_counted(runs):
         (lr_decay, {"schedule": {"name": "decay", "factor": 0.5}}, None),
         (lr_decay, {"schedule": {"name": "constant"}}, Sheet(0.6584)),
         (augmentation, {"data": {"augmentation": []}}, Sheet(0.6742)),
-        (augmentation, {"data": {"augmentation": [{"name": "flip"}]}}, None),
+        (augmentation, {"data": {"augmentation": [{"name": "flip"}]}}, Sheet(0.7006)),
+        (augmentation, {"data": {"augmentation": [{"name": "crop"}]}}, None),
         (augmentation, {"data": {"augmentation": [{"name": "crop"}, {"name": "flip"}]}}, Sheet(0.7006)),
         (l2_strength, {"optimizer": {"weight_decay": 1e-3}}, Sheet(0.7308)),
         (l2_strength, {"optimizer": {}}, Sheet(0.7284)),

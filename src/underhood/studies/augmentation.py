@@ -28,9 +28,10 @@ WAYS = [
     [{"name": "crop", "padding": 4}],
 ]
 SHEET, WITHOUT = laboratory.Sheet(0.7006), laboratory.Sheet(0.6742)  # with crop and flip, and without either
+THEIRS = (["crop", "flip"], ["flip"])
 ITS_OWN = (
     "The sheet found its figure after several tries with a flip of p = 0.5 and a crop whose `pad_if_needed` is on. It "
-    "names no padding, so its figure stands beside every crop with a flip."
+    "names no padding, so its figure stands beside every crop with a flip, and beside the flip alone."
 )
 
 
@@ -47,9 +48,9 @@ def _way(group: Group) -> str:
 
 
 def sheet(group: Group) -> laboratory.Sheet | None:
-    """The sheet's figure: with both, whatever the padding, and without either."""
+    """The sheet's figure: with both, whatever the padding; with the flip alone, as it may have been; with neither."""
     names = [step["name"] for step in group.settings["data"]["augmentation"]]
-    return SHEET if names == ["crop", "flip"] else None if names else WITHOUT
+    return SHEET if names in THEIRS else None if names else WITHOUT
 
 
 def _brought(results: Results) -> str:

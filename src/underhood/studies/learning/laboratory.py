@@ -60,6 +60,12 @@ LIKE_WITH_LIKE = (
     "chosen by the images that it is measured on, so it flatters a little; the test accuracy, of the last weights, "
     "does not."
 )
+CROP = (
+    "Where images are cropped and ours is higher, that may be the crop. The sheet names `pad_if_needed` and no "
+    "padding: torchvision pads by it only what is smaller than the crop, so that a crop of 32×32 leaves these images "
+    "as they are, and the sheet's figures would be those of the flip alone. Ours moves them by up to the padding; "
+    "`underhood run augmentation` has the flip alone beside it."
+)
 CURVES = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came, augmented if asked."
 
 
@@ -93,12 +99,14 @@ def report(
     assumed: Sequence[Block] = (),
 ) -> Document:
     """A step's report: the answer, ours beside the sheet's, `sections` of its own, the curves, what is assumed."""
+    steps = [step for g in results.groups for step in g.settings.get("data", {}).get("augmentation", [])]
+    cropped = any(step["name"] == "crop" for step in steps)
     return Document(
         title=study.title,
         question=study.question,
         answer=answer,
         sections=[
-            Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE]),
+            Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE, *[CROP] * cropped]),
             *sections,
             Section("While it learns", [*loss_and_error(results, "validation", CURVES)]),
             Section("Assumed", [ASSUMED, *assumed]),
