@@ -100,10 +100,10 @@ def depthwise():
 @pytest.mark.parametrize(
     ("name", "shape"), [("in_three_dimensions", (8, 3, 16, 32, 32)), ("depthwise", (32, 3, 64, 64))]
 )
-def test_unusual_convolutions_against_a_measured_step(name, shape, tmp_path):
+def test_unusual_convolutions_against_a_measured_step_without_holes(name, shape, tmp_path):
     (tmp_path / "net.py").write_text(CONVOLUTIONS, encoding="utf-8")
     (step,) = memory(f"{tmp_path}/net.py:{name}", shape, measure=True).steps
-    assert step.own_error == pytest.approx(0, abs=0.2)
+    assert step.least_error == pytest.approx(0, abs=0.2)  # the heap's holes are other ones each time
 
 
 def test_a_step_runs_in_a_process_of_its_own(monkeypatch):
