@@ -327,7 +327,7 @@ def try_samples(info: OpInfo, some: tuple[torch.dtype, ...] = ()) -> Count:
     offered = ways(info)
     label = f"{info.name}.{info.variant_test_name}".rstrip(".")
     for dtype in (some or DTYPES) if offered else ():
-        for sample in islice(samples(info, dtype), 0, *((8, 4) if some else (None, 1))):
+        for sample in islice(samples(info, dtype), 0, *((16, 4) if some else (None, 1))):
             for name, (ours, theirs) in offered.items():
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
