@@ -1,6 +1,7 @@
 """Two sides by their names: what is compared, what is refused, what is said."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -166,3 +167,21 @@ def test_json_says_the_same(stored, errors, tmp_path):
     assert part["better"] == "b"
     assert part["difference"]["mean"] == pytest.approx(-0.029 / 3)
     assert part["settings"] == [{"key": "rule", "a": "sgd", "b": "adam"}]
+
+
+def test_what_diverged_is_in_the_verdict(stored, errors, tmp_path):
+    """What is left of a setting may look better than it is."""
+    rest = errors(*B) | {3: {"test_error": 0.9, "diverged": True}, 4: None}
+    stored("r", {"sgd": errors(*A, 0.06, 0.06), "adam": rest})
+    found = underhood.compare("r:sgd", ":adam", runs=tmp_path)
+    assert found.verdict == (
+        "adam is better in test error by 0.97 ± 0.14 points, n = 3 pairs; adam without seed 3 diverged, seed 4 failed"
+    )
+
+
+def test_what_is_no_finite_number_is_said(stored, errors, tmp_path):
+    stored("r", {"sgd": errors(*A), "adam": errors(0.04, math.inf, 0.06), "none": errors(*[math.nan] * 3)})
+    notes = underhood.compare("r:sgd", ":adam", runs=tmp_path).notes
+    assert "In no pair, of adam: seed 1 finished without a finite test error." in notes
+    with pytest.raises(BadInput, match="no finite number in common"):
+        underhood.compare("r:sgd", ":none", runs=tmp_path)

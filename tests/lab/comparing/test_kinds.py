@@ -41,5 +41,5 @@ def test_a_number_that_is_not_there():
         choose_metric("test_eror", ["seconds", "test_error"])
     with pytest.raises(BadInput, match="say --metric seconds or norm"):
         choose_metric(None, ["seconds", "norm"])
-    with pytest.raises(BadInput, match="no number in common"):
+    with pytest.raises(BadInput, match="no finite number in common"):
         choose_metric(None, [])

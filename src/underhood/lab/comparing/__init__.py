@@ -51,6 +51,9 @@ class Part:
     @property
     def verdict(self) -> str:
         said = self.difference.verdict(*self.names)
+        for name, group in zip(self.names, self.groups, strict=True):
+            if away := alike.lost(group):  # the best of what is left is not the setting
+                said += f"; {name} without {away}"
         return f"{self.label}: {said}" if self.label else said
 
     @cached_property

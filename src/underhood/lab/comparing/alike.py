@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from underhood.errors import BadInput
-from underhood.lab.comparing.kinds import kind_of
+from underhood.lab.comparing.kinds import kind_of, words
+from underhood.lab.comparing.pairs import is_finite
 from underhood.lab.results import Group, StoredTrial
 from underhood.settings import flattened
 
@@ -53,7 +54,7 @@ def notes(
     settings: Sequence[tuple[str, Any, Any]],
 ) -> Iterator[str]:
     """What a reader must know before believing the difference over these seeds."""
-    yield from _unpaired(a, b, names, seeds)
+    yield from _unpaired(a, b, names, seeds, metric)
     if not settings:
         yield "No setting differs between the two: a difference comes from code, versions or machine alone."
     pairs = [[trial for trial in group.counted if trial.seed in seeds] for group in (a, b)]
@@ -68,11 +69,11 @@ def notes(
     yield from _computed_otherwise(pairs, names, metric, settings)
 
 
-def _unpaired(a: Group, b: Group, names: tuple[str, str], seeds: Sequence[int]) -> Iterator[str]:
+def _unpaired(a: Group, b: Group, names: tuple[str, str], seeds: Sequence[int], metric: str) -> Iterator[str]:
     for group, name in ((a, names[0]), (b, names[1])):
         rest = [trial for trial in group.trials if trial.seed not in seeds]
         if rest:
-            yield f"In no pair, of {name}: {_states(rest)}."
+            yield f"In no pair, of {name}: {_states(rest, metric)}."
 
 
 def _computed_otherwise(
@@ -126,9 +127,17 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) != 1)} {', '.join(map(str, seeds))}"
 
 
-def _states(trials: Sequence[StoredTrial]) -> str:
+def lost(group: Group) -> str:
+    """The trials of it that diverged or failed, which are in no pair: `seed 1 diverged`; "" where none is."""
+    return _states([trial for trial in group.trials if trial.diverged or trial.state == "failed"])
+
+
+def _states(trials: Sequence[StoredTrial], metric: str = "") -> str:
     """Which trials these are, by what became of them: `seed 1 failed, seeds 2, 3 finished`."""
     by_state: dict[str, list[int]] = {}
     for trial in trials:
-        by_state.setdefault("diverged" if trial.diverged else trial.state, []).append(trial.seed)
+        state = "diverged" if trial.diverged else trial.state
+        if metric and state == "finished" and not is_finite(trial.result.get(metric)):
+            state = f"finished without a finite {words(metric)}"
+        by_state.setdefault(state, []).append(trial.seed)
     return ", ".join(f"{_seeds(sorted(seeds))} {state}" for state, seeds in by_state.items())

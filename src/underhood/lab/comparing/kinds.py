@@ -75,7 +75,7 @@ def choose_metric(asked: str | None, common: Sequence[str]) -> str:
             raise BadInput(f'--metric: "{asked}" is not a number that both sides have; {nearest(asked, list(common))}')
         return asked
     if not common:
-        raise BadInput("the results of the two have no number in common")
+        raise BadInput("the results of the two have no finite number in common")
     known = [name for name in PREFERRED if name in common]
     known += [name for name in common if kind_of(name).better and not _ends(name, ("seconds", "per_second", "bytes"))]
     if not known and len(common) > 1:

@@ -42,10 +42,11 @@ def paired(a: "Group", b: "Group", metric: str) -> dict[int, tuple[float, float]
     """By seed, in order, a number of both groups' results, where both trials count and have it, finite."""
     theirs = {trial.seed: trial.result.get(metric) for trial in b.counted}
     both = {trial.seed: (trial.result.get(metric), theirs.get(trial.seed)) for trial in a.counted}
-    return {seed: (float(x), float(y)) for seed, (x, y) in sorted(both.items()) if _is_finite(x) and _is_finite(y)}
+    return {seed: (float(x), float(y)) for seed, (x, y) in sorted(both.items()) if is_finite(x) and is_finite(y)}
 
 
-def _is_finite(value: object) -> TypeGuard[float]:
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a number, and neither infinite nor NaN."""
     return is_number(value) and math.isfinite(value)
 
 
