@@ -212,3 +212,18 @@ def test_axe_finds_nothing_serious(open_address, address, serious, width, scheme
 def test_an_address_with_a_unit_opens_there(open_address, address):
     page = ready(open_address(f"{address}#conv2[0,3,4,5]"))
     assert page.locator("#equation summary").first.inner_text().startswith("conv2[0,3,4,5]")
+
+
+class Lost(nn.Module):
+    """Of whose numbers some are none."""
+
+    def forward(self, x):
+        return F.log(x) * 1
+
+
+def test_a_map_says_how_many_of_its_numbers_are_none(open_address, tmp_path):
+    (tmp_path / "page.html").write_text(explore(Lost(), input=(1, 3)).html, encoding="utf-8")
+    page = ready(open_address((tmp_path / "page.html").as_uri()))
+    log = page.locator("section", has=page.locator("h2", has_text="log"))
+    assert log.locator(".said").first.inner_text().endswith("; NaN: 1 of 3")
+    assert "NaN … NaN" not in page.inner_text("body")

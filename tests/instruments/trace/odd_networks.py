@@ -96,3 +96,14 @@ class Recurrent(nn.Module):
 class Lacking(Entries):
     def forward(self, x):
         return torch.histogram(self.a(x), 3)[0]
+
+
+class Three(nn.Module):
+    """An operation of three factors, which no sum of products is."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Bilinear(3, 2, 4)
+
+    def forward(self, x, y):
+        return torch.log(self.a(x, y))

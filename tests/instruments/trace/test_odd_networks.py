@@ -54,6 +54,12 @@ def test_what_is_no_number_is_none_on_either_side():
     assert trace(f"{FILE}:ByZero", "ByZero[0]", input="1,3").agrees
 
 
+def test_what_is_not_unfolded_says_so():
+    found = trace(f"{FILE}:Three", "a[0]", input=["1,3", "1,2"])
+    assert found.agrees
+    assert found.equation.filled == "bilinear of 12 numbers, which is not unfolded"
+
+
 def test_the_initial_weights_are_the_seeds():
     values = [trace(f"{FILE}:Entries", "a[0]", input="1,3", seed=seed).equation.value for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]

@@ -64,7 +64,12 @@ def how(called: Called, position: tuple[int, ...]) -> Made:
     made = made or sums(called, position)
     if made is None and (i := is_local(called, position)) is not None:
         made = one_number(called, i, position)
-    return made or Made(filled=name, positions=_touched(called, position), total=float(called.z[position]))
+    if made:
+        return made
+    touched = _touched(called, position)
+    plural = "s" if len(touched) != 1 else ""
+    text = f"{name} of {len(touched)} number{plural}, which is not unfolded"
+    return Made(filled=text, positions=touched, total=float(called.z[position]))
 
 
 def _touched(called: Called, position: tuple[int, ...]) -> list[Position]:

@@ -159,11 +159,16 @@ class Maps {
       this.canvas.setAttribute("aria-label", `${what}: no gradient comes here`);
       return;
     }
-    let low = Infinity, high = -Infinity;
-    for (const x of values) [low, high] = [Math.min(low, x), Math.max(high, x)];
+    let low = Infinity, high = -Infinity, lost = 0;
+    for (const x of values) {
+      if (Number.isNaN(x)) lost += 1;
+      else [low, high] = [Math.min(low, x), Math.max(high, x)];
+    }
     const write = !state.gradients && isGiven(this.source) ? short : alike([low, high]);
-    this.said.textContent = low === high ? write(low) : `${write(low)} … ${write(high)}`;
-    this.canvas.setAttribute("aria-label", `${what}, ${times(this.source.shape)}, from ${write(low)} to ${write(high)}; arrow keys move, Enter picks a number`);
+    const range = low > high ? "" : low === high ? write(low) : `${write(low)} … ${write(high)}`;
+    const gone = lost ? `NaN: ${lost.toLocaleString("en")} of ${values.length.toLocaleString("en")}` : "";
+    this.said.textContent = [range, gone].filter(Boolean).join("; ");
+    this.canvas.setAttribute("aria-label", `${what}, ${times(this.source.shape)}, ${this.said.textContent.replace("…", "to")}; arrow keys move, Enter picks a number`);
   }
 
   at(event) {
@@ -215,7 +220,7 @@ function card(source, classes) {
   if (from.length) head.append(make("span", { className: "from" }, "from ", ...from.flatMap((input, i) => (i ? [", ", link(input)] : [link(input)]))));
   const section = make("section", { id: `source-${source.id}`, className: source.kind }, head);
   if (!RULES[source.rule.kind] && source.kind === "line")
-    section.append(make("p", { className: "note" }, `This page has no rule for ${source.operation}: its numbers are here, its equations in the terminal.`));
+    section.append(make("p", { className: "note" }, `This page has no rule for ${source.operation}: its numbers are here; "underhood trace … --unit" in the terminal unfolds what it can.`));
   for (const each of [source, ...source.inputs.filter((input) => input && (input.kind === "weight" || input.kind === "constant"))]) {
     if (each !== source && each.drawn) continue;
     each.drawn = true;
@@ -359,7 +364,7 @@ function verdict(equation, write) {
   const off = Math.abs(equation.total - equation.value), allowed = most * window.explorer.precision * 4 + 1e-30;
   const agrees = off <= allowed || Object.is(equation.total, equation.value);
   const said = agrees ? `the engine's number is ${write(equation.value)}` : `the engine's number is ${write(equation.value)}: this does not add up`;
-  const rounded = off && size ? `, ${Number(((100 * off) / size).toPrecision(1))} % apart by rounding` : "";
+  const rounded = off && size ? `, ${signed(String(Number(((100 * off) / size).toPrecision(1))))} % apart by rounding` : "";
   return make("p", { className: agrees ? "check" : "check wrong" }, said + (agrees ? rounded : ""));
 }
 
