@@ -46,7 +46,7 @@ def test_a_failure_is_shown_with_its_reason_and_the_end_of_its_log(tmp_path):
     assert "off the edge <b>" not in html
     board = document.sections[0].blocks[0]
     assert [(row["setting"], row["diverged"], row["failed"]) for row in board.rows] == [
-        ("rate 0.1", 0, 0), ("rate 0.2", 0, 0), ("rate 0.4", 2, 0),
+        ("rate 0.1", 0, 0), ("rate 0.2", 0, 0), ("rate 0.3", 0, 2), ("rate 0.4", 2, 0),
     ]  # fmt: skip
     assert "Failed, and so without numbers: 2 of 8 trials: rate 0.3, seed 0 (ArithmeticError" in html
     against = next(section.blocks[0] for section in document.sections if section.title == "Against the settings")

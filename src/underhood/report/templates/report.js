@@ -25,7 +25,18 @@ for (const table of document.querySelectorAll(".uh-table table")) {
   });
 }
 
-// The command, for the clipboard.
+// The command: no line of it ends within --scale.
+for (const code of document.querySelectorAll(".command code")) {
+  const words = code.textContent.split(" ").map((text) => {
+    const word = document.createElement("span");
+    word.className = "word";
+    word.textContent = text;
+    return word;
+  });
+  code.replaceChildren(...words.flatMap((word, i) => (i ? [" ", word] : [word])));
+}
+
+// And for the clipboard.
 for (const button of document.querySelectorAll(".copy")) {
   const code = button.parentElement.querySelector("code");
   button.hidden = false;

@@ -77,6 +77,7 @@ function draw() {
   const xs = every.map(([x]) => x), ys = every.map(([, y]) => y);
   let [x0, x1] = [least(xs), most(xs)], [y0, y1] = [least(ys), most(ys)];
   if (x0 === x1) [x0, x1] = [x0 - 0.5, x1 + 0.5];
+  if (!log && y0 > 0 && y0 < 0.1 * y1) y0 = 0; // the axis has a zero where the curves come near it
   if (y0 === y1) [y0, y1] = log ? [y0 / 2, y1 * 2] : [y0 - (Math.abs(y0) || 1) / 10, y1 + (Math.abs(y1) || 1) / 10];
   const up = log ? decades(y0, y1) : ticks(y0, y1, 5), along = ticks(x0, x1, Math.max(2, Math.floor(width / 110)));
   const labels = up.map(number), left = 14 + 7 * Math.max(1, ...labels.map((text) => text.length));

@@ -223,7 +223,10 @@ function showHead(head) {
   $("counts").textContent = `${head.ended.toLocaleString("en")} of ${head.trials.toLocaleString("en")} trials ended · ${counts} · computing time ${duration(head.seconds)}`;
   $("warnings").hidden = !head.warnings?.length;
   $("warnings").replaceChildren(...(head.warnings ?? []).map((text) => element("li", { textContent: text })));
-  $("command").textContent = head.command;
+  if ($("command").textContent !== head.command) {
+    const words = head.command.split(" ").map((textContent) => element("span", { className: "word", textContent }));
+    $("command").replaceChildren(...words.flatMap((word, i) => i ? [" ", word] : [word]));
+  }
   for (const event of head.events) state.names.set(event.trial, `${event.label}, seed ${event.seed}`);
   showEvents(head.events);
   const metric = state.metric || head.metric;
