@@ -6,7 +6,7 @@ difference of a pair has less luck in it than either number, and what is tested 
     b − a:  mean ± t(0.975, n − 1) · s / √n      decided where that interval does not hold 0
 
 Errors are counted in whole images, so that a few differences may be the same by chance: s = 0 then, and the interval
-is a point. Of two equal settings one pair of seeds in eight is so. Such pairs are decided by their signs: all the same
+is a point: so it is in one of eight comparisons of equal settings over two pairs. Signs decide such pairs: all the same
 in n pairs by luck in 2 · 2⁻ⁿ of the cases, less than 5 % from 6 pairs on.
 
 Source: Student 1908 (whose example was paired, too); for the signs Arbuthnot 1710.
