@@ -34,6 +34,17 @@ def test_words_speak_for_themselves_and_numbers_do_not():
     assert labels([{}], alone="") == [""]
 
 
+def test_what_an_entry_has_by_default_is_not_said_to_be_missing():
+    settings = [
+        {"network": {"name": "small"}, "optimizer": {"name": "sgd", "momentum": 0.9}, "limit": None},
+        {"network": {"name": "small", "activation": "Swish"}, "optimizer": {"name": "adam"}, "limit": "1GB"},
+    ]
+    assert labels(varying(settings), settings) == [
+        "sgd, momentum 0.9, no limit, default activation",
+        "adam, no momentum, 1GB, Swish",
+    ]
+
+
 def test_two_that_would_be_called_the_same_get_whole_keys():
     values = [{"a.lr": 1, "b.lr": 2}, {"a.lr": 1, "b.lr": 3}]
     assert labels(values) == ["lr 1, lr 2", "lr 1, lr 3"]

@@ -23,21 +23,41 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{key: each.get(key) for key in told} for each in flat]
 
 
-def labels(values: Sequence[Mapping[str, Any]], alone: str = "all") -> list[str]:
+def labels(
+    values: Sequence[Mapping[str, Any]], settings: Sequence[Mapping[str, Any]] = (), alone: str = "all"
+) -> list[str]:
     """A name for each: a word says itself, anything else follows the last part of its key.
 
-    Where two would be called the same, whole keys are written. `alone` names what has nothing to tell apart.
+    Where two would be called the same, whole keys are written. `settings`, the nested ones of each, tell what an entry
+    has by default from what it does not have. `alone` names what has nothing to tell apart.
     """
-    short = [", ".join(_short(key, value) for key, value in each.items()) for each in values]
+    flat = [flattened(each) for each in settings]
+
+    def names(i: int, whole: bool) -> str:
+        texts = []
+        for key, value in values[i].items():
+            name = key if whole else key.rpartition(".")[2]
+            if _is_default(key, i, flat):
+                texts.append(f"default {name}")
+            else:
+                texts.append(f"{name}={_plain(value)}" if whole else _short(name, value))
+        return ", ".join(texts)
+
+    short = [names(i, whole=False) for i in range(len(values))]
     if len(set(short)) < len(short):
-        short = [", ".join(f"{key}={_plain(value)}" for key, value in each.items()) for each in values]
+        short = [names(i, whole=True) for i in range(len(values))]
     return [label or alone for label in short]
 
 
-def _short(key: str, value: Any) -> str:
+def _is_default(key: str, i: int, flat: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the i-th lacks an argument that the same entry is given elsewhere: one equal to the default goes."""
+    entry = f"{key.rpartition('.')[0]}.name"
+    return bool(flat) and key not in flat[i] and any(key in o and o.get(entry) == flat[i].get(entry) for o in flat)
+
+
+def _short(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    name = key.rpartition(".")[2]
     return f"no {name}" if value is None else f"{name} {_plain(value)}"
 
 
@@ -48,7 +68,8 @@ def _plain(value: Any) -> str:
 def labels_of(specs: Sequence[TrialSpec]) -> dict[str, str]:
     """A name for each trial of a plan by its id: its settings', and its seed where there are several."""
     groups = {spec.group: spec.settings.model_dump(mode="json") for spec in specs}
-    names = dict(zip(groups, labels(varying(list(groups.values())), alone=""), strict=True))
+    settings = list(groups.values())
+    names = dict(zip(groups, labels(varying(settings), settings, alone=""), strict=True))
     seeds = len({spec.seed for spec in specs}) > 1
     return {
         spec.id: ", ".join(filter(None, [names[spec.group], f"seed {spec.seed}" if seeds or len(groups) == 1 else ""]))

@@ -333,7 +333,7 @@ class Run:
             members.setdefault(trial.spec["group"], []).append(trial)
         settings = [trials[0].settings for trials in members.values()]
         values = varying(settings)
-        groups = zip(labels(values), values, settings, members.values(), strict=True)
+        groups = zip(labels(values, settings), values, settings, members.values(), strict=True)
         return Results(
             tuple(Group(label, value, each, tuple(trials), self.trials) for label, value, each, trials in groups)
         )

@@ -89,7 +89,8 @@ def split(results: Results, keys: Sequence[str]) -> dict[str, Results]:
     parts: dict[str, list[Group]] = {}
     for group in results.groups:
         parts.setdefault(_said(group, keys), []).append(group)
-    names = labels([{key: groups[0].values[key] for key in keys} for groups in parts.values()])
+    first = [groups[0] for groups in parts.values()]
+    names = labels([{key: group.values[key] for key in keys} for group in first], [group.settings for group in first])
     return {name: _part(groups) for name, groups in zip(_short(names), parts.values(), strict=True)}
 
 
@@ -97,7 +98,7 @@ def _part(groups: Sequence[Group]) -> Results:
     """The groups, labelled by what tells them apart among themselves."""
     keys = [key for key in groups[0].values if any(g.values[key] != groups[0].values[key] for g in groups)]
     values = [{key: group.values[key] for key in keys} for group in groups]
-    renamed = zip(groups, values, labels(values), strict=True)
+    renamed = zip(groups, values, labels(values, [group.settings for group in groups]), strict=True)
     return Results(tuple(replace(group, values=value, label=label) for group, value, label in renamed))
 
 
