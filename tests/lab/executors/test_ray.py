@@ -163,8 +163,12 @@ def test_a_cluster_is_started_here_when_none_is_given_and_stops_with_its_run(run
     assert content(tmp_path / "ray") == content(tmp_path / "whole")
 
 
-def test_no_cluster_at_the_address_is_one_line(tmp_path):
-    program = start(tmp_path, "ray", "steps=2", RAY_ADDRESS="127.0.0.1:1")
-    said, _ = program.communicate(timeout=240)
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "no.such.host.invalid:1"])
+def test_no_cluster_at_the_address_is_one_line(tmp_path, address):
+    with start(tmp_path, "ray", "steps=2", RAY_ADDRESS=address) as program:
+        try:
+            said, _ = program.communicate(timeout=120)
+        finally:
+            program.kill()
     assert program.returncode != 0
-    assert 'RAY_ADDRESS "127.0.0.1:1" can\'t be reached' in said
+    assert f'RAY_ADDRESS "{address}" can\'t be reached' in said

@@ -12,6 +12,7 @@ checkpoint here. Ray places it where its threads, and the memory that it is pred
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from underhood.lab.worker import Task, claimed
 
 LOSSES = 5  # so often in a row, without a word from the trial between, and it is no accident any more
 CLOSING = 5.0  # seconds for workers to end
+KNOCK = 10.0  # seconds for a cluster to answer at its address
 
 
 @dataclass
@@ -206,6 +208,13 @@ class RayCluster:
             ray.shutdown()
 
 
+def _knock(address: str) -> None:
+    """OSError where nobody answers at host:port; Ray itself goes on trying for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():  # "auto" has neither
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK).close()
+
+
 def _connect() -> bool:
     """Connect to the cluster that RAY_ADDRESS names, or start one here; whether it is ours to end."""
     if ray.is_initialized():
@@ -216,8 +225,10 @@ def _connect() -> bool:
     handler = signal.getsignal(signal.SIGTERM)
     options: dict[str, Any] = {} if address else {"num_cpus": usable_cores(), "include_dashboard": False}
     try:
+        if address:
+            _knock(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError, RayError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f'RAY_ADDRESS "{address}"' if address else "a Ray cluster on this machine"
         raise BadInput(f"--on ray: {where} can't be reached: {said}") from error
