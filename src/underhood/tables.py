@@ -28,6 +28,7 @@ SCHEMA = "underhood.table/1"
 MISSING = "–"
 LARGE = 1e3  # numbers whose decimals nobody reads
 DECIMALS = re.compile(r"\.(\d+)f$")
+SIGNIFICANT = re.compile(r"\.(\d+)g$")
 
 
 @dataclass(frozen=True)
@@ -302,10 +303,9 @@ def _fixed(spec: str, values: Sequence[Any]) -> str:
     if any("e" in text for text in texts) or largest >= 1e4:
         return spec
     decimals = max(len(text.partition(".")[2]) for text in texts)
-    needed = max(
-        len(text.partition(".")[2]) for text, value in zip(texts, finite, strict=True) if abs(value) == largest
-    )
-    return f".{decimals}f" if decimals - needed <= 3 else spec
+    digits = int(found[1]) if (found := SIGNIFICANT.search(spec or ".4g")) else 6  # of "g" alone, six
+    of_largest = digits - 1 - math.floor(math.log10(largest))  # decimals, were it no round number
+    return f".{decimals}f" if decimals - max(0, of_largest) <= 3 else spec
 
 
 def _cell(value: Any, spec: str, with_n: bool) -> Cell:
