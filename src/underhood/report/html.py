@@ -108,6 +108,7 @@ def templates() -> Environment:
         "inline": lambda text: Markup(prose.to_inline_html(text)),
         "mathml": lambda latex: Markup(mathematics.to_mathml(latex, "block")),
         "plain": prose.to_text,
+        "typeset": prose.typeset,
         "kind": _kind,
         "ident": id,
         "wide": _is_wide,
