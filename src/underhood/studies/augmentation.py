@@ -21,6 +21,7 @@ from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
 FLIP: dict[str, Any] = {"name": "flip"}
+PADDING = 4  # pixels that a crop has by default
 WAYS = [
     [],
     [FLIP],
@@ -44,7 +45,8 @@ def report(results: Results) -> Document:
 
 def _way(group: Group) -> str:
     steps = group.settings["data"]["augmentation"]
-    return " and ".join(f"crop by {s['padding']}" if "padding" in s else s["name"] for s in steps) or "no augmentation"
+    said = (f"crop by {s.get('padding', PADDING)}" if s["name"] == "crop" else s["name"] for s in steps)
+    return " and ".join(said) or "no augmentation"
 
 
 def sheet(group: Group) -> laboratory.Sheet | None:
