@@ -43,6 +43,8 @@ def test_what_an_entry_has_by_default_is_not_said_to_be_missing():
         "sgd, momentum 0.9, no limit, default activation",
         "adam, no momentum, 1GB, Swish",
     ]
+    tables = [{"search": {"epochs": 3}}, {"search": {"epochs": 3, "over": {"lr": [0.1]}}}]  # no entry has these
+    assert labels(varying(tables), tables) == ["no lr", "lr [0.1]"]
 
 
 def test_two_that_would_be_called_the_same_get_whole_keys():

@@ -32,12 +32,13 @@ def labels(
     has by default from what it does not have. `alone` names what has nothing to tell apart.
     """
     flat = [flattened(each) for each in settings]
+    given = {(key, entry) for each in flat for key in each if (entry := _entry(key, each))}
 
     def names(i: int, whole: bool) -> str:
         texts = []
         for key, value in values[i].items():
             name = key if whole else key.rpartition(".")[2]
-            if _is_default(key, i, flat):
+            if flat and key not in flat[i] and (key, _entry(key, flat[i])) in given:
                 texts.append(f"default {name}")
             else:
                 texts.append(f"{name}={_plain(value)}" if whole else _short(name, value))
@@ -49,10 +50,10 @@ def labels(
     return [label or alone for label in short]
 
 
-def _is_default(key: str, i: int, flat: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the i-th lacks an argument that the same entry is given elsewhere: one equal to the default goes."""
-    entry = f"{key.rpartition('.')[0]}.name"
-    return bool(flat) and key not in flat[i] and any(key in o and o.get(entry) == flat[i].get(entry) for o in flat)
+def _entry(key: str, settings: Mapping[str, Any]) -> str:
+    """The name of the entry whose argument this is; "" where it is none's."""
+    name = settings.get(f"{key.rpartition('.')[0]}.name")
+    return name if isinstance(name, str) else ""
 
 
 def _short(name: str, value: Any) -> str:
