@@ -13,6 +13,7 @@ Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 2 (a).
 
 from typing import Any
 
+from underhood.data.augmentation.crop import Crop
 from underhood.lab import Group, Results, Scale, Study
 from underhood.report.document import Document
 from underhood.studies.learning import laboratory
@@ -21,7 +22,6 @@ from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
 FLIP: dict[str, Any] = {"name": "flip"}
-PADDING = 4  # pixels that a crop has by default
 WAYS = [
     [],
     [FLIP],
@@ -45,7 +45,7 @@ def report(results: Results) -> Document:
 
 def _way(group: Group) -> str:
     steps = group.settings["data"]["augmentation"]
-    said = (f"crop by {s.get('padding', PADDING)}" if s["name"] == "crop" else s["name"] for s in steps)
+    said = (f"crop by {s.get('padding', Crop.padding)}" if s["name"] == "crop" else s["name"] for s in steps)
     return " and ".join(said) or "no augmentation"
 
 
