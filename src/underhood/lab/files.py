@@ -61,8 +61,11 @@ def read_text(text: bytes) -> Any:
 
 
 def line_of(value: Any) -> str:
-    """`value` as one line of strict JSON."""
-    return LINE.encode(plain(value))
+    """`value` as one line of strict JSON. Most of what is written is plain already: to look would double its time."""
+    try:
+        return LINE.encode(value)
+    except (TypeError, ValueError):  # NumPy's, a path, a number that is not finite
+        return LINE.encode(plain(value))
 
 
 def replace(path: Path, content: bytes) -> None:

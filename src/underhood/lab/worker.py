@@ -31,7 +31,7 @@ from underhood.lab.store import TrialFolder
 from underhood.lab.trial import TrialSpec, devices_of, look_below
 from underhood.trials import Artefact, Checkpoint, Context, Event, Metric, Note, Result, Trial
 
-STEPS_PER_SECOND = 8.0  # at most so many TrialStep events a second: they are for people
+STEPS_PER_SECOND = 4.0  # at most so many TrialStep events a second: they are for people
 WhenFull = Literal["go-on", "stop"]  # what a trial does when there is no room for a checkpoint
 PATHS = ("folder", "data", "files")  # of a Task
 PATIENCE = 60.0  # how long to wait for a folder that a worker of an earlier, dead coordinator still holds
