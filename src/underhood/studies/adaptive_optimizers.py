@@ -305,8 +305,7 @@ def _curves(results: Results) -> Iterator[Figure]:
                 y_title="cross-entropy" if metric == "fitted_loss" else "cross-entropy + λ/2 Σw²",
                 log_y=True,
                 name=f"{metric.removeprefix('fitted_')}-{word}",
-                caption="Over all training images, dropout off, after every epoch. Mean over the seeds with its 95 % "
-                "interval.",
+                caption="Over all training images, dropout off, after every epoch.",
             )
 
 

@@ -319,7 +319,7 @@ def _against_epochs(results: Results) -> Figure:
         y_title="validation error",
         fraction=True,
         name="epochs",
-        caption="Mean over the seeds with its 95 % interval. A curve ends where the first of its seeds stopped.",
+        caption="A curve ends where the first of its seeds stopped.",
     )
 
 

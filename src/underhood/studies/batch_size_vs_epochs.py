@@ -24,7 +24,7 @@ import numpy as np
 from underhood.figures import Figure, points
 from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
-from underhood.studies.learning.results import diverged, listed
+from underhood.studies.learning.results import diverged, listed, of_seeds
 from underhood.tables import Column, Table
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
@@ -285,7 +285,7 @@ def _means(results: Results) -> Figure:
 
 
 def _drawn(results: Results, metric: str, x: str, title: str, x_title: str) -> Figure:
-    rows = []
+    rows, counts = [], []
     for epochs, groups in _experiments(results).items():
         for group in groups:
             found = group.summary(metric)
@@ -294,11 +294,12 @@ def _drawn(results: Results, metric: str, x: str, title: str, x_title: str) -> F
                 at = {"batch": group.settings["batch_size"], "iterations": iterations(group)}
                 called = f"{epochs} epoch" + "s" * (epochs != 1)
                 rows.append({x: at[x], "value": found.mean, "low": low, "high": high, "experiment": called})
+                counts.append(found.n)
     return points(
         title, rows, x=x, y="value", series="experiment", band=("low", "high"), log_x=True,
         log_y=metric == "loss_variance", x_title=x_title,
         y_title="Var[L]" if metric == "loss_variance" else "E[L]", x_format=",d", name=metric.replace("_", "-"),
-        caption="Mean over the seeds with its 95 % interval.",
+        caption=of_seeds(counts),
     )  # fmt: skip
 
 

@@ -192,8 +192,8 @@ def report(results: Results) -> Document:
                         y_title="cross-entropy",
                         log_y=True,
                         name="loss",
-                        caption="Mean over the seeds with its 95 % interval. Training: the mean over an epoch's "
-                        "batches as they came. Test: drawn because the course asks for it; nothing was chosen by it.",
+                        caption="Training: the mean over an epoch's batches as they came. "
+                        "Test: drawn because the course asks for it; nothing was chosen by it.",
                     ),
                     against_epochs(
                         "Error",

@@ -205,7 +205,7 @@ def _curves(results: Results) -> Any:
         x="step",
         log_y=True,
         name="loss",
-        caption=f"{points}, of the batches as they came; over the seeds, with the 95 % interval.",
+        caption=f"{points}, of the batches as they came.",
         **axes,
     )
 

@@ -54,7 +54,7 @@ def report(results: Results) -> Document:
                         {"epoch_loss": ""},
                         y_title="cross-entropy",
                         log_y=True,
-                        caption="Each epoch's batches as they came. The band is the 95 % interval over the seeds.",
+                        caption="Each epoch's batches as they came.",
                         name="training-loss",
                     ),
                     against_epochs(

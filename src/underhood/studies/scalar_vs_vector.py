@@ -33,7 +33,16 @@ from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Listed, Section
 from underhood.report.facts import duration
 from underhood.settings import SettingError
-from underhood.studies.learning.results import accuracy, called, diverged, estimate, listed, loss_and_error, percent
+from underhood.studies.learning.results import (
+    accuracy,
+    called,
+    diverged,
+    estimate,
+    listed,
+    loss_and_error,
+    of_seeds,
+    percent,
+)
 from underhood.tables import Column, Table
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
@@ -291,17 +300,17 @@ def _times(clocked: list[Group], chosen: Mapping[str, str]) -> Table:
 
 
 def _drawn(clocked: list[Group]) -> Iterator[Figure]:
-    rows = []
+    rows, counts = [], []
     for group in clocked:
         if (found := seconds(group)) is not None:
             low, high = (found.mean if end is None else max(end, found.mean / 10) for end in (found.low, found.high))
             rows.append({"way": group.label, "seconds": found.mean, "low": low, "high": high})
+            counts.append(found.n)
     if not rows:
         return
     yield bars(
         "Seconds of an epoch", rows, x="way", y="seconds", band=("low", "high"), log_y=True, y_title="seconds",
-        y_format=",.3~g", name="seconds", caption="Mean over the seeds with its 95 % interval; each mark is ten times "
-        "the one before.",
+        y_format=",.3r", name="seconds", caption=f"{of_seeds(counts)} Each mark is ten times the one before.",
     )  # fmt: skip
 
 
@@ -336,8 +345,7 @@ def _mean_epoch(group: Group) -> Summary | None:
 
 
 def _curves(trained: list[Group]) -> list[Any]:
-    said = "Mean over the seeds with its 95 % interval. Test: nothing was chosen by it."
-    return loss_and_error(Results(tuple(trained)), "test", said)
+    return loss_and_error(Results(tuple(trained)), "test", "Test: nothing was chosen by it.")
 
 
 def _grids(few: int, some: int, many: int, most: int, compiler: bool = True) -> list[dict[str, list[Any]]]:

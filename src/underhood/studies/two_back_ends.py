@@ -53,7 +53,7 @@ def report(results: Results) -> Document:
                         {"epoch_loss": "training"},
                         y_title="cross-entropy",
                         name="loss",
-                        caption="Mean over the seeds with its 95 % interval, of an epoch's batches as they came.",
+                        caption="An epoch's batches as they came.",
                     )
                 ],
             ),

@@ -28,7 +28,12 @@ def test_one_axis_of_numbers_is_drawn_with_every_seed():
     assert [row["y"] for row in rows if row["what"] == "mean"] == pytest.approx([0.11, 0.21, 0.31])
     assert sum(row["what"] == "one seed" for row in rows) == 6
     assert figure.spec["encoding"]["x"]["scale"]["type"] == "log"
-    assert "diverged" not in figure.caption
+    assert figure.caption == "Mean over the seeds with its 95 % interval. Beside it each seed."
+
+
+def test_one_seed_is_drawn_without_an_interval():
+    (figure,) = drawn(*(group([0.1 * i], lr=10.0**-i) for i in (1, 2, 3)))
+    assert figure.caption == "One seed: no interval."
 
 
 def test_what_diverged_stands_at_the_worse_edge():

@@ -66,7 +66,7 @@ CROP = (
     "as they are, and the sheet's figures would be those of the flip alone. Ours moves them by up to the padding; "
     "`underhood run augmentation` has the flip alone beside it."
 )
-CURVES = "Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came, augmented if asked."
+CURVES = "Training: an epoch's batches as they came, augmented if asked."
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ ASSUMED = "assumed"
 def curves(results: Results, held_out: str = "validation", caption: str = "") -> Section:
     """Loss and errors against epochs, of training and of the images `held_out` ("validation" or "test")."""
     seen = "Training: the mean over an epoch's batches as they came, augmented, while the weights moved."
-    said = " ".join(filter(None, [f"Mean over the seeds with its 95 % interval. {seen}", caption]))
+    said = " ".join(filter(None, [seen, caption]))
     return Section("While it learns", [*loss_and_error(results, held_out, said)])
 
 

@@ -1,7 +1,7 @@
 """What the reports of training studies share: curves against epochs, and a table of results."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, log
@@ -187,7 +187,10 @@ def against_epochs(
     fraction: bool = False,
     name: str = "",
 ) -> Figure:
-    """Curves of some metrics, each under its name in `metrics`, with the band of the seeds; `x`: "epoch" or "step"."""
+    """Curves of some metrics, each under its name in `metrics`, with the band of the seeds; `x`: "epoch" or "step".
+
+    The caption begins with what a curve is of its seeds.
+    """
     found = [
         (curve, group, " ".join(filter(None, [group.label if results.varying else "", called])))
         for group in results.groups
@@ -208,13 +211,19 @@ def against_epochs(
         band=("low", "high"),
         faint=faint,
         looks=looks,  # a setting is a colour, a metric a dash
-        caption=caption,
+        caption=" ".join(filter(None, [of_seeds(curve.n for curve, *_ in found), caption])),
         x_title=x_title,
         y_title=y_title,
         y_format=".1%" if fraction else "",
         log_y=log_y,
         name=name,
     )
+
+
+def of_seeds(counts: Iterable[int]) -> str:
+    """What is drawn of some numbers of seeds, as a caption's first sentence; nothing where nothing is drawn."""
+    most = max(counts, default=0)
+    return "Mean over the seeds with its 95 % interval." if most > 1 else "One seed: no interval." * most
 
 
 def loss_and_error(results: Results, held_out: str, caption: str) -> list[Figure]:

@@ -13,7 +13,7 @@ from underhood.lab import Group, Results, StoredTrial, Study, Summary
 from underhood.lab.comparing.kinds import kind_of, words
 from underhood.lab.comparing.pairs import Difference, paired
 from underhood.report.document import Block, Document, Section
-from underhood.studies.learning.results import COLUMNS, estimate, loss_and_error
+from underhood.studies.learning.results import COLUMNS, estimate, loss_and_error, of_seeds
 from underhood.studies.learning.sweeps import against
 from underhood.tables import Column, Table
 
@@ -173,12 +173,12 @@ def _curves(ranked: Results) -> Iterator[Block]:
     names = list(dict.fromkeys(key for trial in trials for line in trial.metrics for key in line if key != "step"))
     if "epoch_loss" in names and all({"epochs", "steps"} <= trial.result.keys() for trial in trials):
         held_out = "validation" if "validation_loss" in names else "test"
-        said = f"Mean over the seeds with its 95 % interval. Training: an epoch's batches as they came.{said}"
+        said = f"Training: an epoch's batches as they came.{said}"
         yield from loss_and_error(results, held_out, said)
         return
     wanted = [name for name in names if name not in NO_CURVE]
     for name in wanted[:SHOWN]:
-        yield _curve(results, name, f"Mean over the seeds with its 95 % interval.{said}")
+        yield _curve(results, name, said)
     if wanted[SHOWN:]:
         yield f"Measured too, and not drawn: {', '.join(wanted[SHOWN:])}."
 
@@ -193,7 +193,7 @@ def _drawn(ranked: Results) -> tuple[Results, str]:
     return Results(tuple(some)), said
 
 
-def _curve(results: Results, name: str, caption: str) -> Figure:
+def _curve(results: Results, name: str, said: str) -> Figure:
     found = {group.label: curve for group in results.groups if (curve := group.curve(name))}
     few = sum(curve.n for curve in found.values()) <= FAINT
     return lines(
@@ -204,7 +204,7 @@ def _curve(results: Results, name: str, caption: str) -> Figure:
         series="curve",
         band=("low", "high"),
         faint=[row for label, curve in found.items() for row in curve.seed_rows(curve=label) if few],
-        caption=caption,
+        caption=of_seeds(curve.n for curve in found.values()) + said,
         x_title="step",
         y_title=words(name),
         name=name,

@@ -12,6 +12,7 @@ import numpy as np
 from underhood.figures import Figure, points
 from underhood.figures.matrix import matrix
 from underhood.lab import Results
+from underhood.studies.learning.results import of_seeds
 from underhood.values import is_number
 
 FEWEST = 3  # values of an axis that are worth a drawing
@@ -55,7 +56,8 @@ def _over(
             rows += [{"x": x, "y": y, "low": y, "high": y, "what": SEED} for y in summary.values if summary.n > 1]
         ends = {DIVERGED if trial.diverged else trial.state for trial in group.trials}
         rows += [{"x": x, "y": edge, "low": edge, "high": edge, "what": w} for w in (DIVERGED, FAILED) if w in ends]
-    caption = "The mean over the seeds with its 95 % interval, and each seed."
+    caption = of_seeds(found.n for g in results.groups if (found := g.summary(metric)) is not None)
+    caption += " Beside it each seed." * any(row["what"] == SEED for row in rows)
     lost = [what for what in (DIVERGED, FAILED) if any(row["what"] == what for row in rows)]
     if lost:
         caption += f" What {' or '.join(lost)} has no number: its mark stands at the worse edge."

@@ -1,0 +1,32 @@
+"""What the curves of training studies say of the seeds behind them."""
+
+import pytest
+
+from tests.studies.made_up import results
+from underhood.studies import find
+from underhood.studies.learning.results import against_epochs, of_seeds
+
+LINES = [{"step": 50 * i, "epoch_loss": 2.0 - 0.1 * i} for i in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([1, 1], "One seed: no interval."),
+        ([1, 3], "Mean over the seeds with its 95 % interval."),
+        ([], ""),
+    ],
+)
+def test_no_interval_is_announced_where_none_is_drawn(counts, said):
+    assert of_seeds(counts) == said
+
+
+@pytest.mark.parametrize(
+    ("seeds", "caption"),
+    [(1, "One seed: no interval. As it came."), (2, "Mean over the seeds with its 95 % interval. As it came.")],
+)
+def test_a_curve_s_caption_begins_with_its_seeds(seeds, caption):
+    study = find("mnist-mlp")
+    found = results(study, [{"metrics": LINES}] * seeds)
+    figure = against_epochs("Loss", found, {"epoch_loss": "training"}, y_title="loss", caption="As it came.")
+    assert figure.caption.startswith(caption)
