@@ -98,6 +98,10 @@ class TestAlongAnAxis:
     def test_one_seed(self):
         assert "With one pair of seeds, lower by: 10.00 points (b)." in self.told(group("a", 0.7), group("b", 0.6))
 
+    def test_one_seed_with_a_tie_is_not_lower(self):
+        said = self.told(group("a", 0.6), group("b", 0.6))
+        assert said.endswith("With one pair of seeds, no different from it: b.")
+
     def test_all_diverged_or_one_left(self):
         assert self.told(group("a", None), group("b", None)).count("**diverged**") == 2
         said = self.told(group("a", None), group("b", 0.5, 0.6))
@@ -157,14 +161,25 @@ class TestLearningRate:
             ([rated(1.0, None), rated(0.1, 0.7), rated(0.01, 0.6)], "beyond it training breaks down"),
             ([rated(1.0, 0.7), rated(0.1, 0.6)], "is beneficial as far as this goes"),
             ([rated(1.0, None), rated(0.1, 0.6)], "One rate alone says nothing"),
+            ([rated(1.0, 0.6), rated(0.1, 0.6)], "1 and 0.1 read as many images right as each other."),
+            ([rated(1.0, 0.7), rated(0.1, 0.6)], "is the best here, as far as one seed shows:"),
+            ([rated(1.0, 0.5), rated(0.1, 0.6)], "not 1, as far as one seed shows."),
+            ([rated(1.0, 0.7, 0.5), rated(0.1, 0.6, 0.59)], "is the best here (the seeds do not tell it from 0.1):"),
+            ([rated(1.0, 0.7, 0.71), rated(0.1, 0.6, 0.61)], "is the best here: a large rate"),
         ],
     )
     def test_whether_a_large_rate_is_beneficial(self, groups, word):
         assert word in learning_rate.report(Results(tuple(groups))).answer
 
+    @pytest.mark.parametrize(("epochs", "word"), [((2, 2), "as many epochs here"), ((30, 50), "given more epochs")])
+    def test_more_epochs_are_claimed_where_there_are_more(self, epochs, word):
+        groups = (rated(0.01, 0.7, epochs=epochs[0]), rated(0.005, 0.7, epochs=epochs[1]))
+        assert word in learning_rate.report(Results(groups)).sections[1].blocks[1]
+
     def test_what_diverged_stays_visible(self):
         document = learning_rate.report(Results((rated(1.0, None), rated(0.1, 0.6))))
         drawn = document.sections[1].blocks[0]
+        assert drawn.caption == "Ours: one seed: no interval. " + learning_rate.LOST_SAID.strip()
         rows = drawn.spec["data"]["values"]
         assert {"rate": 1.0, "whose": learning_rate.LOST, "accuracy": pytest.approx(0.12)}.items() <= rows[0].items()
 
@@ -173,6 +188,30 @@ class TestLearningRate:
         assert planned == {1.0: 30, 0.1: 30, 0.05: 30, 0.02: 30, 0.01: 30, 0.005: 50, 0.002: 70, 0.001: 95}
         (one,) = plan(find("learning-rate"), "full", ["optimizer.lr=0.002"], seeds=1)
         assert one.settings.epochs == 70
+
+
+@pytest.mark.parametrize(("epochs", "is_said"), [(2, True), (5, True), (6, False)])
+def test_a_decay_after_the_last_epoch_is_no_decay(epochs, is_said):
+    constant, decay = ({"schedule": {"name": name}} for name in ("constant", "decay"))
+    both = (group("no decay", 0.6, epochs=epochs, **constant), group("decay", 0.6, epochs=epochs, **decay))
+    answer = lr_decay.report(Results(both)).answer
+    assert (f"so in {epochs} epochs decay is no other training" in answer) == is_said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, []),
+        ({"batch_size": 128, "data": {"validation": 5000, "train": None}}, []),
+        (
+            {"batch_size": 32, "data": {"validation": 64, "train": 256}},
+            ["In this run otherwise: batches of 32, 256 training images, 64 validation images."],
+        ),
+    ],
+)
+def test_what_a_run_has_in_place_of_what_is_assumed_is_said(settings, said):
+    document = laboratory.report(find("swish"), Results((group("a", 0.7, **settings),)), lambda group: None, "answer")
+    assert document.sections[-1].blocks[1:] == said
 
 
 def losses(validation, training):

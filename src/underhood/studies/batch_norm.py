@@ -51,8 +51,8 @@ WHY = (
 )
 ITS_OWN = (
     "The sheet trains with BatchNorm at 0.01 for 35 epochs and otherwise for 30, and says that all are best within 30; "
-    "here both trainings at 0.01 have 35 and both at 0.1 have 30. Its figure without BatchNorm at 0.01 is that of its "
-    "augmented training."
+    "here, at full scale, both trainings at 0.01 have 35 and both at 0.1 have 30. Its figure without BatchNorm at 0.01 "
+    "is that of its augmented training."
 )
 
 

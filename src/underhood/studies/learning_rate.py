@@ -14,10 +14,10 @@ Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 2 (c), part 1.
 from typing import Any
 
 from underhood.figures import Figure, points
-from underhood.lab import Group, Results, Scale, Study
+from underhood.lab import Group, Results, Scale, Study, Summary
 from underhood.report.document import Document, Section
 from underhood.studies.learning import laboratory
-from underhood.studies.learning.results import called
+from underhood.studies.learning.results import called, of_seeds
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -33,19 +33,23 @@ SHEET = {
 }
 EPOCHS = {0.005: 50, 0.002: 70, 0.001: 95}  # the others have 30
 LOST = "ours, before it diverged"
+LOST_SAID = " Where every seed diverged the point is the best evaluation before."
 
 
 def report(results: Results) -> Document:
     """The accuracy at every rate beside the sheet's, drawn against the rate, and the curves."""
     results = called(results, lambda group: f"a rate of {rate(group):g}")
     answer = laboratory.along(results, sheet, "rate") + "\n\n" + _large(results)
-    against = Section("Against the rate", [_drawn(results), NOT_ALIKE])
+    against = Section("Against the rate", [_drawn(results), _budgets(results)])
     return laboratory.report(ENTRY, results, sheet, answer, [against])
 
 
-NOT_ALIKE = (
-    "A smaller rate was given more epochs, here as on the sheet, so the comparison is of budgets as well as rates."
-)
+def _budgets(results: Results) -> str:
+    """Whether a smaller rate has more epochs, as on the sheet."""
+    epochs = {group.settings["epochs"] for group in results.groups}
+    if len(epochs) == 1:
+        return "All rates have as many epochs here. The sheet gives a smaller rate more, and so does the full scale."
+    return "A smaller rate was given more epochs, as on the sheet, so the comparison is of budgets as well as rates."
 
 
 def rate(group: Group) -> float:
@@ -66,23 +70,37 @@ def _large(results: Results) -> str:
     said = f"No trial survives {', '.join(f'{each:g}' for each in lost)}. " if lost else ""
     if len(found) < 2:
         return said + "One rate alone says nothing of large and small."
-    top = max(found, key=lambda each: laboratory.best(found[each]).mean)  # type: ignore[union-attr]
-    largest = max(found)
-    if top == largest and not lost:
-        return (
-            said
-            + f"The largest rate tried, {largest:g}, is the best here: a large rate is beneficial as far as this goes."
+    by_mean = sorted(found, key=lambda each: laboratory.best(found[each]).mean, reverse=True)  # type: ignore[union-attr]
+    top, largest = by_mean[0], max(found)
+    other = largest if top != largest else by_mean[1]
+    apart = laboratory.points(found[top], found[other])
+    if apart is not None and abs(apart.mean) < 1e-9:
+        return said + f"{top:g} and {other:g} read as many images right as each other."
+    sure = _sure(apart, other)
+    if top != largest:
+        return said + (
+            f"A large rate is not beneficial by itself: of the rates that train, {top:g} reads most images right, not "
+            f"{largest:g}{sure}."
         )
-    return said + (
-        f"A large rate is not beneficial by itself: of the rates that train, {top:g} reads most images right, not "
-        f"{largest:g}."
-        if top != largest
-        else f"Of the rates that train the largest, {largest:g}, is best; beyond it training breaks down."
+    if lost:
+        return (
+            said + f"Of the rates that train the largest, {largest:g}, is best{sure}; beyond it training breaks down."
+        )
+    return (
+        f"The largest rate tried, {largest:g}, is the best here{sure}: a large rate is beneficial as far as this goes."
     )
+
+
+def _sure(apart: Summary | None, other: float) -> str:
+    """How the seeds limit what is said of a difference that should be above 0."""
+    if apart is None or apart.low is None:
+        return ", as far as one seed shows"
+    return "" if apart.low > 0 else f" (the seeds do not tell it from {other:g})"
 
 
 def _drawn(results: Results) -> Figure:
     rows: list[dict[str, Any]] = []
+    said = of_seeds(summary.n for group in results.groups if (summary := laboratory.best(group)) is not None)
     for group in results.groups:
         summary = laboratory.best(group)
         if summary is not None:
@@ -99,8 +117,7 @@ def _drawn(results: Results) -> Figure:
         "Best validation accuracy against the learning rate",
         rows, x="rate", y="accuracy", series="whose", band=("low", "high"), log_x=True,
         x_title="learning rate", y_title="best validation accuracy", y_format=".0%", name="rates",
-        caption="Ours: mean over the seeds with its 95 % interval. Where every seed diverged "
-        "the point is the best evaluation before.",
+        caption=f"Ours: {said[:1].lower()}{said[1:]}" + LOST_SAID * any(row["whose"] == LOST for row in rows),
     )  # fmt: skip
 
 

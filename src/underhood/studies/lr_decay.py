@@ -25,7 +25,7 @@ SHEET = {"constant": laboratory.Sheet(0.6584), "decay": laboratory.Sheet(0.6742)
 def report(results: Results) -> Document:
     """Both accuracies beside the sheet's, their difference seed by seed, and the curves."""
     results = called(results, lambda group: NAMES.get(group.settings["schedule"]["name"], group.label))
-    answer = laboratory.stepwise(results, sheet, before=_is_constant)
+    answer = " ".join([laboratory.stepwise(results, sheet, before=_is_constant), *_undecayed(results)])
     return laboratory.report(ENTRY, results, sheet, answer)
 
 
@@ -34,6 +34,17 @@ def sheet(group: Group) -> laboratory.Sheet | None:
     schedule = group.settings["schedule"]
     own = _is_constant(group) or (schedule.get("factor", 0.9), schedule.get("period", 5)) == (0.9, 5)
     return SHEET.get(schedule["name"]) if own else None
+
+
+def _undecayed(results: Results) -> list[str]:
+    """What a decay that comes after the last epoch means: the rate stayed as it was."""
+    said = []
+    for group in results.groups:
+        schedule, epochs = group.settings["schedule"], group.settings["epochs"]
+        if schedule["name"] == "decay" and epochs <= (period := schedule.get("period", 5)):
+            many = f"{epochs} epoch" + "s" * (epochs != 1)
+            said.append(f"The rate first decays after epoch {period}, so in {many} {group.label} is no other training.")
+    return said
 
 
 def _is_constant(group: Group) -> bool:

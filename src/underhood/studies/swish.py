@@ -30,7 +30,9 @@ FORMULA = Equation(
     r"\mathrm{swish}(x) = x\,\sigma(x) = \frac{x}{1 + e^{-x}}, \qquad \mathrm{relu}(x) = \max(x, 0)",
     "Swish is smooth, dips below zero, and lets a little of what is negative through.",
 )
-ITS_OWN = "The sheet's figure with ReLU is that of its training with BatchNorm, over 35 epochs; both have 35 here."
+ITS_OWN = (
+    "The sheet's figure with ReLU is that of its training with BatchNorm, over 35 epochs; both have 35 at full scale."
+)
 
 
 def activation(group: Group) -> str:

@@ -11,6 +11,7 @@ Source: homework "CEE 690/ECE 590", Duke University, 2021, labs 1 and 2.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from underhood.lab import Group, Results, Study, Summary
@@ -50,6 +51,11 @@ SMOKE: dict[str, Any] = {  # the smallest scale, the same for all studies but fo
     "set": {"epochs": 2, "data.train": 256, "data.validation": 64, "data.test": 100, "batch_size": 32},
 }
 
+HERE = (  # what is assumed of a training, in which settings it stands, and how another value is said
+    (128, ("batch_size",), "batches of {:,}"),
+    (45_000, ("data", "train"), "{:,} training images"),
+    (5000, ("data", "validation"), "{:,} validation images"),
+)
 ASSUMED = (
     "Assumed, because the sheet does not say: SGD with momentum 0.9, batches of 128, 45,000 training and 5,000 "
     "validation images, an L2 penalty of 1e-4 by the optimiser's weight decay unless it is what varies. From the "
@@ -109,11 +115,20 @@ def report(
             Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE, *[CROP] * cropped]),
             *sections,
             Section("While it learns", [*loss_and_error(results, "validation", CURVES)]),
-            Section("Assumed", [ASSUMED, *assumed]),
+            Section("Assumed", [ASSUMED, *_otherwise(results), *assumed]),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(best(g), 100) for g in results.groups},
         listed=[_listed(results, group, sheet(group)) for group in results.groups],
     )
+
+
+def _otherwise(results: Results) -> list[str]:
+    """What trainings have in place of what is assumed, as a sentence; nothing where all keep to it."""
+    said = []
+    for taken, keys, words in HERE:
+        values = [reduce(lambda at, key: at.get(key) or {}, keys, group.settings) or taken for group in results.groups]
+        said += [words.format(value) for value in dict.fromkeys(values) if value != taken]
+    return [f"In this run otherwise: {', '.join(said)}."] if said else []
 
 
 def _listed(results: Results, group: Group, theirs: Sheet | None) -> Listed:

@@ -98,14 +98,17 @@ Apart = Callable[[Group, Group], Summary | None]  # how far a group is from anot
 def told_from(top: Group, others: Sequence[Group], apart: Apart, worse: str, spec: str, unit: str = "") -> str:
     """Which of the others are surely `worse` ("lower" or "higher") than the best, and which cannot be told from it."""
     surely, alone = f"surely {worse}", f"with one pair of seeds, {worse} by"
-    words: dict[str, list[str]] = {surely: [], "not told from it": [], alone: []}
+    alike = "with one pair of seeds, no different from it"
+    words: dict[str, list[str]] = {surely: [], "not told from it": [], alone: [], alike: []}
     sign = -1 if worse == "lower" else 1
     for group in others:
         found = apart(group, top)
         if found is None:
             continue
         if found.low is None or found.high is None:
-            words[alone].append(f"{sign * found.mean:{spec}}{unit} ({group.label})")
+            words[alike if found.mean == 0 else alone].append(
+                group.label if found.mean == 0 else f"{sign * found.mean:{spec}}{unit} ({group.label})"
+            )
         elif min(sign * found.low, sign * found.high) > 0:
             words[surely].append(f"{group.label} ({found.mean:+{spec}} [{found.low:+{spec}}, {found.high:+{spec}}])")
         else:
