@@ -292,3 +292,9 @@ def test_a_long_table_shows_its_first_rows_and_says_so():
     assert table.to_html().count("<tr>") == 1201
     assert "The first" not in table.to_html()
     assert "The first" not in table.to_html(most=1200)
+
+
+def test_no_letter_of_a_title_is_left_alone_at_the_end_of_a_line():
+    html = Table("T", [Column("a", "Faster R-CNN"), Column("b", "Well-known")], [{"a": 1, "b": 2}])._repr_html_()
+    assert ">Faster R-\u2060CNN<" in html
+    assert ">Well-known<" in html

@@ -13,7 +13,8 @@ def _side(column: "Column") -> str:
 
 
 def header_html(column: "Column") -> str:
-    return f'<th scope="col" class="{_side(column)}">{escape(column.header)}</th>'
+    title = re.sub(r"\b(\w-)(?=\w)", "\\1\u2060", column.header)  # R-CNN stays on one line
+    return f'<th scope="col" class="{_side(column)}">{escape(title)}</th>'
 
 
 def help_html(columns: "list[Column]") -> str:

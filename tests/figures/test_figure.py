@@ -54,6 +54,7 @@ def test_any_specification_is_a_figure():
     figure = Figure("One point", "", spec)
     assert "<svg" in figure.svg()
     assert figure.alt == "One point."
+    assert Figure("Of two?", "Its caption.", {"description": "A matrix"}).alt == "Of two? A matrix. Its caption."
     assert figure.narrowest == 100
     assert "containerSize" not in json.dumps(figure.vega())
 

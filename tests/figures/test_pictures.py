@@ -1,6 +1,7 @@
 """Pictures and matrices: the PNG read back by Pillow, boxes where they belong."""
 
 import base64
+import re
 from io import BytesIO
 
 import numpy as np
@@ -50,6 +51,15 @@ def test_labels_of_boxes_do_not_cover_each_other():
     assert all(abs(a[0] - b[0]) >= 7 or abs(a[1] - b[1]) >= 11 for i, a in enumerate(places) for b in places[:i])
 
 
+def test_a_box_without_a_label_is_not_labelled_null_on_a_page():
+    figure = pictures("One", [Picture("a", np.zeros((32, 32), np.uint8), [Box(5, 5, 20, 20), Box(1, 1, 9, 9, "0.9")])])
+    for row in figure.spec["data"]["values"]:
+        row["name"] = row["name"] or None  # as Vega reads an empty cell of the page's CSV
+    svg = figure.svg()
+    assert "null" not in svg
+    assert svg.count(">0.9<") == 2  # the halo and the letters
+
+
 def test_what_reaches_below_a_picture_has_room():
     pixels = np.zeros((32, 32), np.uint8)
     plain = pictures("One", [Picture("a", pixels)], largest=96).spec["height"]
@@ -67,6 +77,13 @@ def test_shades_run_from_white_to_dark():
     shades = shaded(np.array([[0.0, 0.5, 1.0]])).astype(int).sum(-1)[0]
     assert shades[0] == 3 * 255 > shades[1] > shades[2]
     assert (shaded(np.zeros((2, 2))) == 255).all()
+
+
+@pytest.mark.parametrize(("value", "colour"), [(0.3, "#1f2327"), (0.7, "#1f2327"), (0.9, "#fefefe")])
+def test_a_matrix_s_numbers_are_dark_until_white_is_easier_to_read(value, colour):
+    svg = matrix("One", np.array([[value]]), ["a"], ["b"]).svg()
+    (label,) = re.findall(r"<text[^>]*>" + str(value), svg)
+    assert f'fill="{colour}"' in label
 
 
 def test_a_matrix_has_its_numbers():

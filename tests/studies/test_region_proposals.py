@@ -203,6 +203,9 @@ def test_the_report_tells_the_numbers(run):
     document = find("region-proposals").report(run.results)
     assert f"**{found['counts']['kept']}** come out" in document.answer
     assert f"{found['times']['fast'][1]:.0f} ms" in document.answer
+    fast, faster = found["times"]["fast"][2], found["times"]["faster"][2]
+    times = f"{faster:.1f} ms for the network's {found['times']['proposed']} and {fast:.1f} ms for the search's"
+    assert times in document.sections[0].blocks[-1]
     page = (run.path / "report.html").read_text()
     assert "0.91160778" in page
     assert "Step by step" in page

@@ -27,7 +27,8 @@ class Figure:
     @property
     def alt(self) -> str:
         """What the figure shows, for those who hear it."""
-        return " ".join(filter(None, (f"{self.title}.", self.spec.get("description"), self.caption)))
+        said = filter(None, (self.title, self.spec.get("description"), self.caption))
+        return " ".join(each if each.endswith((".", "?", "!")) else f"{each}." for each in said)
 
     def svg(self) -> str:
         return self._svg

@@ -39,7 +39,7 @@ def matrix(
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
-    dark = low + 0.6 * (high - low)
+    dark = low + 0.8 * (high - low)  # from there on white is the easier to read
     cell = min(cell, (WIDEST - 60) // len(columns))
     side: dict[str, Any] = {"type": "nominal", "sort": None}
     axis: dict[str, Any] = {"title": None, "ticks": False, "domain": False, "grid": False}

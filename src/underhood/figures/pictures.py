@@ -156,12 +156,13 @@ def _spec(rows: list[dict[str, Any]], height: int, kinds: list[str]) -> dict[str
     ]
     if kinds:
         only = [{"filter": "datum.what == 'box'"}]
+        named = [{"filter": "datum.what == 'box' && isValid(datum.name)"}]  # a page reads "" as null, and writes "null"
         edge = {"type": "rect", "fillOpacity": 0, "strokeWidth": 2}
         layers += [
             {"transform": only, "mark": {**edge, "stroke": PAPER, "strokeWidth": 4, "opacity": 0.7}, "encoding": ends},
             {"transform": only, "mark": edge, "encoding": {**ends, "stroke": colour, "strokeDash": dash}},
-            {"transform": only, "mark": halo, "encoding": beside},
-            {"transform": only, "mark": {**small, "color": INK}, "encoding": beside},
+            {"transform": named, "mark": halo, "encoding": beside},
+            {"transform": named, "mark": {**small, "color": INK}, "encoding": beside},
         ]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",

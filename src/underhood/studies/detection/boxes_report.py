@@ -51,8 +51,8 @@ def decoding(found: dict[str, Any], arrays: dict[str, Array]) -> list[Any]:
     return [
         "The deltas tell where the anchor's middle goes, in units of its size, and by which factor it stretches:",
         Equation(
-            r"\begin{aligned} x &= x_a + d_x w_a, & \ y &= y_a + d_y h_a \\ "
-            r"w &= w_a e^{d_w}, & \ h &= h_a e^{d_h} \end{aligned}",
+            r"\begin{aligned} x &= x_a + d_x w_a, & \quad y &= y_a + d_y h_a \\ "
+            r"w &= w_a e^{d_w}, & \quad h &= h_a e^{d_h} \end{aligned}",
             "$d_w$ and $d_h$ are cut at $\\log(1000/16)$, so that no box explodes.",
         ),
         "A proposal is called by its rank: box 1 has the largest objectness of all, here and below.",
@@ -141,9 +141,9 @@ def suppressing(found: dict[str, Any], settings: dict[str, Any], arrays: dict[st
                      boxes_of(boxes[kept], "proposal", [names[row] for row in kept]))],
             columns=2, largest=302, name="before-and-after",
         ),
-        f"At {limit:g} {len(kept)} of these {len(names)} boxes stay. Proposals may be generous, for the detector after "
-        "them sees each one and suppresses again, class by class. A lower threshold keeps fewer and risks losing one "
-        "of two objects that stand close; `--grid threshold=0.3,0.5,0.7` compares.",
+        f"With a threshold of {limit:g}, {len(kept)} of these {len(names)} boxes stay. Proposals may be generous, for "
+        "the detector after them sees each one and suppresses again, class by class. A lower threshold keeps fewer and "
+        "risks losing one of two objects that stand close; `--grid threshold=0.3,0.5,0.7` compares.",
     ]  # fmt: skip
 
 

@@ -84,7 +84,8 @@ def _answer(trials: Sequence[Any]) -> str:
         f"{100 * faster:.0f} % after; measured here, {_milliseconds(trials, 'fast')} by selective search and "
         f"{_milliseconds(trials, 'faster')} by the network. On one picture **{c['anchors']:,}** anchors become "
         f"{c['large']:,} clipped boxes that are not tiny, the best {c['best']} go into non-maximum suppression, "
-        f"**{c['kept']}** come out of it and {c['proposals']} are handed on, {c['sure']} of them surer than not that "
+        f"**{c['kept']}** come out of it and {c['proposals']} are handed on, "
+        f"{'all' if c['sure'] == c['proposals'] else c['sure']} of them surer than not that "
         f"they hold an object. On {settings['test_scenes']} fresh scenes{seeds} the proposals cover **{covered}** of "
         f"{recall['objects']} objects (IoU ≥ 0.5); before training {before}.{known if settings['image'] else ''}"
     )
@@ -191,6 +192,7 @@ def _learning(found: dict[str, Any], settings: dict[str, Any], trials: Sequence[
         for name, title in (("objectness_loss", "objectness"), ("box_loss", "box deltas"))
         for step, value in _smooth(trials[0].metric(name))
     ]
+    by = "PyTorch" if found["backend"] == "torch" else "the engine"
     return [
         f"An anchor counts as an object when its IoU with one is at least {settings['foreground']:g}, or when it is "
         f"that object's best anchor; as background when its IoU with every object is below "
@@ -204,7 +206,7 @@ def _learning(found: dict[str, Any], settings: dict[str, Any], trials: Sequence[
         ),
         lines(
             "Training loss", rows, x="step", y="loss", series="part", log_y=True, y_title="loss", x_title="step",
-            caption=f"Means of ten steps, each of {settings['batch']} freshly drawn scenes; by {found['backend']}.",
+            caption=f"Means of ten steps, each of {settings['batch']} freshly drawn scenes; by {by}.",
             name="loss",
         ),
         Table(

@@ -56,7 +56,7 @@ def _over(
             rows += [{"x": x, "y": y, "low": y, "high": y, "what": SEED} for y in summary.values if summary.n > 1]
         ends = {DIVERGED if trial.diverged else trial.state for trial in group.trials}
         rows += [{"x": x, "y": edge, "low": edge, "high": edge, "what": w} for w in (DIVERGED, FAILED) if w in ends]
-    caption = of_seeds(found.n for g in results.groups if (found := g.summary(metric)) is not None)
+    caption = of_seeds(mean.n for g in results.groups if (mean := g.summary(metric)) is not None)
     caption += " Beside it each seed." * any(row["what"] == SEED for row in rows)
     lost = [what for what in (DIVERGED, FAILED) if any(row["what"] == what for row in rows)]
     if lost:
