@@ -64,6 +64,11 @@ def test_words_are_one_identifier_and_numbers_one_number():
     assert [element.text for element in root.iter(f"{M}mn")] == ["36,864"]
 
 
+def test_a_bold_number_is_bold_by_its_letters():
+    assert "<mn>𝟏</mn>" in to_mathml(r"\mathbf{1}^\top"), "browsers heed mathvariant no more"
+    assert "mathvariant" not in to_mathml(r"\mathbf{10}")
+
+
 def test_browsers_get_alignment_as_style():
     root = ElementTree.fromstring(to_mathml(r"\begin{aligned} a &= b \end{aligned}", "block"))
     sides = [cell.get("style") for cell in root.iter(f"{M}mtd")]

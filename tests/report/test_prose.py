@@ -61,7 +61,19 @@ def test_a_list_is_a_list():
 
 def test_formulas_are_mathml():
     assert "<math" in prose.to_html("With $x^2$.")
-    assert "</math>\u2060," in prose.to_html("With $x^2$, say."), "no line begins with the comma"
+    assert "</math>,</span> say" in prose.to_html("With $x^2$, say."), "no line begins with the comma"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**0.098 s** (9 min 11 s)", "<strong>0.098\u00a0s</strong> (9\u00a0min 11\u00a0s)"),
+        ("1.60 ± 0.10 % of 2 GiB", "1.60\u00a0±\u00a00.10\u00a0% of 2\u00a0GiB"),
+        ("2 samples", "2 samples"),
+    ],
+)
+def test_a_number_and_its_unit_stay_on_one_line(text, html):
+    assert prose.to_html(text) == f"<p>{html}</p>"
 
 
 def test_text_for_a_terminal_has_no_marks():

@@ -48,6 +48,7 @@ ATTRIBUTES = {
 TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox)\s*\{")
 MASKED = {ord("&"): "\ue001", ord("<"): "\ue002", ord(">"): "\ue003"}  # of the private use area
 UNMASKED = {ord(mask): chr(sign) for sign, mask in MASKED.items()}
+BOLD = {ord(str(i)): chr(ord("𝟎") + i) for i in range(10)}  # browsers dropped the attribute but for letters
 SIGNS = ("−", "-", "+", "±", "∓")
 
 
@@ -167,7 +168,7 @@ def is_name(element: Element) -> bool:
 
 
 def _rename(element: Element) -> None:
-    """Names are identifiers, not operators with an operator's space around them; ± is the reverse."""
+    """Names are identifiers, not operators with an operator's space around them; ± is the reverse; 𝟏 is a vector."""
     text = element.text or ""
     if element.tag == "mo" and len(text) > 1 and text.isalpha():
         element.tag = "mi"
@@ -175,6 +176,8 @@ def _rename(element: Element) -> None:
         element.set("stretchy", "false")
     elif element.tag == "mi" and text in ("±", "∓"):
         element.tag = "mo"
+    elif element.tag == "mn" and element.attrib.pop("mathvariant", "") == "bold":
+        element.text = text.translate(BOLD)
 
 
 def _align(table: Element) -> None:

@@ -59,8 +59,8 @@ def report(results: Results) -> Document:
                 [
                     Equation(r"W \leftarrow W - \eta\,\nabla f(x_i, W)", "Algorithm 2, plain gradient descent."),
                     Equation(
-                        r"V_2 \leftarrow V_1, \quad V_1 \leftarrow W - \eta\,\nabla f(x_i, W), \quad "
-                        r"W \leftarrow V_1 + \frac{k-2}{k+1}\,(V_1 - V_2), \quad k \leftarrow k + 1",
+                        r"\begin{aligned} V_2 &\leftarrow V_1 \\ V_1 &\leftarrow W - \eta\,\nabla f(x_i, W) \\ "
+                        r"W &\leftarrow V_1 + \frac{k-2}{k+1}\,(V_1 - V_2) \\ k &\leftarrow k + 1 \end{aligned}",
                         f"Algorithm 1, Nesterov. {NOTE}",
                     ),
                 ],

@@ -128,9 +128,9 @@ PROOF: list[Any] = [
     "rightmost pixel of any of them; a skip adds nothing, because what it carries was seen already.",
 ]
 NETWORKS = (
-    "A field larger than the image means that a unit of that layer sees all of it along that axis, and the padding "
-    "around. Skips and branches take the widest way. The offset is where the first unit's field begins: negative in "
-    "the padding."
+    "A field larger than the image reaches into the padding around it: a unit in the middle of the map may then see "
+    "all of the image along that axis, one at its rim does so only in a field about twice as large. Skips and "
+    "branches take the widest way. The offset is where the first unit's field begins: negative in the padding."
 )
 
 

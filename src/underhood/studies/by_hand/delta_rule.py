@@ -78,7 +78,7 @@ def _convolution() -> Iterator[Equation]:
     )
     yield Equation(
         rf"{_d('conv')}_{{n,c,p,q}} = \begin{{cases}} {_d('pool')}_{{n,c,m,l}} & (p,q)\ "
-        r"\mathrm{maximum\ of\ its\ square}\ (m,l) \\ 0 & \mathrm{else} \end{cases}",
+        r"\text{maximum of its square } (m,l) \\ 0 & \mathrm{else} \end{cases}",
         r"$1 \le p, q \le 24$, $m = \lceil p/2 \rceil$, $l = \lceil q/2 \rceil$. Only the largest number of a 2×2 "
         "square moved the pool, so it alone gets its gradient (the first of equals).",
     )

@@ -44,24 +44,25 @@ LAYERS = {
             (
                 r"\mathbf{X}^{(c)} = \begin{pmatrix} x_{c,1,1} & x_{c,1,2} & \cdots & x_{c,24,24} \\ "
                 r"x_{c,1,2} & x_{c,1,3} & \cdots & x_{c,24,25} \\ \vdots & \vdots & & \vdots \\ "
-                r"x_{c,5,5} & x_{c,5,6} & \cdots & x_{c,28,28} \end{pmatrix}, \quad "
-                r"X^{(c)}_{5(i-1)+j,\ 24(m-1)+l} = x_{c,m+i-1,l+j-1}",
+                r"x_{c,5,5} & x_{c,5,6} & \cdots & x_{c,28,28} \end{pmatrix}",
                 r"im2col, of one image (its $n$ left out): each of the $24 \cdot 24 = 576$ windows is a column, each "
-                r"of its $5 \cdot 5 = 25$ pixels a row, so $\mathbf{X}^{(c)}$ is $25 \times 576$.",
+                r"of its $5 \cdot 5 = 25$ pixels a row, so $\mathbf{X}^{(c)}$ is $25 \times 576$: "
+                r"$X^{(c)}_{5(i-1)+j,\ 24(m-1)+l} = x_{c,m+i-1,l+j-1}$.",
             ),
             (
                 rf"\mathbf{{Z}}{_m('conv')} = \mathbf{{b}}\,\mathbf{{1}}^{{\top}} + \sum_{{c=1}}^{{1}} "
-                r"\mathbf{W}^{(c)} \mathbf{X}^{(c)}, \qquad (20 \times 25) \cdot (25 \times 576) = 20 \times 576",
-                "Columns of $K \\cdot K$ numbers: one product a channel, and the products are added. Row $o$ of "
-                "$\\mathbf{W}^{(c)}$ is filter $o$ on channel $c$, read row by row.",
+                r"\mathbf{W}^{(c)} \mathbf{X}^{(c)}",
+                r"Columns of $K \cdot K$ numbers: one product a channel, $(20 \times 25) \cdot (25 \times 576) = "
+                r"20 \times 576$, and the products are added. Row $o$ of $\mathbf{W}^{(c)}$ is filter $o$ on channel "
+                "$c$, read row by row.",
             ),
             (
                 rf"\mathbf{{Z}}{_m('conv')} = \mathbf{{b}}\,\mathbf{{1}}^{{\top}} + "
                 r"\begin{pmatrix} \mathbf{W}^{(1)} & \cdots & \mathbf{W}^{(C)} \end{pmatrix} "
-                r"\begin{pmatrix} \mathbf{X}^{(1)} \\ \vdots \\ \mathbf{X}^{(C)} \end{pmatrix}, \qquad "
-                r"(20 \times C \cdot 25) \cdot (C \cdot 25 \times 576) = 20 \times 576",
-                "Columns of $C \\cdot K \\cdot K$ numbers: all channels under each other, one product for all. With "
-                "the one channel of SimpleConvNet both are the same; the example with two channels tells them apart.",
+                r"\begin{pmatrix} \mathbf{X}^{(1)} \\ \vdots \\ \mathbf{X}^{(C)} \end{pmatrix}",
+                r"Columns of $C \cdot K \cdot K$ numbers: all channels under each other, one product for all, "
+                r"$(20 \times C \cdot 25) \cdot (C \cdot 25 \times 576) = 20 \times 576$. With the one channel of "
+                "SimpleConvNet both are the same; the example with two channels tells them apart.",
             ),
         ),
         "conv2d_scalar",
@@ -70,8 +71,9 @@ LAYERS = {
     ),
     "pool": LayerFormulas(
         "Max-pooling",
-        rf"z{_m('pool')}_{{n,c,m,l}} = \max\left(z{_m('conv')}_{{n,c,2m-1,2l-1}},\ z{_m('conv')}_{{n,c,2m-1,2l}},\ "
-        rf"z{_m('conv')}_{{n,c,2m,2l-1}},\ z{_m('conv')}_{{n,c,2m,2l}}\right)",
+        rf"\begin{{aligned}} z{_m('pool')}_{{n,c,m,l}} = \max( & z{_m('conv')}_{{n,c,2m-1,2l-1}},\ "
+        rf"z{_m('conv')}_{{n,c,2m-1,2l}}, \\ & z{_m('conv')}_{{n,c,2m,2l-1}},\ z{_m('conv')}_{{n,c,2m,2l}}) "
+        r"\end{aligned}",
         r"$1 \le n \le N$, $1 \le c \le 20$, $1 \le m, l \le 12$. $K = 2$, stride $S = 2$, padding $P = 0$: "
         r"$(24 + 2 \cdot 0 - 2)/2 + 1 = 12$.",
         (
@@ -107,9 +109,9 @@ LAYERS = {
         (
             (
                 rf"\mathbf{{Z}}{_m('fc1')} = \mathbf{{Z}}{_m('reshape')} {{\mathbf{{W}}{_m('fc1')}}}^{{\top}} + "
-                rf"\mathbf{{1}}\,{{\mathbf{{b}}{_m('fc1')}}}^{{\top}}, \qquad "
-                r"(N \times 2880) \cdot (2880 \times 500) = N \times 500",
-                "A row an image; the bias is added to every row.",
+                rf"\mathbf{{1}}\,{{\mathbf{{b}}{_m('fc1')}}}^{{\top}}",
+                r"A row an image, $(N \times 2880) \cdot (2880 \times 500) = N \times 500$; the bias is added to every "
+                "row.",
             ),
         ),
         "fc_layer_scalar",
@@ -131,9 +133,8 @@ LAYERS = {
         (
             (
                 rf"\mathbf{{Z}}{_m('fc2')} = \mathbf{{Z}}{_m('relu')} {{\mathbf{{W}}{_m('fc2')}}}^{{\top}} + "
-                rf"\mathbf{{1}}\,{{\mathbf{{b}}{_m('fc2')}}}^{{\top}}, \qquad "
-                r"(N \times 500) \cdot (500 \times 10) = N \times 10",
-                "",
+                rf"\mathbf{{1}}\,{{\mathbf{{b}}{_m('fc2')}}}^{{\top}}",
+                r"$(N \times 500) \cdot (500 \times 10) = N \times 10$.",
             ),
         ),
         "fc_layer_scalar",
@@ -159,14 +160,18 @@ LAYERS = {
 PROGRAM = """
 from underhood.engine.by_hand import *
 
-z_conv = conv2d_vector(x, w["conv.weight"], w["conv.bias"], columns="K·K")   # or conv2d_scalar; or "C·K·K"
-z_pool = pool2d_vector(z_conv)                                               # or pool2d_scalar
-z_reshape = reshape_vector(z_pool)                                           # or reshape_scalar
-z_fc1 = fc_layer_vector(z_reshape, w["fc1.weight"], w["fc1.bias"])           # or fc_layer_scalar
-z_relu = relu_vector(z_fc1)                                                  # or relu_scalar
-z_fc2 = fc_layer_vector(z_relu, w["fc2.weight"], w["fc2.bias"])              # or fc_layer_scalar
-y = softmax_vector(z_fc2)                                                    # or softmax_scalar
+z_conv = conv2d_vector(x, w["conv.weight"], w["conv.bias"], columns="K·K")
+z_pool = pool2d_vector(z_conv)
+z_reshape = reshape_vector(z_pool)
+z_fc1 = fc_layer_vector(z_reshape, w["fc1.weight"], w["fc1.bias"])
+z_relu = relu_vector(z_fc1)
+z_fc2 = fc_layer_vector(z_relu, w["fc2.weight"], w["fc2.bias"])
+y = softmax_vector(z_fc2)
 """
+PROGRAMS = (
+    'The same as a program. With `_scalar` for `_vector` (and no `columns`) it is the scalar form; `columns="C·K·K"` '
+    "is the other vector form. `diff_mse(z, other)` tells how far two results are apart."
+)
 
 
 def network(sizes: dict[str, str]) -> Iterator[Any]:
@@ -177,7 +182,7 @@ def network(sizes: dict[str, str]) -> Iterator[Any]:
         yield Equation(layer.scalar, layer.bounds)
         for latex, note in layer.vector:
             yield Equation(latex, note)
-    yield Code(PROGRAM.strip(), "The same as a program. `diff_mse(z, other)` tells how far two results are apart.")
+    yield Code(PROGRAM.strip(), PROGRAMS)
 
 
 def _overview(sizes: dict[str, str]) -> Table:

@@ -53,7 +53,8 @@ def gate_figure(gate: Row, rows: Sequence[tuple[int, ...]]) -> Figure:
     ]
     units = sum(len(layer["b"]) for layer in gate["layers"])
     caption = "Filled corners are 1, open ones 0. Each line is a unit; its arrow points to where the unit says 1."
-    says = f"The network of {gate['gate']} with {units} units, and the corners of its truth table with its lines."
+    many = f"{units} unit" + "s" * (units != 1)
+    says = f"The network of {gate['gate']} with {many}, and the corners of its truth table with its lines."
     return drawing(gate["gate"], caption, says, layers, (WIDTH, HEIGHT), f"gate-{gate['gate'].lower()}")
 
 
