@@ -281,3 +281,9 @@ def test_long_names_in_a_legend_stand_under_each_other():
 def test_values_are_written_out(values, said):
     rows = [{"x": f"n{i}", "y": value} for i, value in enumerate(values)]
     assert labels(drawn(bars("B", rows, x="x", y="y"))) == said
+
+
+@pytest.mark.parametrize(("epochs", "step"), [((1, 2), 1), ((0.5, 1.0), None)])
+def test_between_whole_numbers_no_tick_is_drawn(epochs, step):
+    figure = lines("Loss", [{"epoch": x, "loss": 1.0 / x} for x in epochs], x="epoch", y="loss")
+    assert figure.spec["encoding"]["x"]["axis"].get("tickMinStep") == step

@@ -53,8 +53,25 @@ def test_log_ticks_are_few_and_round(low, high, ticks):
     assert Axis("y", low, high, log=True).channel(None, "")["axis"]["values"] == pytest.approx(ticks)
 
 
-def test_a_narrow_log_axis_leaves_its_ticks_to_the_renderer():
-    assert "values" not in Axis("y", 1.1, 1.9, log=True).channel(None, "")["axis"]
+@pytest.mark.parametrize(
+    ("low", "high", "ticks", "spec"),
+    [
+        (1.1, 1.9, [1.2, 1.4, 1.6, 1.8], ",.1f"),
+        (2.29, 2.319, [2.29, 2.295, 2.3, 2.305, 2.31, 2.315], ",.3f"),
+        (11_000.0, 19_000.0, [12_000, 14_000, 16_000, 18_000], ",.0f"),
+    ],
+)
+def test_a_narrow_log_axis_has_even_ticks_with_as_many_decimals(low, high, ticks, spec):
+    axis = Axis("y", low, high, log=True).channel(None, "")["axis"]
+    assert axis["values"] == pytest.approx(ticks)
+    assert axis["format"] == spec
+    assert Axis("y", low, high, log=True).channel(None, ".0%")["axis"]["format"] in (".0~%", ".1~%")
+
+
+def test_a_log_axis_says_that_it_is_one():
+    assert Axis("y", 1.0, 9.0, log=True).channel("loss", "")["axis"]["title"] == "loss (log scale)"
+    assert Axis("y", 1.0, 9.0, log=True).channel("", "")["axis"]["title"] == ""
+    assert Axis("y", 1.0, 9.0).channel("loss", "")["axis"]["title"] == "loss"
 
 
 def test_very_many_decades_are_not_all_named():

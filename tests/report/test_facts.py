@@ -105,7 +105,7 @@ def test_rows_say_everything_once(run):
     ]
     assert ("Trials", "2 finished, 1 failed, 1 waiting") in rows
     assert ("Begun", "2026-01-02 03:04 UTC") in rows
-    assert Facts("s", "quick", "c").rows() == [("Study", "s, at scale quick"), ("Seeds", "0")]
+    assert Facts("s", "quick", "c").rows() == [("Study", "s, at scale quick"), ("Seed", "0")]
 
 
 def test_times_of_trials_that_ran_together_are_warned_of_where_they_are_compared(run):

@@ -82,6 +82,8 @@ def lines(
         "y": y_axis.channel(y_title, y_format),
         **kinds.colour(legend, **STROKES),
     }
+    if not log_x and all(float(row[x]).is_integer() for row in seen):
+        encoding["x"]["axis"]["tickMinStep"] = 1  # there is no epoch 1.2
     if kinds.many:
         encoding["strokeDash"] = kinds.channel(DASHES, legend)
     tips = [tooltip(x, x_title, _format(x_format, x, values)), tooltip(y, y_title, _format(y_format, y, values))]

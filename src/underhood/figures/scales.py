@@ -69,6 +69,14 @@ class Axis:
         ticks = [step * 10.0**power for power in range(first, last + 1, every) for step in steps]
         return [tick for tick in ticks if self.low <= tick <= self.high]
 
+    def _even_ticks(self, most: int = 7) -> tuple[float, list[float]]:
+        """The step and the values of ticks that lie evenly, for a logarithmic axis too short for others."""
+        rough = (self.high - self.low) / most
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * (1 - 1e-9))
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return step, [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
     def position(self) -> Row:
         """The encoding for layers that share the axis and draw none: a row's own fields go in."""
         scale = {"domain": [self.low, self.high], "nice": False, "zero": False}
@@ -80,11 +88,15 @@ class Axis:
 
     def channel(self, title: str | None, spec: str) -> Row:
         """Vega-Lite's encoding of the axis; `spec` is a d3 format."""
-        axis: Row = {"title": self.field if title is None else title, "labelOverlap": True}
+        said = self.field if title is None else title
+        axis: Row = {"title": f"{said} (log scale)" if self.log and said else said, "labelOverlap": True}
         if spec or self.log:
             axis["format"] = trimmed(self._finer(spec)) or ",~g"
         if self.log and len(ticks := self._ticks()) > 1:
             axis["values"] = ticks
+        elif self.log:
+            step, axis["values"] = self._even_ticks()
+            axis["format"] = axis["format"] if spec else f",.{max(0, -math.floor(math.log10(step)))}f"
         return {"field": escaped(self.field), **self.position(), "axis": axis}
 
 

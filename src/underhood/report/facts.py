@@ -88,7 +88,7 @@ class Facts:
             ("Study", f"{self.study}, at scale {self.scale}" if self.scale else ""),
             ("Trials", trials),
             ("At once", " and ".join(map(str, self.at_once))),
-            ("Seeds", ", ".join(map(str, self.seeds))),
+            ("Seed" + "s" * (len(self.seeds) != 1), ", ".join(map(str, self.seeds))),
             *(("Machine", describe(machine)) for machine in self.machines),
             ("Versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             *(("Tuned", said) for said in self.tuned),

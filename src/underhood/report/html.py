@@ -27,7 +27,7 @@ from underhood.report.document import Code, Document, Equation
 from underhood.report.facts import Facts
 from underhood.tables import Table, style
 
-WIDE = 96  # letters that a row of the text's width holds
+WIDE = 90  # letters that a row of the text's width holds
 LOADED = "\nwindow.dispatchEvent(new Event('vega-ready'));"  # what report.js adds to Vega, to know that it is there
 ROWS = 500  # of a table that the page shows; its download has all
 LARGEST = 2_000_000  # bytes of a page that one still likes to send to somebody
