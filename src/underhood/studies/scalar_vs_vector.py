@@ -43,7 +43,7 @@ from underhood.studies.learning.results import (
     of_seeds,
     percent,
 )
-from underhood.tables import Column, Table
+from underhood.tables import Column, Table, number
 from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
 from underhood.training.pipeline import read, shuffled
@@ -206,7 +206,9 @@ def _epochs(clocked: list[Group]) -> Iterator[str]:
     known = sorted(((s.mean, g) for g in clocked if (s := seconds(g)) is not None), key=lambda pair: -pair[0])
     if known:
         times = [f"**{duration(mean)}** ({g.label}{_part(g)})" for mean, g in known]
-        yield f"An epoch takes {', '.join(times)}."
+        images = {number(of.mean) for _, group in known if (of := group.summary("of")) is not None}
+        many = f" of {images.pop()} images" if len(images) == 1 else ""
+        yield f"An epoch{many} takes {', '.join(times)}."
     lost = [group.label for group in clocked if seconds(group) is None]
     if lost:
         yield f"No time was measured: {'; '.join(lost)}."
@@ -291,7 +293,7 @@ def _times(clocked: list[Group], chosen: Mapping[str, str]) -> Table:
         Column("spread", "± by its batches", format=",.2g", help="95 % interval over the batches of a trial, mean"),
         Column("measured", "Images timed", format=",.0f"),
         Column("extrapolated", "Extrapolated"),
-        Column("times", "Times the quickest", format=",.3g"),
+        Column("times", "Times the quickest", format=",.2f"),
         Column("batch", "Batch"),
         Column("first", "First loss", format=".6f"),
         Column("settings", "Settings", align="left"),
@@ -332,7 +334,7 @@ def _learnt(trained: list[Group], chosen: Mapping[str, str]) -> Table:
         Column("accuracy", "Test accuracy", format=".2%"),
         Column("sheet", "The sheet's, more than", format=".1%"),
         Column("loss", "Training loss", format=".4f", help="mean over the last epoch"),
-        Column("seconds", "Training time", "s", ",.0f"),
+        Column("seconds", "Training time", "s", ",.1f"),
         Column("epoch", "An epoch of it", "s", ",.2f", help="the first, in which plans are recorded, is in it"),
         Column("settings", "Settings", align="left"),
     ]

@@ -121,8 +121,8 @@ def _pairs(pairs: Pairs) -> Table:
         Column("ours", "Test error, engine", format=".2%"),
         Column("theirs", "Test error, PyTorch", format=".2%"),
         Column("apart", "Apart", "points", "+.2f"),
-        Column("seconds", "Training, engine", "s", ",.1f"),
-        Column("their_seconds", "Training, PyTorch", "s", ",.1f"),
+        Column("seconds", "Training, engine", "s", ",.2f"),
+        Column("their_seconds", "Training, PyTorch", "s", ",.2f"),
         Column("ratio", "PyTorch / engine", format=".2f"),
     ]
     foot = ["Times are fair only where nothing else computes."]
