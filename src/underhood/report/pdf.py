@@ -51,7 +51,7 @@ def typst_source(document: Document, facts: Facts, folder: Path) -> str:
     for section in document.sections:
         heading = f"= {_text(section.title)}"
         first, *others = section.blocks or [""]
-        if isinstance(first, Table) and _lies(first):  # the heading goes along on its page
+        if isinstance(first, Table):  # it may lie on a page of its own, and the heading goes along
             parts.append(_table(first, heading))
         else:
             parts += [heading, _block(first, names.get(id(first), ""), folder)]
@@ -85,7 +85,7 @@ def _table(table: Table, heading: str = "") -> str:
     """The table, in smaller type or on a lying page of its own, with its heading, where its rows need that."""
     cells = [[cell.plain for cell in row] for row in table.cells()]
     headers, letters = _widths(table)
-    lies = _lies(table)
+    lies = LETTERS * 9.0 / letters < SMALLEST  # too wide for an upright page
     size = max(5.0, min(9.0, 9.0 * LETTERS * (LYING if lies else 1.0) / letters))
     aligned = ", ".join(column.align for column in table.columns)
     head = ", ".join(f"[{'#linebreak()'.join(map(_text, lines))}]" for lines in headers)
@@ -93,9 +93,8 @@ def _table(table: Table, heading: str = "") -> str:
     notes = "".join(f"[{_text(note)}], " for note in table.notes)
     whole = str(len(cells) <= WHOLE).lower()
     source = f"grid-table([{_text(table.title)}], {size:.1f}pt, ({aligned},), ({head},), ({notes}), {whole},\n{body})"
-    if not lies:
-        return f"#{source}"
-    return f"#page(flipped: true)[{heading}\n\n#{source}]" if heading else f"#page(flipped: true, {source})"
+    headed = f"{heading}\n\n#{source}" if heading else f"#{source}"
+    return f"#page(flipped: true)[{headed}]" if lies else headed
 
 
 def _widths(table: Table) -> tuple[list[list[str]], int]:
@@ -111,11 +110,6 @@ def _widths(table: Table) -> tuple[list[list[str]], int]:
         if letters <= LETTERS:
             break
     return headers, letters
-
-
-def _lies(table: Table) -> bool:
-    """Whether its rows are too wide for an upright page."""
-    return LETTERS * 9.0 / _widths(table)[1] < SMALLEST
 
 
 def _indented(text: str) -> str:
