@@ -322,6 +322,22 @@ def test_3_a_shift_is_a_crop_and_a_mirror_a_flip():
     assert CASES["mirrored"].augmentation(28) == [{"name": "flip"}]
 
 
+def test_4_without_dropout_there_is_none():
+    from underhood.studies.claims.dropout_speed import measure
+
+    trained = []
+
+    class Untrained(Experiment):
+        def training(self, settings):
+            trained.append(settings.network.model_dump().get("dropout", 0.0))  # the default is left out
+            return SimpleNamespace(metrics=lambda: iter(()), result={"seconds": 1.0, "steps": 4})
+
+    sizes = {"images": 100, "hidden": 8, "goal": 0.1, "epochs": 1, "every": 2}
+    (done,) = measure(Untrained(0, data="digits"), **sizes, rates=[0.1, 0.2], dropout=0.3)
+    assert trained == [0.0, 0.0, 0.3, 0.3]
+    assert [len(done.values[how]) for how in ("without", "with")] == [2, 2]
+
+
 def test_4_dropout_is_judged_at_the_best_rate_and_by_what_gets_there(found):
     result = found["dropout-speed"]
     for each in (*result["without"], *result["with"]):

@@ -4,7 +4,7 @@ import pytest
 
 import underhood
 from underhood.studies import find
-from underhood.studies.inception import InceptionSettings, stacked_module
+from underhood.studies.inception import InceptionSettings, output_words, stacked_module
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,12 @@ def test_output_sizes_and_operations(run):
     naive, reduced = run.results.groups
     assert [group.summary("channels").mean for group in (naive, reduced)] == [672, 480]
     assert [group.summary("macs").mean for group in (naive, reduced)] == [1_115_684_864, 354_418_688]
+
+
+def test_the_channels_are_added_up_in_words():
+    words = output_words(InceptionSettings(channels=7, one=10, three=20, five=30, projection=3, size=5))
+    assert "10 + 20 + 30 + 7 (the pool hands on all its channels) = 67, so the output is 5×5×67" in words
+    assert "10 + 20 + 30 + 3 = 63, so 5×5×63" in words
 
 
 def test_every_convolution_s_sum(run):

@@ -214,6 +214,7 @@ def test_a_seed_gives_pytorchs_initial_weights():
         ("GRU(3, 4)", ((5, 2, 3), (1, 3, 4))),
         ("GRU(3, 4)", ((5, 2, 3), (1, 4))),
         ("GRU(3, 4)", ((0, 2, 3),)),
+        ("LSTM(3, 4)", ((5, 2, 4),)),
         ("GRUCell(3, 4)", ((2, 3), (2, 5))),
         ("GRUCell(3, 4)", ((2, 2, 3),)),
         ("MultiheadAttention(8, 3)", ()),
@@ -233,8 +234,9 @@ def test_refuses_what_pytorch_refuses(layer, inputs):
 
     with pytest.raises((ValueError, RuntimeError, TypeError, AssertionError)) as theirs:
         run(torch, "torch.nn")
-    with pytest.raises(theirs.type):
+    with pytest.raises(theirs.type) as ours:
         run(engine.creation, "nn")
+    assert "matmul" not in str(ours.value), "refused before it is computed"
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["LSTM", "attention"])

@@ -114,3 +114,11 @@ def test_an_error_has_pytorchs_type_and_says_the_shapes(expression, message):
 def test_a_norm_by_name_is_fro_and_what_is_missing_is_said(p, error, said):
     with pytest.raises(error, match=said):
         engine.tensor(np.ones((2, 3))).norm(p)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 3)])
+def test_a_trace_is_of_a_matrix(shape):
+    with pytest.raises(RuntimeError, match="expected a matrix"):
+        torch.trace(PyTorch.zeros(*shape))
+    with pytest.raises(RuntimeError, match=f"expected a matrix, but got tensor with dim {len(shape)}"):
+        functional.trace(Ours.zeros(*shape))

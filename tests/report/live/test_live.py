@@ -200,6 +200,17 @@ def test_a_run_whose_coordinator_died_is_stopped(store, tmp_path):
     assert watch.runs["made"].counts == {"interrupted": 1}
 
 
+def test_of_many_trials_every_one_is_looked_at_in_turn(store, tmp_path, monkeypatch):
+    store("made", [("sgd", seed, "finished") for seed in range(5)], state="running")
+    watch = Watch(tmp_path / "runs")
+    watch.refresh()
+    run = watch.runs["made"]
+    monkeypatch.setattr("underhood.report.live.watching.SLICE", 2)
+    monkeypatch.setattr(run, "_turn", 0)
+    turns = [[list(run.trials).index(trial.id) for trial in run._due()] for _ in range(4)]
+    assert turns == [[0, 1], [2, 3], [4], [0, 1]]
+
+
 def test_runs_come_and_go_and_what_is_damaged_is_none(store, tmp_path):
     watch = Watch(tmp_path / "runs")
     watch.refresh()
