@@ -16,9 +16,12 @@ MAPPED = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # as lab/ceiling/heap.py does it; 
 
 
 @cache
-def runtime_bytes(threads: int = 1, backend: str = "torch") -> int:
-    """The resident memory of Python, the library and the kernels of a tiny network, measured once a process."""
-    task = {"network": None, "threads": threads, "backend": backend}
+def runtime_bytes(threads: int = 1, backend: str = "torch", onednn: bool = True) -> int:
+    """The resident memory of Python, the library and the kernels of a tiny network, measured once a process.
+
+    PyTorch's convolutions and LSTMs bring oneDNN, 10 MB of code and books; without `onednn` the network has none.
+    """
+    task = {"network": None, "threads": threads, "backend": backend, "onednn": onednn}
     if backend == "underhood":
         _child(task)  # compiles what is not in the cache
     return int(_child(task)["peak"])

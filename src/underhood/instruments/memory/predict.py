@@ -100,10 +100,10 @@ def memory(
     batches = [batch] if isinstance(batch, int) else list(batch or [batch_size(inputs)])
     words = [optimizer] if isinstance(optimizer, str) else list(optimizer)
     rules = {each: optimizer_of(each) for each in words}
-    runtime = profile.runtime if profile else 0 if where.startswith("cuda") else runtime_bytes()
     reordered = profile is None and where == "cpu"
     pairs = [(each, size) for each in words for size in batches]
     ledgers = [_ledger(target, with_batch(inputs, size), rules[each], reordered) for each, size in pairs]
+    runtime = profile.runtime if profile else _runtime(target, ledgers[0], where)
     steps = []
     for (each, size), ledger in zip(pairs, ledgers, strict=True):
         steps.append(Step(size, each, ledger, runtime))
@@ -117,6 +117,16 @@ def memory(
     sets = choices(target, inputs, rules[words[0]], ceiling - runtime, wanted, reordered)
     search = smallest_change(target, inputs, words[0], wanted, ceiling, runtime, reordered) if wanted else None
     return replace(found, choices=sets, search=search)
+
+
+def _runtime(target: Target, ledger: Ledger, where: str) -> int:
+    """What the process takes without the step. oneDNN is loaded for convolutions, and for LSTMs, which the books of a
+    step have in one piece, without a name.
+    """
+    if where.startswith("cuda"):
+        return 0
+    recurrent = any(isinstance(member, load_torch("memory").nn.LSTM) for member in on_meta(target).modules())
+    return runtime_bytes(onednn=recurrent or any("convolution" in moment.operation for moment in ledger.moments))
 
 
 def _on_engine(
