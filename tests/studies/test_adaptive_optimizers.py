@@ -52,6 +52,19 @@ def said(*groups):
     return report(Results(groups)).answer
 
 
+class TestWhatIsAssumed:
+    def test_a_run_of_the_full_scale_has_nothing_otherwise(self):
+        assert len(report(Results((group("adam", 0.3, epochs=200),))).sections[-1].blocks) == 1
+
+    def test_what_a_run_has_in_its_place_is_said(self):
+        groups = [group("adam", 0.3, epochs=2, images=200, dropout=on) for on in (False, True)]
+        for each in groups:
+            each.settings["network"]["hidden"], each.settings["batch_size"] = [32, 32], 50
+        assert report(Results(tuple(groups))).sections[-1].blocks[1] == (
+            "In this run otherwise: 200 training images, hidden layers of [32, 32], B = 50, 2 epochs."
+        )
+
+
 class TestTheLowestLoss:
     def test_with_and_without_dropout_apart(self):
         answer = said(group("adam", 0.3), group("adam", 0.9, dropout=True), group("rmsprop", 0.5))

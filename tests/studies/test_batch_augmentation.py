@@ -56,6 +56,11 @@ def said(*groups):
     return report(Results(groups)).answer
 
 
+def test_what_a_run_has_in_place_of_what_is_assumed_is_said():
+    blocks = report(Results((group(1, [0.6, 0.3], batch_size=16),))).sections[-1].blocks
+    assert blocks[1] == "In this run otherwise: 9 validation images, B = 16."
+
+
 FAST, SLOW, NEVER = [0.6, 0.4, 0.3], [0.7, 0.6, 0.4], [0.7, 0.65, 0.61]
 
 

@@ -128,7 +128,7 @@ def report(results: Results) -> Document:
             Section("Chosen by validation", [_chosen(results), candidates(results, NAMES)], folded=True),
             Section("The rules", list(rules.explained())),
             *([Section("Scaling the weights by what is kept", shown)] if shown else []),
-            Section("Assumed", [ASSUMED]),
+            Section("Assumed", [ASSUMED, *laboratory.otherwise(results, TAKEN)]),
         ],
         headline={f"training loss, {g.label}": over_seeds(g, LOSS) for g in results.groups},
         listed=[
@@ -145,6 +145,15 @@ ASSUMED = (
     "hyper-parameters at the defaults above; rate and λ of each training chosen for itself, with its dropout, by the "
     "lowest validation error after the short trainings listed above. From the sheet: the network, B = 128, dropout of "
     "0.2 at the input and 0.5 at the hidden layers, 200 epochs. The sheet has no figures of its own to stand beside."
+)
+TAKEN: Sequence[laboratory.Taken] = (
+    (45_000, ("data", "train"), "{:,} training images"),
+    (5000, ("data", "validation"), "{:,} validation images"),
+    ([1000, 1000], ("network", "hidden"), "hidden layers of {}"),
+    (128, ("batch_size",), "B = {:,}"),
+    (0.2, ("network", "input_dropout"), "dropout of {:g} at the input"),
+    (0.5, ("network", "dropout"), "dropout of {:g} at the hidden layers"),
+    (SHEET_S_EPOCHS, ("epochs",), "{:,} epochs"),
 )
 
 

@@ -16,7 +16,7 @@ Sources: a course homework on batch augmentation, NYU 2022; Hoffer et al. 2020, 
 generalization through instance repetition", section 4.1; DeVries & Taylor 2017 (cutout); He et al. 2016, section 4.2.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -140,7 +140,7 @@ def report(results: Results) -> Document:
             Section("Validation error", [_against_epochs(results), _against_time(results)]),
             Section("A batch of instances", [EQUATION, WHY]),
             network_and_recipe(results, REASONS),
-            Section("Assumed", [ASSUMED]),
+            Section("Assumed", [ASSUMED, *laboratory.otherwise(results, TAKEN)]),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(laboratory.best(g), 100) for g in results.groups},
         listed=[_listed(group) for group in results.groups],
@@ -170,6 +170,12 @@ ASSUMED = (
     "epochs, as theirs is of 64,000 steps; 45,000 training and 5,000 validation images; a square of 16 pixels, which "
     "DeVries and Taylor chose for CIFAR-10. From the sheet: ResNet-44, B = 64, crop with padding 4 and flip, 94 %, no "
     "more than 100 epochs."
+)
+TAKEN: Sequence[laboratory.Taken] = (  # beside what the answer begins with
+    (0.1, ("optimizer", "lr"), "a rate of {:g}"),
+    (45_000, ("data", "train"), "{:,} training images"),
+    (5000, ("data", "validation"), "{:,} validation images"),
+    (64, ("batch_size",), "B = {:,}"),
 )
 REASONS = {
     "data": "the sheet's is CIFAR-10; the split is assumed",

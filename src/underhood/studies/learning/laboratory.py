@@ -51,7 +51,8 @@ SMOKE: dict[str, Any] = {  # the smallest scale, the same for all studies but fo
     "set": {"epochs": 2, "data.train": 256, "data.validation": 64, "data.test": 100, "batch_size": 32},
 }
 
-HERE = (  # what is assumed of a training, in which settings it stands, and how another value is said
+Taken = tuple[Any, tuple[str, ...], str]  # what is assumed, in which settings it stands, how another value is said
+HERE: Sequence[Taken] = (
     (128, ("batch_size",), "batches of {:,}"),
     (45_000, ("data", "train"), "{:,} training images"),
     (5000, ("data", "validation"), "{:,} validation images"),
@@ -115,19 +116,19 @@ def report(
             Section("Beside the sheet", [table(results, sheet), LIKE_WITH_LIKE, *[CROP] * cropped]),
             *sections,
             Section("While it learns", [*loss_and_error(results, "validation", CURVES)]),
-            Section("Assumed", [ASSUMED, *_otherwise(results), *assumed]),
+            Section("Assumed", [ASSUMED, *otherwise(results, HERE), *assumed]),
         ],
         headline={f"best validation accuracy, {g.label} (%)": scaled(best(g), 100) for g in results.groups},
         listed=[_listed(results, group, sheet(group)) for group in results.groups],
     )
 
 
-def _otherwise(results: Results) -> list[str]:
-    """What trainings have in place of what is assumed, as a sentence; nothing where all keep to it."""
-    said = []
-    for taken, keys, words in HERE:
-        values = [reduce(lambda at, key: at.get(key) or {}, keys, group.settings) or taken for group in results.groups]
-        said += [words.format(value) for value in dict.fromkeys(values) if value != taken]
+def otherwise(results: Results, taken: Sequence[Taken]) -> list[str]:
+    """What trainings have in place of what is taken to hold, as a sentence; nothing where all keep to it."""
+    said: dict[str, None] = {}
+    for usual, keys, words in taken:
+        values = [reduce(lambda at, key: at.get(key) or {}, keys, group.settings) or usual for group in results.groups]
+        said |= dict.fromkeys(words.format(value) for value in values if value != usual)
     return [f"In this run otherwise: {', '.join(said)}."] if said else []
 
 
