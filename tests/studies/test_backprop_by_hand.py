@@ -67,7 +67,10 @@ def test_the_report_has_the_numbers_and_the_derivation(tmp_path):
     for name in ("f2", "x"):
         for value in result["gradients"][name][0]:
             assert f"{value:.4g}".replace("-", "−") in document.answer
+    assert "e−16 at most" in document.answer
     assert [section.title[:2] for section in document.sections][1:3] == ["a)", "b)"]
+    total = f"{result['gradients']['x'][0][0]:.4g}".replace("-", "−")
+    assert document.sections[2].blocks[-1].endswith(f"·(−1) = {total}.")  # negative, and without brackets
 
 
 @pytest.mark.parametrize(("target", "loss", "gradient"), [(0, 0, [0, 0, 0]), (2, 2000, [1, 0, -1])])

@@ -272,7 +272,7 @@ def _to_x(v: dict[str, Matrix], d: dict[str, Matrix]) -> Iterator[Any]:
         )
     )
     terms = " + ".join(f"{_n(g)}·{_n(w)}" for g, w in zip(d["f1"][0], v["W1"][0], strict=True))
-    yield f"Its first number as the sum that it is: {terms} = {_n(d['x'][0][0])}."
+    yield f"Its first number as the sum that it is: {terms} = {_plain(d['x'][0][0])}."
 
 
 def _weights(v: dict[str, Matrix], d: dict[str, Matrix]) -> Iterator[Any]:
@@ -342,14 +342,15 @@ def _answer(v: dict[str, Matrix], d: dict[str, Matrix], found: dict[str, dict[st
     return (
         f"- **a)** $\\partial E/\\partial f_2 = o - y$, here **{_row(d['f2'])}**: what the network said, less what was "
         "true.\n"
-        "- **b)** $\\partial E/\\partial x = \\bigl(((o - y)\\, W_2^\\top) \\odot a \\odot (1 - a)\\bigr) W_1^\\top$, "
+        "- **b)** $\\partial E/\\partial x = (\\partial E/\\partial f_1)\\, W_1^\\top$ with "
+        "$\\partial E/\\partial f_1 = ((o - y)\\, W_2^\\top) \\odot a \\odot (1 - a)$, "
         f"here **{_row(d['x'])}**.\n"
-        f"- {judges[0].upper()}{judges[1:]} find the same, to {worst:.1g} at most.{absent}"
+        f"- {judges[0].upper()}{judges[1:]} find the same, to {_plain(worst, '.1g')} at most.{absent}"
     )
 
 
 def _row(rows: Matrix) -> str:
-    return "(" + ", ".join(f"{value:.4g}".replace("-", "−") for value in rows[0]) + ")"
+    return "(" + ", ".join(_plain(value) for value in rows[0]) + ")"
 
 
 def _right(v: dict[str, Matrix]) -> float:
@@ -360,9 +361,13 @@ def _letter(name: str) -> str:
     return name.replace("1", "₁").replace("2", "₂")
 
 
+def _plain(value: float, spec: str = ".4g") -> str:
+    return f"{value:{spec}}".replace("-", "−")
+
+
 def _n(value: float) -> str:
-    text = f"{value:.4g}".replace("-", "−")
-    return f"({text})" if value < 0 else text
+    """A factor or summand: in brackets where it is negative."""
+    return f"({_plain(value)})" if value < 0 else _plain(value)
 
 
 ENTRY = Study(
