@@ -177,6 +177,40 @@ def test_the_outlook_guesses_nothing_from_one_seed():
     assert "more than 200 seeds" in Finding("x", Summary.of([-1.0, 1.0]), "above").outlook
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    assert Finding("x", Summary.of([-0.0004]), "above", scale=100, format=".1f", unit=" points").text == "0.0 points"
+    assert Finding("x", Summary.of([-0.004]), "above", scale=100, format=".1f", unit=" points").text == "−0.4 points"
+
+
+def test_numbers_of_rates_are_plural_and_as_exact_as_their_interval():
+    def rates(*there):  # of one rate, whether it gets to the goal with dropout, by seed; without dropout it never does
+        steps = {"steps": 9, "milliseconds": 1.0}
+        return group_of(
+            *(
+                {"with": [steps | {"reached": 9 if each else None}], "without": [steps | {"reached": None}]}
+                for each in there
+            )
+        )
+
+    assert CLAIMS["dropout-speed"].found(rates(True, True))[1].text == "1.0 rates"
+    assert CLAIMS["dropout-speed"].found(rates(True, False))[1].text == "0.5 ± 12.7 rates"  # t(0.9875, 1) · 0.5
+
+
+def test_an_exact_demand_says_that_one_seed_refutes_it(run):
+    feet = {}
+    for claim, section in zip(CLAIMS.values(), find("concept-claims").report(run.results).sections[1:], strict=True):
+        tables = [block for block in section.blocks if isinstance(block, Table) and block.name.startswith("demands-")]
+        feet[claim.name] = " ".join(line for table in tables for line in table.foot)
+    assert [name for name, foot in feet.items() if "one seed that differs refutes it" in foot] == ["batch-norm-mean"]
+
+
+def test_4_steps_of_seeds_that_do_not_get_there_are_named_so_and_one_seed_has_no_band(found):
+    for seeds, is_drawn in ((1, False), (2, True)):
+        table, figure = CLAIMS["dropout-speed"].shown(group_of(*[found["dropout-speed"]] * seeds))
+        assert "counts with all the steps that it was given" in table.foot[0]
+        assert ("interval" in figure.caption) == is_drawn
+
+
 def test_words_of_several_numbers_come_together():
     assert every(["supported", "undecided", "refuted"]) == "refuted"
     assert every(["supported", "undecided"]) == "undecided"

@@ -176,7 +176,7 @@ def _overview(claims: list[tuple[Claim, Group]]) -> Iterator[Block]:
             Column("demand", "The claim demands"),
         ],
         deciding,
-        foot=["± is half of the interval over the seeds; what is counted has none."],
+        foot=["± is half of the interval over the seeds; what is counted, or is the same in all seeds, has none."],
         name="deciding",
     )
 
@@ -228,6 +228,8 @@ def _section(claim: Claim, group: Group) -> Iterator[Block]:
 def _rule(claim: Claim, found: list[Finding]) -> Iterator[str]:
     if len(found) > 1:
         yield f"The claim as a whole: {claim.combines}"
+    if any(each.wants == "equal" for each in found):
+        yield "= asks for the very number in every seed: one seed that differs refutes it, whatever the interval."
     yield f"To run it alone: underhood run concept-claims --set claim={claim.name}"
 
 

@@ -180,7 +180,7 @@ def shown(group: Group) -> list[Block]:
             rows,
             foot=[
                 "“Training”: the training images as they are, evaluated after training. Each seed is compared with "
-                "itself, so the interval of what is saved is narrower than those of the errors."
+                "itself, so the seeds' luck cancels in what is saved."
             ],
             name="augmentation",
         ),

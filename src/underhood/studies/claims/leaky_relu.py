@@ -127,7 +127,7 @@ def findings(group: Group) -> list[Finding]:
             f"rates at which {TITLES[name]} fails less those at which ReLU does",
             Summary.of([float(sum(failed(t.result, name)) - sum(failed(t.result, "relu"))) for t in group.counted]),
             "above",
-            format=".2g",
+            format=".1f",
             unit=" rates",
         )
         for name in LEAKY
@@ -202,7 +202,7 @@ def shown(group: Group) -> list[Block]:
                 *(Column(f"rate{i}", f"{rate:g}", format=".3f") for i, rate in enumerate(rates)),
             ],
             losses,
-            foot=["An empty cell: in some seed it is no number."],
+            foot=["–: in some seed it is no number."],
             name="leaky-losses",
         ),
         lines(
@@ -226,7 +226,7 @@ ENTRY = Claim(
     statement="Leaky ReLU cures dead units, but its two slopes can make training less stable.",
     sheet=True,
     experiment="A perceptron is trained with ReLU and with leaky ReLU of two slopes, from the same initial weights, at "
-    "rates that double. Counted are dead units, where all weights are finite, and the rates at which training fails.",
+    "rising rates. Counted are dead units, where all weights are finite, and the rates at which training fails.",
     because=because,
     caveat=caveat,
     measure=measure,

@@ -85,7 +85,7 @@ class Finding:
         return f"{mean} ± {self.written((ends[1] - ends[0]) / 2)}{self.unit}"
 
     def written(self, value: float) -> str:
-        return f"{self.scale * value:{self.format}}".replace("-", "−")
+        return f"{self.scale * value:z{self.format}}".replace("-", "−")  # z: what rounds to zero has no sign
 
     @property
     def seeds_needed(self) -> int | None:
