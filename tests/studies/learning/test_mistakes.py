@@ -8,6 +8,7 @@ from underhood.figures.pictures import data_url
 from underhood.lab import open_run
 from underhood.lab.files import read_json
 from underhood.lab.store import RUN, RunFolder
+from underhood.studies.learning import mistakes
 from underhood.studies.learning.mistakes import misread
 from underhood.tables import Table
 from underhood.training.answers import FILE, Answers
@@ -80,7 +81,10 @@ def test_the_matrix_and_the_classes_are_over_the_seeds(results):
 def test_of_many_classes_the_pairs_are_listed_and_pictures_may_be_in_colour(results):
     pairs, classes, pictures = misread(results(answers(30, {(4, 5): 6, (7, 4): 2}, channels=3))).blocks
     assert [row["class"] for row in classes.rows[:3]] == ["c4", "c7", "c0"]
-    assert (len(classes.rows), classes.foot) == (12, ["The hardest 12 of 30 classes."])
+    assert (len(classes.rows), classes.foot) == (
+        12,
+        ["The hardest 12 of 30 classes, and 18 more are as hard as the last of them."],
+    )
     assert isinstance(pairs, Table)
     assert pairs.rows == [
         {"truth": "c4", "prediction": "c5", "fraction": 0.6},
@@ -104,3 +108,16 @@ def test_the_first_settings_of_many_are_shown(results):
     assert len(blocks) == 3 * 3 + 1
     assert blocks[-1] == "Of the first 3 settings; a run of one setting shows it."
     assert blocks[0].title == "Taken for: lr 0"
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (np.arange(20) / 20, "The hardest 12 of 20 classes"),
+        (np.array([0.5] * 15 + [np.nan] * 5), "The hardest 12 of the 15 classes that have test images, and 3 more are"),
+        (np.array([0.5] * 10 + [np.nan] * 5), "The 10 classes that have test images"),
+        (np.arange(12) / 12, "The hardest class first"),
+    ],
+)
+def test_what_is_listed_is_said_of_classes_with_test_images(right, said):
+    assert mistakes._which(right).startswith(said)

@@ -92,6 +92,7 @@ def _classes(kept: Sequence[Answers], of: str) -> Table:
             "right": float(right[c]) if counts[c].any() else None,
         }
         for c in np.argsort(np.where(np.isnan(right), 2, right), kind="stable")[:SHOWN]
+        if counts[c].any() or len(names) <= SHOWN
     ]
     columns = [
         Column("class", "Class", align="left"),
@@ -99,9 +100,21 @@ def _classes(kept: Sequence[Answers], of: str) -> Table:
         Column("right", "Read right", format=".2%"),
     ]
     seeds = f"; images are counted once for each of {len(kept)} seeds" if len(kept) > 1 else ""
-    which = f"The hardest {SHOWN} of {len(names)} classes" if len(names) > SHOWN else "The hardest class first"
-    foot = [f"{which}{seeds}."]
+    foot = [f"{_which(right)}{seeds}."]
     return Table(f"Class by class{of}", columns, rows, foot, name="by-class")
+
+
+def _which(right: Array) -> str:
+    """Which classes are listed; of many, those that have test images, and how many not listed are no easier."""
+    if len(right) <= SHOWN:
+        return "The hardest class first"
+    known = np.sort(right[~np.isnan(right)])
+    if len(known) <= SHOWN:
+        return f"The {len(known)} classes that have test images, the hardest first"
+    of = f"{len(right)} classes" if len(known) == len(right) else f"the {len(known)} classes that have test images"
+    alike = int((known[SHOWN:] == known[SHOWN - 1]).sum())
+    more = f", and {alike} more {'is' if alike == 1 else 'are'} as hard as the last of them" if alike else ""
+    return f"The hardest {SHOWN} of {of}{more}"
 
 
 def _worst(group: Group, of: str) -> list[Block]:
