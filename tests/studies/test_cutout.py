@@ -11,6 +11,7 @@ import underhood
 from underhood.errors import BadInput
 from underhood.studies import find
 from underhood.studies.cutout import CutoutSettings, trial
+from underhood.studies.occlusion import report
 from underhood.studies.occlusion.masks import drawn_centres, square_masks, unexplained
 from underhood.trials import Artefact, Context, Result
 
@@ -83,6 +84,17 @@ def test_the_report_tells_the_numbers(run):
     assert "data:image/png;base64," in page
     assert "drawn" in page
     assert len(page) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"size": 16, "holes": 1, "centres": []}, ("one square an image", "S = 16 (", "centres drawn (")),
+        ({"size": 8, "holes": 2, "centres": [[1, 2]]}, ("2 squares an image", "S = 8 (", "centres as set (")),
+    ],
+)
+def test_what_is_assumed_is_what_was_set(settings, said):
+    assert all(words in report._assumed(settings) for words in said)
 
 
 def test_a_square_may_cross_the_border_where_it_is_put():

@@ -370,7 +370,14 @@ def _checks(trials: Any) -> list[Any]:
     ]
     return [
         "\n".join(f"- {check}" for check in checks),
-        "Assumed, each by option: one square an image (`holes`), S = 16 as the paper uses for CIFAR-10 (`size`; it "
-        "takes 8 for CIFAR-100), every image cut, centres drawn (`centres` sets them). Where S is odd, the authors' "
-        "code hides S − 1 pixels a side and this page S.",
+        _assumed(settings),
     ]
+
+
+def _assumed(settings: Any) -> str:
+    """What the question leaves open, as it was set."""
+    return (
+        f"Assumed, each by option: {_squares(settings)} an image (`holes`), S = {settings['size']} (`size`; the "
+        f"paper takes 16 for CIFAR-10, 8 for CIFAR-100), centres {'as set' if settings['centres'] else 'drawn'} "
+        "(`centres`), every image cut. Where S is odd, the authors' code hides S − 1 pixels a side and this page S."
+    )
