@@ -62,6 +62,28 @@ def test_of_a_whole_training_the_end_is_told_apart():
     assert "it falls as the batch grows, over 3 seeds. Fitted, E[L]" in of_1
 
 
+def test_the_last_100_of_fewer_iterations_are_not_told_apart():
+    few, many = ([found(0.8 / batch, 1.0, steps * 128 // batch) for batch, _ in FULL] for steps in (6, 60))
+    assert "so the fall of its loss is in that variance. Fitted" in page.report(results(STUDY, *few)).answer
+    assert "over the last 100 it goes" in page.report(results(STUDY, *many)).answer
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ({}, []),
+        ({"optimizer.lr": 0.1}, ["In this run otherwise: sgd, lr 0.1."]),
+        (
+            {"data.name": "cifar10", "network": "alexnet"},
+            ["In this run otherwise: the network alexnet; the data cifar10."],
+        ),
+    ],
+)
+def test_what_is_assumed_is_not_said_of_a_run_that_has_another(sets, said):
+    rows = [found(0.8 / batch, 1.0, 1000) for batch, _ in FULL]
+    assert page.report(results(STUDY, *rows, sets=sets)).sections[-1].blocks[1:] == said
+
+
 def test_laws_are_found_again():
     said = of(lambda b: 0.8 / b, lambda n: 3 - 0.1 * log2(n))
     assert said.count("**B^−1.00 [−1.00, −1.00]**") == 3  # of one epoch also over the last 100 iterations

@@ -116,13 +116,28 @@ def report(results: Results) -> Document:
         sections=[
             Section("The sheet's table", [_table(results), _variances(results), _means(results)]),
             Section("Over other iterations", [_others(results)]),
-            Section("Assumed", [ASSUMED]),
+            Section("Assumed", [ASSUMED, *_otherwise(results)]),
         ],
         listed=[
             listed(f"E[L], B = {g.settings['batch_size']}", g, g.summary("mean_loss"), format=".4f")
             for g in results.groups
         ],
     )
+
+
+def _otherwise(results: Results) -> list[str]:
+    """What trainings have in place of what is assumed, as a sentence; nothing where all keep to it."""
+    said = []
+    for group in results.groups:
+        network, data, optimizer = (group.settings.get(key, {}) for key in ("network", "data", "optimizer"))
+        if (name := network.get("name", "listing1")) != "listing1":
+            said.append(f"the network {name}")
+        if (name := data.get("name", "mnist")) != "mnist":
+            said.append(f"the data {name}")
+        rule = {key: value for key, value in optimizer.items() if value is not None}
+        if rule and rule != {"name": "sgd", "lr": 0.01}:
+            said.append(", ".join(f"{key} {value}" if key != "name" else str(value) for key, value in rule.items()))
+    return [f"In this run otherwise: {'; '.join(dict.fromkeys(said))}."] if said else []
 
 
 def _experiments(results: Results) -> dict[int, list[Group]]:
@@ -184,7 +199,7 @@ def _of_the_end(groups: list[Group]) -> str:
         return ""
     said = " These iterations are the whole training, so the fall of its loss is in that variance"
     found = slopes(groups, lambda result: result["over"]["last-100"][1], _log_batch, log)
-    if found is None:
+    if found is None or max(map(iterations, groups)) <= 100:  # then the last 100 are the whole training too
         return f"{said}."
     return f"{said}; over the last 100 it goes as **B^{_signed(found, '.2f')}**: {_direction(found, *BATCH)}."
 
