@@ -1,5 +1,6 @@
 """batch-augmentation: what it says of made-up results, what it plans, and it run small."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -70,6 +71,12 @@ class TestTheGoal:
         assert "**M = 2, cutout**: **60 % after 2 epochs** and 40.0 s of training (one seed)" in answer
         assert "**M = 1, no cutout**: **60 % after 3 epochs** and 30.0 s of training (one seed)" in answer
         assert "epochs to the goal -1 and 1.33 times the time, of one pair of seeds" in answer
+
+    def test_a_time_below_a_second_is_not_shown_as_none(self):
+        one = group(1)
+        table = report(Results((replace(one, trials=(trial(0, FAST, cost=0.11),)),))).sections[0].blocks[0]
+        shown = {column.name: cell.text for column, cell in zip(table.columns, table.cells()[0], strict=True)}
+        assert (shown["seconds"], shown["epoch"]) == ("0.22", "0.11")
 
     def test_not_reached_is_said_with_what_was(self):
         answer = said(group(1, NEVER))

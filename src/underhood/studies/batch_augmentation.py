@@ -308,8 +308,8 @@ def _table(results: Results) -> Table:
         Column("goal", "Goal", format=".0%"),
         Column("seeds", "Reached by"),
         Column("at", "at epoch", format=".3g"),
-        Column("seconds", "after training", "s", ",.0f"),
-        Column("epoch", "An epoch", "s", ",.1f"),
+        Column("seconds", "after training", "s", ",.2f"),
+        Column("epoch", "An epoch", "s", ",.2f"),
         Column("best", "Best validation accuracy", format=".2%"),
         Column("test", "Test accuracy", format=".2%", help="once, with the last weights"),
     ]
