@@ -138,6 +138,13 @@ class TestBatchNorm:
         groups = [normalised(rate, on, *found) for (rate, on), found in zip(self.FOUR, accuracies, strict=True)]
         assert word in batch_norm.report(Results(tuple(groups))).answer
 
+    def test_what_gains_is_not_said_to_lose(self):
+        accuracies = ((0.125,), (0.125,), (0.125,), (0.1875,))
+        groups = [normalised(rate, on, *found) for (rate, on), found in zip(self.FOUR, accuracies, strict=True)]
+        answer = batch_norm.report(Results(tuple(groups))).answer
+        assert "with BatchNorm less without it, is +6.25 points; one seed" in answer
+        assert "loses" not in answer
+
     def test_a_pair_alone_does_not_say(self):
         pair = (normalised(0.1, False, 0.6), normalised(0.1, True, 0.7))
         assert "takes both rates" in batch_norm.report(Results(pair)).answer

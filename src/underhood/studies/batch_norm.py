@@ -75,7 +75,7 @@ def sheet(group: Group) -> laboratory.Sheet | None:
 
 
 def _larger(known: dict[tuple[float, bool], Group]) -> str:
-    """Whether BatchNorm allows the larger rate: the loss from small to large without it, less that with it."""
+    """Whether BatchNorm allows the larger rate: the change from small to large with it, less that without it."""
     if any(key not in known for key in ((SMALL, True), (SMALL, False), (LARGE, True), (LARGE, False))):
         return f"Whether BatchNorm allows a larger rate takes both rates, {SMALL:g} and {LARGE:g}, with and without it."
     dead = [all(t.diverged for t in known[LARGE, on].trials) for on in (True, False)]
@@ -88,8 +88,11 @@ def _larger(known: dict[tuple[float, bool], Group]) -> str:
     seeds = [seed for seed in by_seed[0] if all(seed in each for each in by_seed)]
     if not seeds:
         return "No seed finished in all four, so whether BatchNorm allows a larger rate is not decided."
-    found = Summary.of([100 * ((a[s] - b[s]) - (c[s] - d[s])) for s in seeds for a, b, c, d in [by_seed]])
-    said = f"From {SMALL:g} to {LARGE:g} the network without BatchNorm loses {found.mean:+.2f} points more than with it"
+    found = Summary.of([100 * ((d[s] - c[s]) - (b[s] - a[s])) for s in seeds for a, b, c, d in [by_seed]])
+    said = (
+        f"The change in accuracy from a rate of {SMALL:g} to {LARGE:g}, with BatchNorm less without it, is "
+        f"{found.mean:+.2f} points"
+    )
     if found.low is None or found.high is None:
         return f"{said}; one seed cannot decide whether that is luck."
     interval = f"[{found.low:+.2f}, {found.high:+.2f}] over {found.n} seeds"
