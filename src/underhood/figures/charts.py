@@ -38,6 +38,7 @@ def lines(
     band: tuple[str, str] | None = None,
     faint: Iterable[Row] = (),
     looks: Mapping[Any, tuple[int, int]] | None = None,
+    holds: Iterable[float] = (),
     caption: str = "",
     x_title: str | None = None,
     y_title: str | None = None,
@@ -54,7 +55,8 @@ def lines(
     lines of them. Up to six series carry their names at their ends, more get a legend; of more than twelve the lowest
     and the highest at the end are in colour and named in the caption, the others grey. Long curves are thinned to what
     the width can show, lowest and highest points kept. Of more than 40 curves 40 are drawn, and the caption says which.
-    `looks` gives a series its colour and its dash, each counted from 0.
+    `looks` gives a series its colour and its dash, each counted from 0. `holds`: values for which `y` has
+    room too.
     """
     up, logs = [y, *(band or ())], [x] * log_x + [y, *(band or ())] * log_y
     found = grouped(rows, series)
@@ -62,7 +64,8 @@ def lines(
     values = [r for r in drawable(chain.from_iterable(chosen.values()), [x, *up], logs) if r[x] is not None]
     behind = _behind(drawable(faint, [x, y], logs), x, y, series)
     seen = [*values, *(row for line in behind for row in line)]
-    x_axis, y_axis = Axis.over([x], seen, log_x, 0.0), Axis.over(up, seen, log_y, 0.04)
+    x_axis = Axis.over([x], seen, log_x, 0.0)
+    y_axis = Axis.over(up, [*seen, *({y: value} for value in holds)], log_y, 0.04)
     groups = {key: thinned(group, x_axis, y) for key, group in grouped(values, series).items()}
     if len(chosen) < len(found):
         caption += (

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.instruments.scaling.made_up import GROWTH, SIZE, found
+from underhood.figures.theme import INK
 from underhood.instruments.scaling import Scaling, words
 from underhood.instruments.scaling.model import Model
 from underhood.instruments.scaling.result import Link
@@ -130,6 +131,18 @@ def test_the_figure_has_measured_marks_on_predicted_curves():
         (count, f"{kind}, measured") for count in (1, 2, 4) for kind in ("weak", "strong")
     }
     assert "<svg" in figure.svg()
+
+
+def test_the_figure_has_room_for_what_was_slower_than_one_worker_and_marks_in_the_ink_of_the_theme():
+    figure = found(slower=50).figure()
+    drawn = figure.spec["layer"][-1]
+    low, high = drawn["encoding"]["y"]["scale"]["domain"]
+    slowest = min(mark["speedup"] for mark in drawn["data"]["values"])
+    assert low < slowest < 0.1
+    assert high > 1024
+    assert drawn["encoding"]["color"] == {"value": INK}
+    assert "oversubscribed" not in figure.caption
+    assert "(* oversubscribed)" in found(cores=2).figure().caption
 
 
 def test_one_worker_alone_has_one_table():

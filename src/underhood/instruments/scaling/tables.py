@@ -311,7 +311,7 @@ def speedup_figure(found: ScalingResult, model: Model | None) -> "Figure | None"
         rows.append({"workers": count, "speedup": model.weak(batch, count).speedup, "series": "weak, predicted"})
         if strong:
             rows.append({"workers": count, "speedup": strong.speedup, "series": "strong, predicted"})
-    measured = [
+    measured: list[dict[str, Any]] = [
         {
             "workers": count,
             "speedup": speed.speedup,
@@ -327,7 +327,9 @@ def speedup_figure(found: ScalingResult, model: Model | None) -> "Figure | None"
         x="workers",
         y="speedup",
         series="series",
-        caption="Curves are predicted with a processor for each worker, marks measured here (* oversubscribed).",
+        holds=[row["speedup"] for row in measured],
+        caption="Curves are predicted with a processor for each worker, marks measured here"
+        f"{' (* oversubscribed)' * any(map(found.oversubscribed, found.devices))}.",
         x_title="Workers",
         y_title="Speed-up",
         log_x=True,
@@ -336,7 +338,7 @@ def speedup_figure(found: ScalingResult, model: Model | None) -> "Figure | None"
     )
     marks = {
         "data": {"values": measured},
-        "mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.9, "color": "#222"},
+        "mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.9},
         "encoding": {
             "x": {"field": "workers", "type": "quantitative"},
             "y": {"field": "speedup", "type": "quantitative"},
@@ -348,8 +350,10 @@ def speedup_figure(found: ScalingResult, model: Model | None) -> "Figure | None"
 
 def _with_marks(spec: dict[str, Any], marks: dict[str, Any]) -> dict[str, Any]:
     """The chart with a layer more, on the axes of its others."""
+    from underhood.figures.theme import INK
+
     axes = {name: {**marks["encoding"][name], **_shared(spec["encoding"][name])} for name in ("x", "y")}
-    colour = {"color": {"value": "#222222"}}
+    colour = {"color": {"value": INK}}
     return {**spec, "layer": [*spec["layer"], {**marks, "encoding": {**marks["encoding"], **axes, **colour}}]}
 
 
