@@ -56,6 +56,13 @@ def test_the_warm_up_does_not_count():
     assert timing.high == 0.001
 
 
+def test_bursts_of_quick_calls_keep_to_the_limit():
+    machine = Machine(1e-6, 3e-6, 5e-6)
+    rule = Rule(warmup=1, most=20, within=1e-9, seconds=100)
+    ((timing,),) = measure([job], rule, machine, machine.now, undisturbed)
+    assert timing.n == 20
+
+
 def test_scattered_calls_go_on_to_the_limit_and_say_so():
     machine = Machine(1.0, 3.0, 5.0)
     rule = Rule(warmup=1, least=4, most=1000, seconds=60)

@@ -151,7 +151,7 @@ class _Samples:
         if self.count >= self.rule.most:
             return
         self.job(self.clock)
-        for _ in range(self.size):
+        for _ in range(min(self.size, self.rule.most - self.count)):
             before = self.interrupted()
             phases = self.job(self.clock)
             (self.calls if self.interrupted() == before else self.disturbed).append(phases)

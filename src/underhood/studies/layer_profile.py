@@ -278,7 +278,7 @@ def _answer(settings: dict[str, Any], found: list[dict[str, Any]]) -> str:
     said = ""
     if open_ := _unsettled(found):
         said = (
-            f"**Not settled:** {len(open_)} of the medians were not known to 2 % when the time was up ("
+            f"**Not settled:** {len(open_)} of the forward medians were not known to 2 % when the time was up ("
             f"{', '.join(open_[:4])}{', …' if len(open_) > 4 else ''}). Measure longer (`--set seconds=60`) or on a "
             "quieter machine before relying on them.\n\n"
         )
