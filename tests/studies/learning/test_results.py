@@ -4,7 +4,7 @@ import pytest
 
 from tests.studies.made_up import results
 from underhood.studies import find
-from underhood.studies.learning.results import against_epochs, of_seeds
+from underhood.studies.learning.results import against_epochs, capital, of_seeds
 
 LINES = [{"step": 50 * i, "epoch_loss": 2.0 - 0.1 * i} for i in (1, 2)]
 
@@ -30,3 +30,10 @@ def test_a_curve_s_caption_begins_with_its_seeds(seeds, caption):
     found = results(study, [{"metrics": LINES}] * seeds)
     figure = against_epochs("Loss", found, {"epoch_loss": "training"}, y_title="loss", caption="As it came.")
     assert figure.caption.startswith(caption)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("λ = 0.01", "λ = 0.01"), ("the crop", "The crop"), ("BatchNorm", "BatchNorm"), ("", "")]
+)
+def test_a_symbol_keeps_its_case_where_a_sentence_begins(text, said):
+    assert capital(text) == said

@@ -117,8 +117,8 @@ def told_from(top: Group, others: Sequence[Group], apart: Apart, worse: str, spe
 
 
 def capital(text: str) -> str:
-    """The text as the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
+    """The text as the beginning of a sentence; a symbol, such as λ, keeps its case."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
 def epoch_seconds(trial: StoredTrial) -> list[float]:
