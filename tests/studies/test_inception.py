@@ -4,7 +4,7 @@ import pytest
 
 import underhood
 from underhood.studies import find
-from underhood.studies.inception import InceptionSettings, output_words, stacked_module
+from underhood.studies.inception import InceptionSettings, _summary, output_words, stacked_module
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,11 @@ def test_every_convolution_s_sum(run):
         assert [row["macs"] for row in rows] == [*(term * places for term in terms), sum(terms) * places]
     assert "**3.15 times fewer, 68 % saved**" in document.answer
     assert all(row["agrees"] for row in table(document, "checks").rows)
+
+
+@pytest.mark.parametrize(("channels", "is_said"), [(256, True), (65, True), (64, False), (32, False)])
+def test_a_summary_is_claimed_only_of_more_channels(channels, is_said):
+    assert ("summary of the channels" in _summary(InceptionSettings(channels=channels))) == is_said
 
 
 def test_modules_in_a_row_agree_with_the_counted_first_one():

@@ -191,14 +191,20 @@ def _problem(settings: InceptionSettings, costs: dict[str, dict[str, Any]]) -> I
         f"{100 * five / naive:.0f} % of the module. With a 1×1 reduction to {s.reduce_five} channels before it, "
         f"counted too, it takes {cheap:,}: {_times(five, cheap)}, for the 5×5 filters see {s.reduce_five} channels in "
         f"place of {s.channels}. The whole module: {naive:,} and {reduced:,}, **{_times(naive, reduced)}**. "
-        "The reduction has a ReLU of its own, so it adds a non-linearity too; what it costs is that the large filters "
-        "see a summary of the channels."
+        f"The reduction has a ReLU of its own, so it adds a non-linearity too{_summary(s)}."
     )
     yield (
         f"And it grows: the pool cannot shrink its channels, so each naive module hands on {s.one + s.three + s.five} "
         "channels more than it got, and the next one works on all of them. The projection after the pool stops that."
     )
     yield growth_figure(s)
+
+
+def _summary(settings: InceptionSettings) -> str:
+    """What a reduction costs, where there are fewer channels after it than before."""
+    if max(settings.reduce_three, settings.reduce_five) >= settings.channels:
+        return ""
+    return "; what it costs is that the large filters see a summary of the channels"
 
 
 def _times(naive: int, reduced: int) -> str:
