@@ -3,7 +3,7 @@
 import pytest
 
 from underhood.errors import BadInput
-from underhood.sizes import parse_size, size_text
+from underhood.sizes import megabytes, parse_size, size_text
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_what_is_no_size(text):
 def test_the_shortest_words_for_a_size(count, text):
     assert size_text(count) == text
     assert parse_size(text) == count
+
+
+def test_megabytes_of_what_is_small_are_not_zero():
+    texts = ["0.0 MB", "0.046 MB", "0.1 MB", "46.8 MB", "1,234.6 MB"]
+    assert [megabytes(count) for count in (0, 45_600, 100_000, 46_800_000, 1_234_567_890)] == texts

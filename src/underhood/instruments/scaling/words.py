@@ -95,8 +95,8 @@ def told_apart(cell: Cell) -> str:
 def which_scaling(found: ScalingResult) -> list[str]:
     """Which scaling the first table measures, and whether the other looks better, from its numbers."""
     words = [
-        "The batch of each worker stays the same while their number grows, so that Table 1 measures weak scaling; "
-        "its epochs get shorter because each has fewer steps."
+        "The batch of each worker stays the same while their number grows, so that Table 1 measures weak scaling: "
+        "with more workers an epoch has fewer steps, and is shorter unless each takes as many times longer."
     ]
     pairs = [
         (weak, strong)
