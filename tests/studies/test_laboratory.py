@@ -66,6 +66,7 @@ class TestComparedSeedBySeed:
             ((0.65, 0.66, 0.67), "**that may be luck**"),
             ((0.60, 0.70, 0.66), "**that may be luck**"),
             ((0.70,), "one seed cannot say whether that is luck"),
+            ((0.65,), "Decay leaves the best validation accuracy as it is, with one pair of seeds."),
             ((None, None, None), "no difference to take"),
         ],
     )

@@ -211,6 +211,8 @@ def compared(what: str, group: Group, reference: Group) -> str:
     if found is None:
         return f"No seed finished both with {what} and without it, so there is no difference to take."
     said = f"{capital(what)} brings {found.mean:+.2f} points"
+    if found.low is None and abs(found.mean) < 1e-9:
+        return f"{capital(what)} leaves the best validation accuracy as it is, with one pair of seeds."
     if found.low is None or found.high is None:
         return f"{said}; one seed cannot say whether that is luck."
     verdict = "it **helps**" if found.low > 0 else "it **harms**" if found.high < 0 else "**that may be luck**"
