@@ -234,3 +234,17 @@ def test_axe_finds_nothing_serious(open_page, serious, theme):
     page = open_page(color_scheme=theme, bypass_csp=True)
     draw_all(page)
     assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 420, 1200])
+def test_what_is_unfolded_has_the_room_of_any_other_section(open_address, tmp_path, width):
+    table = Table("Wide", [Column(f"c{i}", f"Column {i}") for i in range(8)], [{f"c{i}": 10**6 for i in range(8)}])
+    sections = [Section("Open", ["First.", "Text.", table]), Section("Folded", ["First.", "Text.", table], folded=True)]
+    path = tmp_path / "report.html"
+    path.write_text(render_html(Document("T", "Q?", "A.", sections), Facts("t", "quick", COMMAND)), encoding="utf-8")
+    page = open_address(path.as_uri(), width)
+    page.locator(".folded > summary").click()
+    for what in (".block:has(> .uh-table)", "p:has-text('Text.')"):
+        there, folded = (page.locator(what).nth(i).bounding_box() for i in range(2))
+        assert (folded["x"], folded["width"]) == (there["x"], there["width"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
