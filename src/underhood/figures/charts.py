@@ -85,8 +85,11 @@ def lines(
         "y": y_axis.channel(y_title, y_format),
         **kinds.colour(legend, **STROKES),
     }
-    if not log_x and all(float(row[x]).is_integer() for row in seen):
+    if seen and not log_x and all(float(row[x]).is_integer() for row in seen):
         encoding["x"]["axis"]["tickMinStep"] = 1  # there is no epoch 1.2
+        first, last = (int(pick(row[x] for row in seen)) for pick in (min, max))
+        if last - first <= 2:  # too few for the smallest step to be kept to
+            encoding["x"]["axis"] = {"format": ",d", **encoding["x"]["axis"], "values": [*range(first, last + 1)]}
     if kinds.many:
         encoding["strokeDash"] = kinds.channel(DASHES, legend)
     tips = [tooltip(x, x_title, _format(x_format, x, values)), tooltip(y, y_title, _format(y_format, y, values))]
