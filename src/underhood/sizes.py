@@ -24,4 +24,4 @@ def size_text(count: int) -> str:
 
 
 def megabytes(count: float) -> str:
-    return f"{count / 1e6:,.{3 if 0 < count < 1e5 else 1}f} MB"  # not 0.0 of what is small
+    return f"{count / 1e6:,.{3 if 500 <= count < 1e5 else 1}f} MB"  # not 0.0 of what is small

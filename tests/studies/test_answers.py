@@ -63,7 +63,7 @@ PROFILED = {"network": "x", "batch": 8, "input": [4], "warmup": 1, "repeats": 20
 def test_unsettled_medians_lead_to_no_conclusion_on_threads():
     study = find("layer-profile")
     unsure = document_of(study, results(profile(settled=0), settings=PROFILED)).answer
-    assert unsure.startswith("**Not settled:** 4 of the medians")
+    assert unsure.startswith("**Not settled:** 4 of the forward medians")
     assert "times as fast" not in unsure
     assert "What threads do is not concluded" in unsure
     sure = document_of(study, results(profile(settled=1), settings=PROFILED)).answer
