@@ -1,9 +1,11 @@
 """Machine code that is kept on disk, by many processes at once."""
 
+import ast
 from pathlib import Path
 
 import numpy as np
 
+from underhood.engine import compile as page
 from underhood.engine.compile import Files, compiled
 
 
@@ -49,3 +51,29 @@ def test_compiled_code_is_fetched_from_the_disk_by_the_next_who_wants_it() -> No
     again = compiled(double)
     np.testing.assert_array_equal(again(x), 2 * x)
     assert sum(again.stats.cache_hits.values()) == 1
+
+
+def imported(source: Path) -> set[Path]:
+    """The engine's files that a page imports, by Python's own parser."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    files = {(page.ROOT / name.replace(".", "/")).with_suffix(".py") for name in names if "underhood.engine." in name}
+    return {file for file in files if file.exists()}
+
+
+def test_a_page_rests_on_what_it_imports(tmp_path: Path) -> None:
+    """By one pattern instead of a parser: it finds as much in every page of the package, and in other layouts."""
+    odd = tmp_path / "odd.py"
+    odd.write_text(
+        "import numpy, underhood.engine.lift as lift\n"
+        "def f():\n    from underhood.engine.ops import (\n        softmax,  # why\n        linear as dense,\n    )\n"
+        "if lift: import underhood.engine.tape; import underhood.engine.dtypes\n"
+    )
+    pages = [odd, *(page.ROOT / "underhood").rglob("*.py")]
+    assert len(imported(odd)) == 5
+    assert len(pages) > 500
+    assert {source for source in pages if imported(source) - set(page._imports(source))} == set()

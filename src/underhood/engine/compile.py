@@ -7,8 +7,8 @@ directly or not; Numba adds its own version and the processor's name and feature
 The plain Python function stays at hand as `.py_func`.
 """
 
-import ast
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from glob import escape
@@ -134,13 +134,16 @@ def closure(page: Path) -> set[Path]:
     return found
 
 
+# Parsing the pages took half a second of every process that imports the engine.
+_IMPORT = re.compile(
+    r"(?:^|[:;])[ \t]*(?:from (underhood\.engine[\w.]*) import (\([^)]*\)|.*)|import (.*))", re.MULTILINE
+)
+
+
 @cache
 def _imports(source: Path) -> tuple[Path, ...]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+    for module, what, modules in _IMPORT.findall(source.read_text(encoding="utf-8")):
+        names += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", what)), *re.findall(r"[\w.]+", modules)]
     inside = [ROOT / name.replace(".", "/") for name in names if name.startswith("underhood.engine.")]
     return tuple(path.with_suffix(".py") for path in inside if path.with_suffix(".py").exists())
