@@ -14,6 +14,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := demo
 MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE # pytest rewrites the assertions of every test and plugin, in each process, unless it may keep them
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,8 +71,8 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@SECONDS=0; $(PIP) --editable '.[dev]'; touch $(CORE) $@; echo "  that took $$SECONDS s"
 
 $(ALL): $(DEV)
-	@echo "· installing the architectures that cost is tried on into $(VENV) (once)"
-	@SECONDS=0; $(PIP) --editable '.[architectures]'; touch $@; echo "  that took $$SECONDS s"
+	@echo "· installing what exported runs are read with, and the architectures that cost is tried on (once)"
+	@SECONDS=0; $(PIP) --editable '.[architectures,exports]'; touch $@; echo "  that took $$SECONDS s"
 
 # tinygrad compiles with clang. Where there is none, Zig's stands in for it: Zig brings a whole clang in a wheel.
 $(BENCH): $(DEV)
