@@ -126,7 +126,11 @@ class Layer:
     def over(self, below: "Layer", models: Sequence[type[BaseModel]] = ()) -> "Layer":
         """Both, with `below` giving way where they meet; `models` are those that the values are of."""
         replaced = {path for path in self.locations if not isinstance(_at(self.values, path), dict)}
-        kept = {key: at for key, at in below.locations.items() if not any(key[: len(p)] == p for p in replaced)}
+        kept = {
+            key: at
+            for key, at in below.locations.items()
+            if not any(key[:length] in replaced for length in range(1, len(key) + 1))
+        }
         return Layer(
             _merged(below.values, self.values, models),
             kept | self.locations,
