@@ -195,8 +195,7 @@ def test_nothing_is_wider_than_the_page(open_address, address, width, scheme):
     assert max(boxes) <= width
 
 
-@pytest.mark.parametrize("width", [400, 1200])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1200)])
 def test_axe_finds_nothing_serious(open_address, address, serious, width, scheme):
     page = ready(open_address(address, width, color_scheme=scheme, bypass_csp=True))
     page.get_by_role("button", name="Gradients").click()
