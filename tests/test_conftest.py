@@ -1,5 +1,6 @@
 """The tests' own guard: a whole run that passes too few tests has failed, and slow tests run when asked for."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,9 @@ def project(tmp_path):
     def run(floor: int, *words: str) -> tuple[int, str]:
         text = CONFTEST.read_text().replace("FLOOR = ", f"FLOOR = {floor} or ")
         (tmp_path / "tests" / "conftest.py").write_text(text)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist", *words]
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the others' imports took most of the time
+        done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
         shutil.rmtree(tmp_path / "tests" / "__pycache__", ignore_errors=True)
         return done.returncode, done.stdout
 
