@@ -178,7 +178,7 @@ def _in_the_sheet_s_table(results: Results) -> Table:
         Column("loss", "Train loss", format=".2f"),
         Column("accuracy", "Test accuracy", format=".1%"),
         Column("seeds", "Seeds"),
-        Column("seconds", "Training time", "s", ",.0f"),
+        Column("seconds", "Training time", "s", ",.1f"),
     ]
     return Table("The sheet's table 3, with ours", columns, rows, name="beside")
 

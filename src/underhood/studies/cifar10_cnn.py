@@ -215,7 +215,7 @@ def _epochs(results: Results) -> Table:
     columns = [
         Column("trial", "Trial", align="left"),
         Column("epoch", "Epoch", format=".0f"),
-        Column("seconds", "Seconds so far", format=",.0f"),
+        Column("seconds", "Seconds so far", format=",.1f"),
         Column("rate", "Images a second", format=",.0f"),
         Column("loss", "Training loss", format=".3f", help="with smoothed labels, on augmented images"),
         Column("accuracy", "Test images read right", format=".2%"),

@@ -187,7 +187,7 @@ def _beside(results: Results) -> Table:
         Column("test", "Test accuracy", format=".2%"),
         Column("train", "Training error", format=".2%", help="of the last epoch's batches"),
         Column("seeds", "Seeds"),
-        Column("seconds", "Training time", "s", ",.0f"),
+        Column("seconds", "Training time", "s", ",.1f"),
     ]
     rows: list[dict[str, Any]] = [
         {"what": "the sheet", "epochs": SHEET_EPOCHS, "last": 0.1 * 0.9**3, "best": SHEET_S},
