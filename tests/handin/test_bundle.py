@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+import underhood
 from underhood.handin import pages
 from underhood.handin.bundle import bundle, missing
 
@@ -83,3 +84,16 @@ def used(monkeypatch, source, **imported):
 def test_names_of_the_page_are_told_from_a_function_s_own(body, expected, monkeypatch):
     source = f"def f(): pass\ndef g(x, y: f = 0) -> f:\n    {body}\n"
     assert used(monkeypatch, source, np="numpy") == expected
+
+
+def test_definitions_of_one_name_in_two_pages_stay_apart(tmp_path, monkeypatch):
+    (tmp_path / "made_first.py").write_text("def change(x):\n    return x + 1\n")
+    (tmp_path / "made_second.py").write_text("def change(x):\n    return x * 10\n")
+    (tmp_path / "made_script.py").write_text(
+        '"""It changes twice."""\n\nfrom underhood import made_first, made_second\n\n\n'
+        "def both(x):\n    return made_second.change(made_first.change(x))\n"
+    )
+    monkeypatch.setattr(underhood, "__path__", [*underhood.__path__, str(tmp_path)])
+    made = {}
+    exec(bundle("underhood.made_script", imports=set()), made)
+    assert made["both"](2) == 30

@@ -71,11 +71,13 @@ def test_the_report_is_written(run):
 def test_a_network_of_one_s_own(tmp_path):
     file = tmp_path / "net.py"
     file.write_text(
-        "from torch import nn\n\n\nclass Mine(nn.Sequential):\n    def __init__(self):\n"
-        "        super().__init__(nn.Flatten(), nn.Linear(12, 3))\n"
+        "from collections import OrderedDict\nfrom torch import nn\n\n\nclass Mine(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(OrderedDict(rows=nn.Flatten(), layers_seen=nn.Linear(12, 3)))\n"
     )
     sets = [f"network={file}:Mine", "input=[3,2,2]", "batch=4", "seconds=0.05"]
     run = underhood.run("layer-profile", "smoke", set=sets, runs=tmp_path, parallel=1)
     rows = tables(run)["layers"].rows
     assert [row["shape"] for row in rows[:-1]] == ["[N, 3, 2, 2]", "[N, 12]", "[N, 3]"]
     assert "sheet_cpu" not in rows[1]
+    assert [row["layer"] for row in tables(run)["shapes"].rows] == ["rows", "layers_seen"]

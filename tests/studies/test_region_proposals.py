@@ -18,7 +18,7 @@ from underhood.studies.detection import selective_search
 from underhood.studies.detection.boxes import clip, decode, encode, iou, nms, suppression
 from underhood.studies.detection.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
 from underhood.studies.detection.scenes import scene
-from underhood.studies.region_proposals import RegionProposalsSettings, trial
+from underhood.studies.region_proposals import RegionProposalsSettings, propose, trial
 from underhood.trials import Context, Result
 
 
@@ -235,6 +235,14 @@ def test_one_s_own_picture_and_the_engine(tmp_path):
     assert found["backend"] == "underhood"
     assert found["map"] == [8, 15]  # 60 and 120 over 8, rounded up
     assert found["torch_gap"] < 1e-9
+
+
+def test_anchors_stand_over_the_whole_of_a_picture_that_is_not_square():
+    maps = np.zeros((1, 2, 5)), np.zeros((4, 2, 5))
+    trainer = SimpleNamespace(look=lambda picture: (None, *maps), sizes=np.array([[10.0, 10.0]]))
+    anchors = propose(trainer, np.zeros((16, 40, 3)), RegionProposalsSettings())["anchors"]
+    middles = (anchors[:, :2] + anchors[:, 2:]) / 2
+    assert (middles.min(0).tolist(), middles.max(0).tolist()) == ([4, 4], [36, 12])
 
 
 @pytest.mark.parametrize(

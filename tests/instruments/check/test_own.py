@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from underhood.engine.forms import OPERATIONS
 from underhood.errors import BadInput
-from underhood.instruments.check.own import own
+from underhood.instruments.check.own import check_own, own
 
 
 @pytest.mark.parametrize("pair", [(3, np.cos), (np.sin, 3), ("sin", None), [None, None]])
@@ -16,3 +17,14 @@ def test_a_pair_that_is_none_is_refused(pair):
 @pytest.mark.parametrize("pair", [(np.sin,), (np.sin, None), [np.sin, lambda delta, x: delta * np.cos(x)]])
 def test_a_backward_may_be_left_out_of_a_pair(pair):
     assert own(pair, "sine").name == "sine"
+
+
+def test_what_a_function_does_not_mention_is_taken_as_usual():
+    """A layer norm without `normalized_shape` is one over the last axis, on inputs that are not square."""
+
+    def layer_norm(a, w, b):
+        return w * (a - a.mean(-1, keepdims=True)) / np.sqrt(a.var(-1, keepdims=True) + 1e-5) + b
+
+    found = check_own(own((layer_norm,), "layer_norm"), OPERATIONS["layer_norm"])
+    assert found.agrees
+    assert any("normalized_shape=" in note for note in found.notes)

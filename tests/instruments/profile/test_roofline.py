@@ -1,5 +1,7 @@
 """The roofline's arithmetic, with peaks that are given."""
 
+import inspect
+
 import pytest
 
 from underhood.instruments.profile import roofline
@@ -73,3 +75,10 @@ def test_a_second_try_that_is_quicker_takes_the_doubt_away():
 
     found = measure_roofline("float32", "cpu", clock, reached=2 * 1024**3, rule=QUICK)
     assert found == Roofline(2 * 1024**3, 2 * (64 << 20))
+
+
+@pytest.mark.parametrize("work", [roofline._torch_work, roofline._numpy_work])
+def test_as_many_bytes_are_copied_as_are_counted(work):
+    arguments = ("float32", "cpu") if work is roofline._torch_work else ("float32",)
+    copied = inspect.getclosurevars(work(*arguments)[0]).nonlocals
+    assert {array.nbytes for array in copied.values()} == {roofline.COPIED}

@@ -148,3 +148,7 @@ def test_the_figure_has_room_for_what_was_slower_than_one_worker_and_marks_in_th
 
 def test_one_worker_alone_has_one_table():
     assert [table.name for table in found(devices=(1,)).tables()] == ["table-1"]
+
+
+def test_threads_are_not_processors():
+    assert "on 4 processors, 1 thread a worker" in words.conditions(found(cores=4))[0]
