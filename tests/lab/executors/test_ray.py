@@ -87,7 +87,9 @@ def test_the_same_numbers_alone_among_four_and_on_two_nodes_of_which_one_is_lost
     made.remove_node(nodes["b"], allow_graceful=False)
     said, _ = program.communicate(timeout=240)
     assert program.returncode == 0, said
-    assert said.count("its node was lost; it goes on elsewhere from its last checkpoint") == 2
+    note = "its node was lost; it goes on elsewhere from its last checkpoint"
+    lost = [line for line in said.splitlines() if note in line]
+    assert len(set(lost)) == 2, said  # a busy cluster may place one on the lost node again, and says so again
     again = [line for line in said.splitlines() if line.startswith("TrialStarted") and "step=0" not in line]
     assert len(again) == 2  # neither began anew
     assert content(tmp_path / "ray") == content(tmp_path / "local-1") == content(tmp_path / "local-4")
