@@ -191,6 +191,7 @@ def test_a_pickle_that_would_run_something_is_not_run(p2, tmp_path):
                                "  underhood run cifar10-cnn --scale smoke --export "),
         (["optimizer.name=adam"], "p2.py has optimizer = sgd, not adam"),
         (["schedule.curve=cosine"], "p2.py has a triangle of the learning rate alone"),
+        (["schedule.every=epoch"], "p2.py has a triangle of the learning rate alone"),
         (["averaging.warmup=false"], "p2.py has averaging.warmup = true alone"),
         (["data.augmentation=[cutout]"], "p2.py has crop with mode = reflect, then flip"),
         (["test_flips=probabilities"], "p2.py has test_flips = none or logits, not probabilities"),

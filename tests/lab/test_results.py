@@ -88,6 +88,12 @@ def test_a_mistyped_metric_names_the_nearest(made):
         results.best("nothing")
 
 
+def test_a_run_that_measured_nothing_yet_has_no_number_of_any_name(made):
+    (group,) = made((1, 0, None, {})).results.groups
+    assert group.summary("error") is None
+    assert group.curve("loss") is None
+
+
 def test_what_a_run_says_of_itself_is_short(made):
     run = made(*((size, 0, {"error": 1.0}, {}) for size in range(6)))
     assert repr(run) == "<run made: made at scale smoke, 6 trials, finished>"

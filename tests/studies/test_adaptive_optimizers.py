@@ -270,8 +270,16 @@ def test_the_plan_has_each_rule_with_its_own_grid_with_dropout_and_without():
     assert one.settings.search.over["optimizer.lr"] == two.settings.search.over["optimizer.lr"] == [0.5]
 
 
-def test_it_runs_and_is_reported(tmp_path):
+def test_it_runs_and_is_reported(tmp_path, monkeypatch):
+    real, measured = scaling.measure, []
+
+    def measure(learner, seed):
+        measured.append(learner.settings.epochs)
+        return real(learner, seed)
+
+    monkeypatch.setattr(scaling, "measure", measure)
     run = underhood.run("adaptive-optimizers", "smoke", runs=tmp_path)
+    assert measured == [2] * 4  # the scalings, on what was trained and not on a candidate of 1 epoch
     document = ENTRY.report(run.results)
     tables = {b.name: b for s in document.sections for b in s.blocks if isinstance(b, Table)}
     assert len(tables["candidates"].rows) == 4 * 3

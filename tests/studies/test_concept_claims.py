@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 from html import unescape
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -472,6 +473,26 @@ def test_7_a_network_of_nan_has_no_units_to_count():
 
     assert at(1e6) == {"loss": None, "dead": None}
     assert at(1e-3)["dead"] == 0.0
+
+
+def test_7_outcomes_stand_beside_their_rates_however_the_ladder_was_given(monkeypatch):
+    page = import_module("underhood.studies.claims.leaky_relu")  # the package has the claim under its name
+
+    class Rates:
+        parts = SimpleNamespace(classes=range(10))
+
+        def settings(self, name, *counts, optimizer, epochs):
+            return SimpleNamespace(rate=optimizer["lr"], data=SimpleNamespace(name=name))
+
+        def training(self, settings, page):
+            done = SimpleNamespace(rate=settings.rate, parts=self.parts)
+            return SimpleNamespace(finish=lambda: done)
+
+    monkeypatch.setattr(page, "outcome", lambda done: {"dead": 0.0, "loss": done.rate})
+    *_, last = page.measure(Rates(), images=10, hidden=2, epochs=1, ladder=[0.3, 0.01, 0.1])
+    found = last.values
+    assert found["ladder"] == [0.01, 0.1, 0.3]
+    assert [each["loss"] for each in found["steep"]] == found["ladder"]
 
 
 def test_7_it_must_cure_and_can_fail():

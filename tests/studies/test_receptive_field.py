@@ -24,6 +24,11 @@ def test_three_of_five_by_five_see_thirteen(run):
     assert all(row["agrees"] for row in table(document, "checks").rows)
 
 
+def test_a_stack_has_as_many_times_fewer_weights_as_its_row_says(run):
+    (row,) = (r for r in table(find("receptive-field").report(run.results), "weights").rows if r["stack"] == "3 of 3×3")
+    assert (row["single"], row["stack_weights"], row["single_weights"], row["ratio"]) == ("7×7", 27, 49, 49 / 27)
+
+
 def test_networks_end_where_the_papers_say(run):
     fields = {group.settings["network"]: group.summary("field").mean for group in run.results.groups}
     assert fields == {"stack": 13, "vgg16": 212, "alexnet": 195, "resnet20": 81, "resnet50": 427, "googlenet": 715}

@@ -13,7 +13,7 @@ from PIL import Image
 import underhood
 from underhood.errors import BadInput
 from underhood.report.document import Equation
-from underhood.studies import find
+from underhood.studies import find, region_proposals
 from underhood.studies.detection import selective_search
 from underhood.studies.detection.boxes import clip, decode, encode, iou, nms, suppression
 from underhood.studies.detection.rpn import BETA, anchor_boxes, anchor_sizes, as_maps, in_order, inside, labels, loss
@@ -259,6 +259,18 @@ def test_anchors_stand_over_the_whole_of_a_picture_that_is_not_square():
 def test_bad_options_are_refused(settings, said, tmp_path):
     with pytest.raises(BadInput, match=said):
         underhood.run("region-proposals", "smoke", set=settings, runs=tmp_path)
+
+
+def test_an_anchor_is_an_object_s_above_one_limit_and_background_below_the_other(monkeypatch):
+    def trainer(*arguments):
+        (positive, negative) = arguments[-1]
+        assert (positive, negative) == (0.6, 0.2)
+        raise InterruptedError
+
+    monkeypatch.setattr(region_proposals, "Trainer", trainer)
+    settings = RegionProposalsSettings(foreground=0.6, background=0.2)
+    with pytest.raises(InterruptedError):
+        list(trial(settings, 0, Context()))
 
 
 def test_without_pytorch_the_engine_trains(run, monkeypatch):

@@ -46,6 +46,7 @@ def test_every_cell(document, name):
 def test_the_totals_are_the_known_ones(document):
     assert table(document, "table-vgg19").rows[-1]["weights"] == 143_652_544
     assert table(document, "table-vgg19").rows[-1]["activations"] == 16_542_184
+    assert "143,652,544** weights and 16,542,184 activations with the input" in document.answer
     assert table(document, "table-printed").rows[-1]["weights"] == 136_574_656
 
 

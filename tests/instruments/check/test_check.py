@@ -37,6 +37,9 @@ def test_several_operations_are_summed_up():
     assert [row["form"] for row in found.rows if row["operation"] == "linear"] == forms
     assert found.agrees
     assert all(row["samples"] > 3 for row in found.rows)
+    each = check("softmax").rows
+    for row in (row for row in found.rows if row["operation"] == "softmax"):
+        assert row["ulps"] == max(one["ulps"] for one in each if one["form"] == row["form"])
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
+import torch
 
-from underhood.instruments.check.recording import is_array, mapped
+import underhood
+from underhood.instruments.check.recording import is_array, mapped, no_inplace
 
 
 class Pair(NamedTuple):
@@ -23,3 +26,10 @@ def test_leaves_are_changed_and_the_nest_around_them_stays():
     np.testing.assert_array_equal(found[2]["pair"].left, [1, 1, 1])
     assert found[2]["pair"].right == "text"
     assert a.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("library", [torch.nn, underhood.nn])
+def test_no_layer_writes_over_what_is_to_be_read_however_deep_it_stands(library):
+    net = library.Sequential(library.ReLU(inplace=True), library.Sequential(library.ReLU(inplace=True)))
+    no_inplace(net)
+    assert [net[0].inplace, net[1][0].inplace] == [False, False]

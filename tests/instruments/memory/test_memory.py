@@ -1,6 +1,8 @@
 """`memory`: predicted beside measured, what fits, and that nothing of the user's is touched."""
 
+import io
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -132,6 +134,30 @@ def test_the_runtime_is_that_of_the_kernels_which_the_network_calls(layer, shape
     monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda onednn: asked.append(onednn) or 1)
     memory(f"{tmp_path}/net.py:Net", shape)
     assert asked == [loaded]
+
+
+def test_the_runtime_that_is_measured_is_the_one_asked_for(monkeypatch):
+    from underhood.instruments.memory import peak
+
+    asked = []
+    monkeypatch.setattr(peak, "_child", lambda task: asked.append(task["onednn"]) or {"peak": 1})
+    for onednn in (True, False):
+        peak.runtime_bytes.__wrapped__(onednn=onednn)
+    assert asked == [True, False]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's memory is limited on Linux alone")
+def test_the_step_s_process_may_take_no_more_than_its_ceiling(monkeypatch):
+    import resource
+
+    from underhood.instruments.memory import child
+
+    limits = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: limits.append(limit))
+    monkeypatch.setattr(child, "on_engine", lambda task: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"ceiling": 10**9, "backend": "underhood"})))
+    child.main()
+    assert limits == [(resource.RLIMIT_DATA, (10**9, 10**9))]  # of resident memory Linux limits nothing
 
 
 def test_a_step_runs_in_a_process_of_its_own(monkeypatch):

@@ -9,6 +9,7 @@ from underhood.figures.theme import INK
 from underhood.instruments.scaling import Scaling, words
 from underhood.instruments.scaling.model import Model
 from underhood.instruments.scaling.result import Link
+from underhood.instruments.scaling.tables import long_table
 
 
 def rows(result, name):
@@ -152,3 +153,10 @@ def test_one_worker_alone_has_one_table():
 
 def test_threads_are_not_processors():
     assert "on 4 processors, 1 thread a worker" in words.conditions(found(cores=4))[0]
+
+
+def test_every_cell_has_a_line_in_seconds_and_bytes():
+    (alone,) = (row for row in long_table(found()).rows if (row["devices"], row["batch"]) == (1, 128))
+    seconds = {name: alone[name] for name in ("step", "apart", "load", "compute")}
+    assert seconds == pytest.approx({"step": 0.128, "apart": 0.128, "load": 0.0128, "compute": 0.1024})
+    assert (alone["ddp_communication"], alone["gradient_bytes"]) == (None, SIZE)
