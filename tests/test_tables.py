@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -83,6 +84,7 @@ def test_one_seed_has_no_interval():
     table = Table("t", [Column("x", "x")], [{"x": Estimate(1.5)}])
     assert [cell.plain for (cell,) in table.cells()] == ["1.5"]
     assert table.notes == ["One seed: no interval."]
+    assert replace(table, foot=["Last epoch."]).notes == ["One seed: no interval.", "Last epoch."]
 
 
 def test_an_interval_that_leans_shows_its_ends():

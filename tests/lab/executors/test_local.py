@@ -108,10 +108,13 @@ def test_settings_that_are_not_finite_reach_the_trial(task, pool):
     assert ended(pool).values["limit"] == float("-inf")
 
 
-def test_this_process_keeps_its_environment(monkeypatch):
+@pytest.mark.parametrize("of_the_shell", [None, "7"])
+def test_a_worker_s_threads_are_its_own_and_this_process_keeps_its_environment(of_the_shell, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if of_the_shell:
+        monkeypatch.setenv("OMP_NUM_THREADS", of_the_shell)
     assert worker_environment(3)["OMP_NUM_THREADS"] == "3"
-    assert "OMP_NUM_THREADS" not in os.environ
+    assert os.environ.get("OMP_NUM_THREADS") == of_the_shell
 
 
 def test_two_run_at_once_and_a_third_is_refused(task, pool):
