@@ -115,6 +115,11 @@ def test_what_can_not_be_found_by_name_is_refused():
     with pytest.raises(BadInput, match="must stand at the top of a module"):
         reference(lambda settings, seed, context: iter(()))
 
+    def within(settings, seed, context): ...
+
+    with pytest.raises(BadInput, match=r"within: a trial and its settings must stand at the top of a module"):
+        reference(within)
+
 
 def test_the_main_module_goes_by_its_file(tmp_path):
     script = tmp_path / "mine.py"

@@ -39,3 +39,8 @@ def test_a_slip_in_a_networks_name_is_told_before_anything_runs(study):
         settings_of(chosen, scale, ["network=resnet2"])
     for right in ("resnet20", "net.py:Net", "package.module:Net"):
         assert [each.network for each in settings_of(chosen, scale, [f"network={right}"])] == [right]
+
+
+def test_a_word_of_the_study_s_own_is_no_slip():
+    chosen = find("receptive-field")
+    assert [each.network for each in settings_of(chosen, chosen.scale("smoke"), ["network=stack"])] == ["stack"]
