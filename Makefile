@@ -14,7 +14,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := demo
 MAKEFLAGS += --no-print-directory
-unexport PYTHONDONTWRITEBYTECODE # pytest rewrites the assertions of every test and plugin, in each process, unless it may keep them
+# pytest rewrites the assertions of every test and plugin, and does it again in each process that may keep no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,17 +31,19 @@ demo: $(CORE)
 	@echo "· underhood run quickstart"
 	@SECONDS=0; $(BIN)/underhood run quickstart; echo "· the run took $$SECONDS s"
 
-# By worksteal a worker has the tests of a file one after the other, and what they share is made once. Hundreds of
-# processes import the package: it is compiled for all of them at once, also where Python is told to keep no bytecode.
+# A file's tests have one worker, so that what they share is made once; and three workers have two processors, for they
+# wait for browsers and processes a third of their time. Hundreds of processes import the package: it is compiled for
+# all of them at once.
+PYTEST := n=$$(getconf _NPROCESSORS_ONLN); $(BIN)/pytest --numprocesses $$(( (3 * n + 1) / 2 )) --dist loadfile
 test: $(DEV)
 	@$(BIN)/python -m compileall -q -j 0 src
 	@echo "· pytest"
-	@$(BIN)/pytest --numprocesses auto --dist worksteal
+	@$(PYTEST)
 
 test-all: $(ALL)
 	@$(BIN)/python -m compileall -q -j 0 src
 	@echo "· pytest --all"
-	@$(BIN)/pytest --numprocesses auto --dist worksteal --all
+	@$(PYTEST) --all
 
 lint: $(DEV)
 	@echo "· ruff check";  $(BIN)/ruff check
