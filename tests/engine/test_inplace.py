@@ -254,6 +254,13 @@ def a_saved_input_through_detach(lib, x):
     w.sum().backward()
 
 
+def weights_loaded_between(lib, x):
+    layer = lib.nn.Linear(X.shape[-1], 2, dtype=x.dtype)
+    z = layer(x)
+    layer.load_state_dict(layer.state_dict())
+    z.sum().backward()
+
+
 def a_larger_shape(lib, x):
     (x * 2)[0].add_(x)
 
@@ -286,6 +293,7 @@ def a_view_made_without_the_tape(lib, x):
         (a_saved_output, "modified by an inplace operation"),
         (a_saved_input_through_a_view, "modified by an inplace operation"),
         (a_saved_input_through_detach, "modified by an inplace operation"),
+        (weights_loaded_between, "modified by an inplace operation"),
         (a_larger_shape, "doesn't match the broadcast shape"),
         (a_float_into_integers, "can't be cast to the desired output type"),
         (an_expanded_tensor, "more than one element of the written-to tensor"),

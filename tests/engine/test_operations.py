@@ -26,10 +26,13 @@ def forms(operation):
     return list(found.values())
 
 
-def run(operation, sample, form, dtype):
-    """Output, gradients and the cotangent, by the engine."""
+def run(operation, sample, form, dtype, alone=None):
+    """Output, gradients and the cotangent, by the engine; one input's gradient where it wants one `alone`."""
     rng = np.random.default_rng(1)
     inputs = [leaf(x, dtype) for x in sample.inputs]
+    for i, x in enumerate(inputs):
+        if alone not in (None, i) and wants(x):
+            x.requires_grad_(False)
     with engine.form(form):
         z = apply(operation, *inputs, **sample.settings)
         z = z[0] if isinstance(z, tuple) else z
@@ -106,6 +109,26 @@ def test_every_form_agrees_with_pytorch(operation, sample, form, dtype, toleranc
     for g, e in zip(gradients, expected_gradients, strict=True):
         if e is not None:
             assert distance(g, e) <= tolerance
+
+
+def of_several():
+    """The sample of each operation with most inputs that may want gradients, where those are several."""
+    for name, operation in sorted(OPERATIONS.items()):
+        sample = max(operation.samples(np.random.default_rng(0)), key=lambda sample: len(floating(sample)))
+        if len(floating(sample)) > 1:
+            yield from (pytest.param(operation, sample, form, id=f"{name}-{form}") for form in forms(operation))
+
+
+def floating(sample):
+    return [i for i, x in enumerate(sample.inputs) if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+
+
+@pytest.mark.parametrize(("operation", "sample", "form"), list(of_several()))
+def test_a_gradient_is_the_same_where_no_other_is_wanted(operation, sample, form):
+    _, together, _ = run(operation, sample, form, np.float64)
+    for i in floating(sample):
+        _, gradients, _ = run(operation, sample, form, np.float64, alone=i)
+        assert distance(gradients[i], together[i]) <= 1e-12
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))

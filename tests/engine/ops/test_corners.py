@@ -102,7 +102,7 @@ def test_attention(same, settings):
 
 @pytest.mark.parametrize(
     "equation",
-    ["ij,jk", "bij,bjk->bik", "ii->i", "ii", "...i,...i->...", "i,j->ij", "ij->ji", "bhld,bhmd->bhlm", "ijk,k"],
+    ["ij,jk", "ji", "kj,ji", "bij,bjk->bik", "ii->i", "ii", "...i,...i->...", "i,j->ij", "ij->ji", "bhld,bhmd->bhlm", "ijk,k"],
 )
 def test_einsum(same, equation):
     lengths = dict(zip("ijkbhldm", (3, 4, 5, 2, 2, 3, 4, 3), strict=True))
@@ -136,3 +136,24 @@ def test_in_place_by_way_of_a_copy(same, name):
         return getattr(x * 2, name)(*given)
 
     same(program, *(rng.normal(size=(3, 3)) for _ in range(3)))
+
+
+@pytest.mark.parametrize("lib", [underhood, torch])
+@pytest.mark.parametrize("times", [(1,), (1, 1), (1, 2)])
+def test_what_is_repeated_once_is_a_copy(lib, times):
+    x = lib.ones(3)
+    x.repeat(*times).mul_(5)
+    assert x.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("indexing", ["ij", "xy"])
+@pytest.mark.parametrize("lengths", [(2,), (2, 3), (2, 3, 4)])
+def test_meshgrid(same, indexing, lengths):
+    axes = [rng.normal(size=n) for n in lengths]
+    same(lambda lib, *axes: lib.stack(lib.meshgrid(*axes, indexing=indexing)), *axes)
+
+
+@pytest.mark.parametrize("lib", [underhood, torch])
+def test_a_new_axis_has_no_length_to_keep(lib):
+    with pytest.raises(RuntimeError, match="-1"):
+        lib.ones(3).expand(-1, 3)
