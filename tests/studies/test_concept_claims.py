@@ -328,6 +328,12 @@ def test_2_autograd_needs_no_help(found):
     assert verdict("own-backward", {"underhood": {"W": 0.0}}, {"underhood": {"W": 0.0}}) == "undecided"
 
 
+def test_2_the_table_has_the_largest_difference_of_all_seeds(found):
+    seeds = [found["own-backward"] | {"underhood": dict.fromkeys(found["own-backward"]["sizes"], d)} for d in (1.0, 3.0)]
+    (table,) = (block for block in CLAIMS["own-backward"].shown(group_of(*seeds)) if isinstance(block, Table))
+    assert {row["underhood"] for row in table.rows} == {3.0}
+
+
 def test_3_augmentation_is_judged_seed_by_seed_where_the_networks_have_learnt():
     from underhood.studies.claims.augmentation import CASES
 
