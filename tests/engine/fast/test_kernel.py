@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 import pytest
@@ -115,23 +116,39 @@ print(z.tolist())
 """
 
 
-def test_a_change_in_a_helper_on_another_page_is_noticed(tmp_path: Path) -> None:
-    """The engine copied, with a kernel that calls a helper; the helper is edited between two processes."""
+CONSTANT = (
+    "from numba.extending import register_jitable\n\n\n@register_jitable\ndef value() -> float:\n    return 1.0\n"
+)
+OUTER = """@kernel
+def outer(z: Floats, count: int, part: int, parts: int, thread: int) -> None:
+    for i in mine(count, part, parts):
+        z[i] = value()
+"""
+IMPORTS = "from underhood.engine.fast.kernel import Floats, kernel, mine\n"
+LAYOUTS = {
+    "a helper that the kernel's page imports": {
+        "probe_value": CONSTANT,
+        "probe": f"{IMPORTS}from underhood.engine.probe_value import value\n\n\n{OUTER}",
+    },
+    "a rule that the kernel closes over": {
+        "probe_kernel": f"{IMPORTS}\n\ndef outer_of(value):\n{indent(OUTER, '    ')}    return outer\n",
+        "probe_value": f"from underhood.engine.probe_kernel import outer_of\n{CONSTANT}\n\nouter = outer_of(value)\n",
+        "probe": "from underhood.engine.probe_value import outer\n",
+    },
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_change_on_another_page_is_noticed(layout: str, tmp_path: Path) -> None:
+    """The engine copied, with a kernel of several pages; one that is not its own is edited between two processes."""
     import shutil
 
     import underhood
 
     copy = tmp_path / "underhood"
     shutil.copytree(Path(underhood.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "engine" / "probe_helper.py").write_text(
-        "from numba.extending import register_jitable\n\n\n@register_jitable\ndef value() -> float:\n    return 1.0\n"
-    )
-    (copy / "engine" / "probe.py").write_text(
-        "from underhood.engine.fast.kernel import Floats, kernel, mine\n"
-        "from underhood.engine.probe_helper import value\n\n\n"
-        "@kernel\ndef outer(z: Floats, count: int, part: int, parts: int, thread: int) -> None:\n"
-        "    for i in mine(count, part, parts):\n        z[i] = value()\n"
-    )
+    for name, text in LAYOUTS[layout].items():
+        (copy / "engine" / f"{name}.py").write_text(text)
 
     def run() -> str:
         code = PAGE.format(folder=str(tmp_path))
@@ -140,6 +157,6 @@ def test_a_change_in_a_helper_on_another_page_is_noticed(tmp_path: Path) -> None
         return done.stdout.strip()
 
     assert run() == "[1.0, 1.0, 1.0]"
-    helper = copy / "engine" / "probe_helper.py"
-    helper.write_text(helper.read_text().replace("1.0", "2.0"))
+    edited = copy / "engine" / "probe_value.py"
+    edited.write_text(edited.read_text().replace("1.0", "2.0"))
     assert run() == "[2.0, 2.0, 2.0]"

@@ -64,6 +64,7 @@ def together(
         expected.backward()
         second.step()
         assert found.item() == pytest.approx(expected.item(), rel=1e-9 if dtype == "float64" else 1e-4)
+    assert step.reason == ""  # by the plan: one that is off notices it and goes on as the step stands
     return planned, plain, step
 
 
@@ -80,7 +81,21 @@ def test_a_plan_does_not_hold_what_the_recorded_step_made():
     assert not images
 
 
+class Twice(nn.Module):
+    """An image that goes into a sum and again into what comes after: its gradient arrives in two parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = conv3(nn, 3, 9), conv3(nn, 3, 9), conv3(nn, 9, 9)
+        self.last = nn.Linear(9 * 20, 10)
+
+    def forward(self, x: Any) -> Any:
+        a = self.first(x)
+        return self.last((self.third(F.relu(a + self.second(x))) + a).flatten(1))
+
+
 NETS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
+    "a sum's image used again": (Twice, (3, 5, 4)),
     "mlp": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 10)), (3, 2, 2)),
     "mlp without biases": (lambda: nn.Sequential(nn.Linear(7, 9, bias=False), nn.Linear(9, 10)), (7,)),
     "other activations": (
@@ -421,6 +436,7 @@ def test_ignored_and_smoothed_labels() -> None:
         net.weight.grad = reference.weight.grad = None
         found, expected = step(x, t), loss(reference, x, t)
         expected.backward()
+        assert step.reason == ""
         assert found.item() == pytest.approx(expected.item(), rel=1e-12)
         np.testing.assert_allclose(net.weight.grad.numpy(), reference.weight.grad.numpy(), rtol=1e-9, atol=1e-15)
 

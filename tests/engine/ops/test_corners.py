@@ -102,7 +102,19 @@ def test_attention(same, settings):
 
 @pytest.mark.parametrize(
     "equation",
-    ["ij,jk", "ji", "kj,ji", "bij,bjk->bik", "ii->i", "ii", "...i,...i->...", "i,j->ij", "ij->ji", "bhld,bhmd->bhlm", "ijk,k"],
+    [
+        "ij,jk",
+        "ji",
+        "kj,ji",
+        "bij,bjk->bik",
+        "ii->i",
+        "ii",
+        "...i,...i->...",
+        "i,j->ij",
+        "ij->ji",
+        "bhld,bhmd->bhlm",
+        "ijk,k",
+    ],
 )
 def test_einsum(same, equation):
     lengths = dict(zip("ijkbhldm", (3, 4, 5, 2, 2, 3, 4, 3), strict=True))
