@@ -329,7 +329,9 @@ def test_2_autograd_needs_no_help(found):
 
 
 def test_2_the_table_has_the_largest_difference_of_all_seeds(found):
-    seeds = [found["own-backward"] | {"underhood": dict.fromkeys(found["own-backward"]["sizes"], d)} for d in (1.0, 3.0)]
+    seeds = [
+        found["own-backward"] | {"underhood": dict.fromkeys(found["own-backward"]["sizes"], d)} for d in (1.0, 3.0)
+    ]
     (table,) = (block for block in CLAIMS["own-backward"].shown(group_of(*seeds)) if isinstance(block, Table))
     assert {row["underhood"] for row in table.rows} == {3.0}
 
