@@ -6,9 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import webbrowser
 from urllib.request import urlopen
 
 import pytest
+
+from underhood.cli.view import open_page
 
 
 def test_the_address_is_printed_and_ctrl_c_ends_it(underhood, study, runs):
@@ -49,3 +52,15 @@ def test_without_the_extra_one_line_says_what_to_type(underhood, monkeypatch, mo
     said = underhood(*words)
     assert said.status == 3
     assert said.err == "The live page needs Starlette and uvicorn: pip install 'underhood[view]'\n"
+
+
+@pytest.mark.parametrize(("display", "person", "opened"), [(":0", True, 1), (":0", False, 0), ("", True, 0)])
+def test_a_browser_is_opened_for_a_person_at_a_screen(display, person, opened, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: person)
+    asked = []
+    monkeypatch.setattr(webbrowser, "open", asked.append)
+    open_page("http://127.0.0.1:1")
+    assert len(asked) == opened

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from underhood.errors import BadInput
+from underhood.instruments import target
 from underhood.instruments.target import parse_arguments, resolve
 from underhood.networks import NETWORKS
 
@@ -141,3 +142,7 @@ def test_a_file_leaves_the_path_as_it_was(file):
 def test_every_network_of_ours_resolves(name):
     with torch.device("meta"):
         assert isinstance(resolve(name).build(nn), nn.Module)
+
+
+def test_what_has_no_signature_takes_no_arguments():
+    assert target._parameters(type) == {}

@@ -98,6 +98,8 @@ def test_what_a_run_says_of_itself_is_short(made):
     run = made(*((size, 0, {"error": 1.0}, {}) for size in range(6)))
     assert repr(run) == "<run made: made at scale smoke, 6 trials, finished>"
     assert repr(run.results) == "<results of 6 settings: size 0 · size 1 · size 2 · size 3 · and 2 more>"
+    four = made(*((size, 0, {"error": 1.0}, {}) for size in range(4)), name="four").results
+    assert repr(four) == "<results of 4 settings: size 0 · size 1 · size 2 · size 3>"
     assert repr(run.results.groups[0]) == "<size 0: 1 trial>"
     assert repr(run.trials[0]) == "<trial t0-0, seed 0: finished>"
 
