@@ -9,6 +9,7 @@ import underhood
 from underhood.errors import BadInput
 from underhood.studies import find
 from underhood.studies.gates.structures import one_unit
+from underhood.studies.logic_gates import _term
 
 LOGIC = {
     "NOT": lambda a: not a,
@@ -115,3 +116,11 @@ def test_too_soft_a_network_is_called_wrong(tmp_path):
 def test_what_is_no_gate_is_refused(setting, said, tmp_path):
     with pytest.raises(BadInput, match=said):
         underhood.run("logic-gates", "smoke", set=[setting], runs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "written"),
+    [(1, "A", " + A"), (-1, "B", " - B"), (1, "", " + 1"), (-1.5, "", " - 1.5"), (2, "A", r" + 2\,A"), (0, "A", "")],
+)
+def test_a_weight_stands_before_its_input_and_a_bias_alone(value, name, written):
+    assert _term(value, name) == written

@@ -404,3 +404,11 @@ def test_padding_on_the_way_may_hide_pixels_at_the_border():
     assert last.agrees
     assert not replace(last, found=((13, 36), (12, 36))).agrees
     assert not replace(last, beyond=()).agrees
+
+
+def test_branches_of_one_speed_and_of_different_patterns_meet():
+    """Doubled by repetition after a stride of 2, and as it was: both move a pixel a position on the average."""
+    doubled, straight = Along((0, 0), (1, 1), 2), Along()
+    met = doubled.union(straight)
+    assert [met.at(i) for i in range(4)] == [(0, 1), (0, 1), (2, 3), (2, 3)]
+    assert doubled.union(Along((0,), (0,), 2)) is None  # two pixels a position
