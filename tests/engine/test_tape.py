@@ -406,3 +406,14 @@ def test_backward_uses_forwards_form(told_apart, form, slope):
 def test_there_is_no_fourth_form():
     with pytest.raises(ValueError, match="no form 'quick'"), underhood.form("quick"):
         pass
+
+
+@pytest.mark.parametrize("first", ["sum", "product"])
+def test_a_gradient_that_two_tensors_share_is_written_by_neither(first):
+    """Of a + b both get the same array; what arrives at a besides is no business of b's."""
+    p, q = (underhood.ones(3).requires_grad_() for _ in range(2))
+    a, b = p * 1, q * 1
+    parts = {"sum": lambda: a + b, "product": lambda: a * 2}
+    made = {name: parts[name]() for name in sorted(parts, key=lambda name: name != first)}
+    (made["sum"] + made["product"]).sum().backward()
+    assert (p.grad.tolist(), q.grad.tolist()) == ([3, 3, 3], [1, 1, 1])

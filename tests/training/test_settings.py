@@ -61,3 +61,11 @@ def test_an_argument_that_repeats_the_page_s_default_names_the_same_trial():
 @pytest.mark.parametrize("word", ["epochs=0", "batch_size=0", "threads=0", "optimizer.lr=-1", "data.validation=-1"])
 def test_numbers_out_of_range_are_refused(word):
     assert word.partition("=")[0] in refused(word)
+
+
+def test_an_l2_penalty_goes_with_a_decay_that_is_none():
+    words = ["penalty.l2=0.001", "optimizer.name=adam", "optimizer.weight_decay=0.01"]
+    with pytest.raises(Mistakes, match="is an L2 penalty already"):
+        load(TrainingSettings, sets=words)
+    assert load(TrainingSettings, sets=[*words, "optimizer.decoupled_weight_decay=true"]).penalty.l2 == 0.001
+    assert load(TrainingSettings, sets=[words[0], "optimizer.name=adamw", words[2]]).penalty.l2 == 0.001
