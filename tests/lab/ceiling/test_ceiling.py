@@ -103,6 +103,24 @@ def test_what_fits_is_left_alone():
     assert said.strip() == "nothing refused it True"
 
 
+@LINUX
+def test_a_process_that_holds_more_already_is_told_at_once():
+    """A thread that begins without memory for itself never says so, and who started it waits for ever."""
+    said, _ = in_a_process("""
+        import threading
+        cgroups.enter = lambda limit: None
+        before = threading.Thread(target=print)  # its stack is kept for the next one
+        before.start()
+        before.join()
+        blocks = take(400)
+        ceiling, reason = attempt(50, 200)
+        print(reason)
+        print(len(take(50)))
+    """)
+    assert "its memory limit of 200.0 MB was reached" in said
+    assert said.endswith("50\n")
+
+
 def test_what_was_predicted_is_measured_without_a_limit_too():
     said, _ = in_a_process("""
         ceiling = Ceiling(None, 7, mapped=True)

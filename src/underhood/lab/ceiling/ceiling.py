@@ -93,10 +93,10 @@ def _guard(ceiling: Ceiling, limit: int, stack: ExitStack) -> None:
     if group is not None:
         stack.callback(group.leave)
         ceiling.group = str(group.path)
-    refuses = stack.enter_context(limited(limit))
     watchdog = Watchdog(limit, MemoryLimitReached)
     stack.callback(watchdog.stop)
-    watchdog.start()
+    watchdog.start()  # before memory is refused: a thread that gets none as it begins is waited for for ever
+    refuses = stack.enter_context(limited(limit))
     held_by = [group.said if group else "", "a data-segment limit" if refuses else ""]
     held_by.append("a watchdog on resident memory" + ("" if group else ", swap counted in it"))
     held_by.append("large blocks given back at once" if ceiling.mapped else "")
