@@ -468,6 +468,7 @@ def test_a_second_run_watches_and_ends_as_the_first_one(run_tiny, start, tmp_pat
     ((run, _),) = found
     assert (run.exit_code, run.state) == (143, "stopped")
     assert f"process {program.pid} on" in warned(events)[0]
+    assert {event.step for event in events if isinstance(event, TrialStarted)} <= {7, 8}
     assert {event.step for event in events if isinstance(event, TrialStep)} <= {7, 8}
     assert [event.state for event in events if isinstance(event, TrialEnded)] == ["interrupted"] * 2
     assert isinstance(events[-1], RunEnded)

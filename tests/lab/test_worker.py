@@ -161,6 +161,23 @@ def test_a_trial_gone_on_with_by_other_code_says_so(task):
     assert folder.result()["codes"] == ["c0de", "0ther"]
 
 
+def test_a_trial_begun_anew_has_nothing_of_other_code(task):
+    made = task("yield Metric(1, {'a': 1})\nif context.stopping(): return\nyield Result({})")
+    run(made, 0)
+    _, folder = run(Task(**vars(made) | {"code": "0ther"}))
+    assert folder.result()["codes"] == ["0ther"]
+
+
+def test_a_trial_gone_on_with_keeps_the_time_when_it_was_begun(task, monkeypatch):
+    monkeypatch.setattr("underhood.lab.worker.now", lambda: "2026-01-02T03:04:05+00:00")
+    run(task(checkpoint_every=0.0), 3)
+    monkeypatch.setattr("underhood.lab.worker.now", lambda: "2026-01-03T03:04:05+00:00")
+    _, folder = run(task())
+    assert folder.identity()["begun"] == "2026-01-02T03:04:05+00:00"
+    _, folder = run(task(fresh=True))
+    assert folder.identity()["begun"] == "2026-01-03T03:04:05+00:00"
+
+
 def test_other_versions_are_noted_when_going_on(task, monkeypatch):
     run(task(), 3)
     monkeypatch.setattr(worker, "versions", lambda: {"numpy": "9.9", "python": "3.99"})

@@ -109,7 +109,7 @@ class StoredTrial:
 
     @property
     def begun(self) -> str:
-        """When its last attempt was begun, in UTC; "" where that is not known."""
+        """When it was first begun, in UTC; "" where that is not known."""
         return str((self.folder.identity() or {}).get("begun") or "")
 
     @cached_property

@@ -273,7 +273,8 @@ class _Recorder:
         # every version of the code that had a part in this trial, today's last
         codes = [code for code in earlier.get("codes", []) if code != self.task.code]
         self.codes = [*codes, self.task.code]
-        self.folder.write_identity(self.task.spec | {"codes": self.codes, "versions": now_with, "begun": now()})
+        begun = earlier.get("begun") or now()
+        self.folder.write_identity(self.task.spec | {"codes": self.codes, "versions": now_with, "begun": begun})
         self.emit(TrialStarted(self.task.trial, step, self.task.attempt))
         for note in notes:
             self.record(Note(note))
