@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 
 from underhood.lab.results import Run
 from underhood.lab.store import RunFolder
-from underhood.report.facts import Facts, describe, duration, plain
+from underhood.report.facts import NAMED, Facts, _warnings, describe, duration, plain
 
 MACHINE = {"host": "h", "system": "Linux x86_64", "cpu": "Some CPU", "cores": 1, "memory": 16e9, "gpus": []}
 
@@ -108,6 +110,13 @@ def test_rows_say_everything_once(run):
     assert Facts("s", "quick", "c").rows() == [("Study", "s, at scale quick"), ("Seed", "0")]
 
 
+def test_a_run_that_was_gone_on_with_was_begun_when_its_first_trial_was(run):
+    for trial, day in (("a0", 1), ("s0", 3)):
+        identity = {"codes": [], "versions": {}, "begun": f"2026-01-0{day}T10:00:00+00:00"}
+        run.folder.trial(trial).write_identity(run.facts["trials"][trial] | identity)
+    assert ("Begun", "2026-01-01 10:00 UTC") in Facts.of(run).rows()
+
+
 def test_times_of_trials_that_ran_together_are_warned_of_where_they_are_compared(run):
     for trial, at_once in (("a0", 1), ("s0", 2)):
         folder = run.folder.trial(trial)
@@ -157,3 +166,12 @@ def test_machines():
 
 def test_settings_read_as_one_types_them():
     assert [plain(value) for value in ("adam", None, True, [1, 2], 0.1)] == ["adam", "none", "true", "[1, 2]", "0.1"]
+
+
+def test_of_many_damaged_trials_the_first_are_named_and_the_others_counted():
+    trials = [SimpleNamespace(damage=f"result.json of trial {i}") for i in range(NAMED + 3)]
+    none: dict[str, tuple] = dict.fromkeys(("failed", "diverged", "unfinished"), ())
+    run = SimpleNamespace(scale="quick", results=SimpleNamespace(trials=trials, **none), warnings=())
+    *each, others = _warnings(run, complete=True, at_once=1)
+    assert [said.split(": ")[1].split(". ")[0] for said in each] == [trial.damage for trial in trials[:NAMED]]
+    assert others == "Damaged too, and so without numbers: 3 more trials."
