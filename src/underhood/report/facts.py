@@ -50,7 +50,7 @@ class Facts:
             study=run.study,
             scale=run.scale,
             command=run.command,
-            began=min([str(run.facts["began"]), *(trial.begun for trial in run.trials if trial.begun)]),
+            began=min([str(run.facts["began"]), *(begun for trial in run.trials if (begun := trial.begun))]),
             tuned=tuple(choice.text for choice in tuning.kept(RunFolder(run.path)).values()),
         )
         warnings = _warnings(run, complete, max(found.at_once, default=1) if timed else 1)
