@@ -13,6 +13,7 @@ the optimiser's `weight_decay`, L1 a term of the loss, as the sheet does it. A w
 Source: homework "CEE 690/ECE 590", Duke University, 2021, lab 2 (c), part 3.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +31,6 @@ from underhood.training.learner import NetworkLearner
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
-LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
 SMALL, RELATIVE = 1e-3, 0.01
 SHEET = {"L1 0.001": laboratory.Sheet(0.6300), "L2 0.001": laboratory.Sheet(0.7308)}
 Weights = dict[str, "np.ndarray[Any, Any]"]
@@ -68,11 +68,16 @@ def sheet(group: Group) -> laboratory.Sheet | None:
 
 @lru_cache(maxsize=64)
 def weights(path: Path) -> Weights:
-    """The five layers' weights, flattened, as a trial left them."""
+    """Each layer's weights, flattened, as a trial left them; neither biases nor BatchNorm's scales."""
     from underhood.weights import load
 
-    kept = load(path)
-    return {layer: np.asarray(kept[f"{layer}.weight"]).ravel() for layer in LAYERS}
+    kept = {key.removesuffix(".weight"): np.asarray(value) for key, value in load(path).items()}
+    return {layer: kept[layer].ravel() for layer in sorted(kept, key=_in_order) if kept[layer].ndim > 1}
+
+
+def _in_order(name: str) -> list[str | int]:
+    """`10` behind `9`: names and numbers by turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _of(group: Group) -> list[Weights]:
@@ -135,13 +140,13 @@ def _fractions(results: Results) -> Table:
     rows = [
         {
             "penalty": group.label,
-            "layer": layer or "all five",
+            "layer": layer or "all",
             "small": _summary(group, 0, layer),
             "relative": _summary(group, 1, layer),
         }
         for group in results.groups
-        for layer in (*LAYERS, None)
         if group.counted
+        for layer in (*_of(group)[0], None)
     ]
     columns = [
         Column("penalty", "Penalty", align="left"),
@@ -155,8 +160,8 @@ def _fractions(results: Results) -> Table:
 def _histograms(results: Results) -> Iterator[Figure]:
     """A figure a layer, of the first seed that counts; the same bins for all penalties."""
     first = {group.label: _of(group)[0] for group in results.groups if group.counted}
-    for layer in LAYERS:
-        rows = [{"weight": float(w), "penalty": label} for label, of in first.items() for w in of[layer]]
+    for layer in dict.fromkeys(layer for of in first.values() for layer in of):
+        rows = [{"weight": float(w), "penalty": label} for label, of in first.items() for w in of.get(layer, ())]
         yield histogram(
             f"Weights of {layer}",
             rows,
