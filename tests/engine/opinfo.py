@@ -20,7 +20,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from itertools import islice
 from typing import Any
 
@@ -88,6 +88,12 @@ class Count:
 
 
 # -- what is offered --
+
+
+@cache
+def offered() -> list[OpInfo]:
+    """The operations of the database that the engine has in some way."""
+    return [info for info in op_db if ways(info)]
 
 
 def ways(info: OpInfo) -> dict[str, tuple[Callable[..., Any], Callable[..., Any]]]:
@@ -215,9 +221,10 @@ def tensors(x: Any, kind: type) -> Iterator[Any]:
 
 def run(
     call: Callable[..., Any], arguments: Any, kind: type, make: Callable[..., Any], in_place: bool
-) -> tuple[Any, list[Any]]:
-    """What the call returns, and the gradients of the arguments under random cotangents."""
+) -> tuple[Any, list[Any], list[bool]]:
+    """What the call returns, the gradients of the arguments under random cotangents, what lies in their memory."""
     inputs, keywords = arguments
+    memory = [x.detach().numpy() for x in tensors(arguments, kind)]
     asked = [x for x in tensors(arguments, kind) if x.requires_grad]
     if in_place and inputs[0].requires_grad:
         inputs = (inputs[0].clone(), *inputs[1:])  # a leaf is not changed in place
@@ -227,7 +234,8 @@ def run(
         weight = rng.normal(size=tuple(z.shape))
         if z.requires_grad:
             z.backward(make(weight, z), retain_graph=True)
-    return out, [None if x.grad is None else x.grad.detach().numpy() for x in asked]
+    shared = [any(np.shares_memory(z.detach().numpy(), x) for x in memory) for z in tensors(out, kind)]
+    return out, [None if x.grad is None else x.grad.detach().numpy() for x in asked], shared
 
 
 def judge(
@@ -237,7 +245,7 @@ def judge(
     arguments = (sample.input, *sample.args), dict(sample.kwargs)
     try:
         mine = here(arguments)
-        expected, gradients = run(
+        expected, gradients, shared = run(
             theirs, clone(arguments), torch.Tensor, lambda w, z: torch.tensor(w).to(z.dtype).reshape(z.shape), in_place
         )
         if any(z.dtype not in OURS or z.layout != torch.strided for z in tensors(expected, torch.Tensor)):
@@ -248,9 +256,12 @@ def judge(
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        found, own = run(
+        found, own, shares = run(
             ours, mine, Tensor, lambda w, z: underhood.from_numpy(np.asarray(w, z.dtype).reshape(z.shape)), in_place
         )
+    # unfold is a copy here: its slices overlap, so what is written into one would stand in the others
+    if not in_place and ours is not Tensor.unfold and shares != shared:
+        return f"outputs that share an input's memory: {shares}; there: {shared}"
     if ties:
         found, expected = by_values(found, sample, ties), by_values(expected, sample, ties)
     if difference := differs(found, expected, drawn):

@@ -51,6 +51,7 @@ def name(dtype):
         lambda lib: lib.arange(5, 0, -2),
         lambda lib: lib.arange(3.0),
         lambda lib: lib.linspace(0, 1, 5),
+        lambda lib: lib.linspace(0.9, 5.1, 5, dtype=lib.int64),
         lambda lib: lib.zeros_like(lib.tensor([1, 2])),
         lambda lib: lib.ones_like(lib.tensor([1.0]), dtype=lib.float64),
         lambda lib: lib.full_like(lib.tensor([1, 2]), 7),

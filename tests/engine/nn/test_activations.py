@@ -1,5 +1,7 @@
 """The activations as modules: torch's arguments, defaults, printing, and that they call their functions."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,24 @@ def test_as_in_torch(same, name, arguments, options):
     same(program, X, tolerance=1e-8)
 
 
+IN_PLACE = [
+    name
+    for name in underhood.nn.__all__
+    if inspect.isclass(module := getattr(underhood.nn, name)) and "inplace" in inspect.signature(module).parameters
+]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place_the_input_holds_the_output(name):
+    arguments = {"Threshold": (0.1, 20)}.get(name, (1.0,) if "Dropout" in name else ())
+    values = X if name == "Dropout2d" else X[0]
+    x, y = underhood.tensor(values), underhood.tensor(values)
+    expected = getattr(underhood.nn, name)(*arguments)(x)
+    assert x.tolist() == values.tolist()
+    getattr(underhood.nn, name)(*arguments, inplace=True)(y)
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
+
+
 def test_hardsigmoid(same):
     """Apart, since torch's own gradient holds 1/6 in single precision."""
     assert repr(underhood.nn.Hardsigmoid()) == repr(torch.nn.Hardsigmoid()) == "Hardsigmoid()"
@@ -102,8 +122,6 @@ def test_mistakes(lib, make, error):
 
 
 def test_a_function_knows_its_signature():
-    import inspect
-
     signature = inspect.signature(underhood.nn.functional.leaky_relu)
     assert list(signature.parameters) == ["input", "negative_slope", "inplace"]
     assert signature.parameters["negative_slope"].default == 0.01

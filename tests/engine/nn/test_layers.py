@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.engine.nn.arguments import keeps_the_same, never_given
 from underhood import engine
 from underhood.engine import nn
 
@@ -24,19 +25,24 @@ LAYERS = [
     ("Conv2d(2, 3, 3, padding='valid')", (0, 2, 6, 5)),
     ("Conv1d(3, 4, 3, stride=2, padding=1)", (2, 3, 7)),
     ("Conv1d(4, 4, 2, groups=4, dilation=3, padding='same', padding_mode='reflect')", (4, 7)),
+    ("Conv1d(3, 4, 3, bias=False)", (2, 3, 7)),
     ("ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1)", (2, 3, 4, 5)),
     ("ConvTranspose2d(4, 2, (2, 3), groups=2, dilation=(1, 2), bias=False)", (4, 4, 5)),
     ("ConvTranspose1d(3, 2, 3, stride=2)", (2, 3, 4)),
     ("ConvTranspose1d(3, 2, 3, stride=3, output_padding=2)", (3, 4)),
+    ("ConvTranspose1d(4, 2, 3, padding=1, groups=2, bias=False, dilation=2, padding_mode='zeros')", (2, 4, 5)),
+    ("ConvTranspose2d(2, 3, 3, padding_mode='zeros')", (2, 4, 5)),
     ("MaxPool2d(2)", (2, 3, 6, 5)),
     ("MaxPool2d((3, 2), stride=2, padding=1, dilation=(1, 2), ceil_mode=True)", (3, 7, 6)),
     ("MaxPool1d(3, stride=2, padding=1)", (2, 3, 7)),
     ("MaxPool1d(2, ceil_mode=True)", (3, 7)),
+    ("MaxPool1d(2, dilation=2)", (3, 7)),
     ("AvgPool2d(2)", (2, 3, 6, 5)),
     ("AvgPool2d((3, 2), 2, 1, ceil_mode=True, count_include_pad=False)", (3, 7, 6)),
     ("AvgPool2d(2, divisor_override=3)", (2, 3, 6, 6)),
     ("AvgPool1d(3, 2, 1, count_include_pad=False)", (2, 3, 7)),
     ("AvgPool1d(3)", (3, 7)),
+    ("AvgPool1d(3, 2, ceil_mode=True)", (3, 8)),
     ("AdaptiveAvgPool2d(1)", (2, 3, 6, 5)),
     ("AdaptiveAvgPool2d((None, 3))", (3, 6, 5)),
     ("AdaptiveAvgPool1d(3)", (2, 3, 7)),
@@ -46,21 +52,28 @@ LAYERS = [
     ("BatchNorm2d(3, eps=0.1, momentum=0.3, affine=False)", (4, 3, 2, 5)),
     ("BatchNorm2d(3, momentum=None)", (4, 3, 2, 5)),
     ("BatchNorm2d(3, track_running_stats=False)", (4, 3, 2, 5)),
+    ("BatchNorm2d(3, bias=False)", (4, 3, 2, 5)),
     ("BatchNorm1d(3)", (4, 3)),
     ("BatchNorm1d(3)", (4, 3, 5)),
+    ("BatchNorm1d(3, eps=0.1, momentum=0.3, affine=False)", (4, 3)),
+    ("BatchNorm1d(3, track_running_stats=False, bias=False)", (4, 3, 5)),
     ("LayerNorm(5)", (2, 3, 5)),
     ("LayerNorm((3, 5), eps=0.1, bias=False)", (2, 3, 5)),
     ("LayerNorm([3, 5], elementwise_affine=False)", (2, 3, 5)),
     ("GroupNorm(2, 4)", (2, 4, 3, 5)),
     ("GroupNorm(4, 4, affine=False)", (2, 4, 5)),
+    ("GroupNorm(2, 4, eps=0.1, bias=False)", (2, 4, 5)),
     ("InstanceNorm2d(3)", (2, 3, 4, 5)),
     ("InstanceNorm2d(3, affine=True, track_running_stats=True)", (2, 3, 4, 5)),
     ("InstanceNorm2d(3, affine=True, track_running_stats=True, momentum=0.3)", (3, 4, 5)),
     ("InstanceNorm1d(3, affine=True)", (2, 3, 5)),
     ("InstanceNorm1d(3)", (3, 5)),
+    ("InstanceNorm1d(3, eps=0.1, momentum=0.3, affine=True, track_running_stats=True, bias=False)", (2, 3, 5)),
+    ("InstanceNorm2d(3, eps=0.1, affine=True, bias=False)", (3, 4, 5)),
     ("RMSNorm(5)", (2, 3, 5)),
     ("RMSNorm((3, 5), eps=0.1, elementwise_affine=False)", (2, 3, 5)),
     ("LocalResponseNorm(3, alpha=0.5, k=2.0)", (2, 5, 3, 4)),
+    ("LocalResponseNorm(3, beta=0.5)", (2, 5, 3, 4)),
     ("ZeroPad1d((1, 2))", (2, 3, 4)),
     ("ZeroPad2d((1, 2, 0, -1))", (2, 3, 4, 5)),
     ("ConstantPad1d((1, 2), 1.5)", (3, 4)),
@@ -75,11 +88,15 @@ LAYERS = [
     ("Unfold(2)", (3, 4, 5)),
     ("Fold((4, 5), (2, 3), padding=1)", (2, 12, 25)),
     ("Fold(3, 2)", (8, 4)),
+    ("Fold(5, 2, dilation=2, stride=2)", (2, 8, 4)),
     ("Upsample(scale_factor=2)", (2, 3, 4)),
     ("Upsample(scale_factor=(1.5, 2.0))", (2, 3, 4, 5)),
     ("Upsample((7, 3), mode='bilinear', align_corners=True)", (2, 3, 4, 5)),
     ("Upsample(scale_factor=2, mode='bilinear')", (2, 3, 4, 5)),
+    ("Upsample(scale_factor=1.7, mode='bilinear', recompute_scale_factor=True)", (2, 3, 4, 5)),
     ("UpsamplingNearest2d(scale_factor=3)", (2, 3, 4, 5)),
+    ("UpsamplingNearest2d(size=(5, 6))", (2, 3, 4, 5)),
+    ("UpsamplingBilinear2d(scale_factor=2)", (2, 3, 4, 3)),
     ("UpsamplingBilinear2d(size=(5, 6))", (2, 3, 4, 3)),
     ("PixelShuffle(2)", (2, 8, 3, 4)),
     ("PixelShuffle(3)", (9, 2, 2)),
@@ -90,7 +107,13 @@ LAYERS = [
     ("Dropout1d(1.0)", (2, 3, 4)),
     ("Dropout2d(1.0)", (2, 3, 4, 5)),
     ("Linear(3, 4)", (2, 5, 3)),
+    ("Linear(3, 4, bias=False)", (3,)),
+    ("Flatten()", (2, 5, 3)),
+    ("Flatten(2, -2)", (2, 3, 4, 2, 3)),
 ]
+
+
+OF_THEIR_OWN = {"return_indices"}  # tested below
 
 
 def build(layer):
@@ -127,6 +150,7 @@ def same_step(ours, reference, x):
 def test_a_layer_is_pytorchs(layer, shape):
     rng = np.random.default_rng(1)
     ours, reference = build(layer)
+    keeps_the_same(ours, reference)
     same_step(ours, reference, rng.normal(1, 2, shape))
     same_step(ours, reference, rng.normal(1, 2, shape))
     ours.eval(), reference.eval()
@@ -157,6 +181,8 @@ def test_the_layers_of_the_table_are_all_there_are():
     }
     assert there <= {name.split("(")[0] for name, _ in LAYERS}
     assert len(there) >= 32
+    left = {name: never_given([row for row, _ in LAYERS], name) - OF_THEIR_OWN for name in there}
+    assert {name: arguments for name, arguments in left.items() if arguments} == {}
 
 
 @pytest.mark.parametrize("layer", ["MaxPool2d(2)", "MaxPool2d(3, 2, 1)", "AdaptiveMaxPool2d(2)"])
@@ -178,8 +204,11 @@ def test_a_transposed_convolution_goes_back_to_the_size_asked_for():
         ours(engine.tensor(x), output_size=(9, 7))
 
 
-def test_embedding_looks_rows_up():
-    ours, reference = build("Embedding(6, 4, padding_idx=-2)")
+@pytest.mark.parametrize("more", ["padding_idx=-2", "max_norm=1.5, norm_type=1.0", "scale_grad_by_freq=True"])
+def test_embedding_looks_rows_up(more):
+    layer = f"Embedding(6, 4, {more})"
+    ours, reference = build(layer)
+    keeps_the_same(ours, reference)
     index = np.array([[0, 4, 2], [2, 2, 5]])
     z, expected = ours(engine.tensor(index)), reference(torch.tensor(index))
     same(z, expected)
@@ -198,12 +227,17 @@ def test_embedding_starts_with_a_row_of_zeros_and_takes_given_rows():
     given = nn.Embedding.from_pretrained(rows)
     assert given(engine.tensor([1])).tolist() == [[3.0, 4.0]]
     assert not given.weight.requires_grad
+    assert nn.Embedding.from_pretrained(rows, freeze=False).weight.requires_grad
+    for frozen in (False, True):
+        assert nn.Embedding(2, 2, _weight=rows, _freeze=frozen).weight.requires_grad is not frozen
+        assert nn.Embedding(2, 2, _freeze=frozen).weight.requires_grad is not frozen
     with pytest.raises(NotImplementedError, match="sparse"):
         nn.Embedding(5, 3, sparse=True)
 
 
-def test_bilinear_takes_two_inputs():
-    ours, reference = build("Bilinear(3, 4, 5)")
+@pytest.mark.parametrize("layer", ["Bilinear(3, 4, 5)", "Bilinear(3, 4, 5, bias=False)"])
+def test_bilinear_takes_two_inputs(layer):
+    ours, reference = build(layer)
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 3)), rng.normal(size=(2, 4))
     z, expected = ours(engine.tensor(x), engine.tensor(y)), reference(torch.tensor(x), torch.tensor(y))
@@ -212,7 +246,10 @@ def test_bilinear_takes_two_inputs():
     z.backward(engine.tensor(cotangent))
     expected.backward(torch.tensor(cotangent))
     same(ours.weight.grad, reference.weight.grad)
-    same(ours.bias.grad, reference.bias.grad)
+    if reference.bias is None:
+        assert ours.bias is None
+    else:
+        same(ours.bias.grad, reference.bias.grad)
     assert repr(ours) == repr(reference)
 
 

@@ -31,7 +31,7 @@ MADE = {
     "HingeEmbeddingLoss": (lambda lib: {"margin": 0.5}, (X[:, 0], SIGNS)),
     "MarginRankingLoss": (lambda lib: {"margin": 0.5}, (X[:, 0], OTHER[:, 0], SIGNS)),
     "CosineEmbeddingLoss": (lambda lib: {"margin": 0.2}, (X, OTHER, SIGNS)),
-    "TripletMarginLoss": (lambda lib: {"margin": 0.5, "p": 1.0, "swap": True}, (X, OTHER, THIRD)),
+    "TripletMarginLoss": (lambda lib: {"margin": 0.5, "p": 1.0, "swap": True, "eps": 0.1}, (X, OTHER, THIRD)),
 }
 
 

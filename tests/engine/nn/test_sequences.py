@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.engine.nn.arguments import keeps_the_same, never_given
 from underhood import engine
 from underhood.engine import nn
 
-T, F = True, False
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 
 
 def flat(found):
@@ -30,6 +31,7 @@ def agree(layer, inputs, call=None, mode="train"):
     assert list(ours.state_dict()) == list(reference.state_dict())
     ours.load_state_dict(reference.state_dict())
     assert repr(ours) == repr(reference).replace("NonDynamicallyQuantizableLinear", "Linear")
+    keeps_the_same(ours, reference)
     found = []
     for lib, net in ((engine, ours), (torch, reference)):
         getattr(net, mode)()
@@ -60,6 +62,7 @@ RECURRENT = [
     ("RNN(3, 4)", (5, 2, 3), 1),
     ("RNN(3, 4, 2, 'relu', bias=False)", (5, 3), 1),
     ("RNN(3, 4, nonlinearity='tanh', batch_first=True, bidirectional=True)", (2, 5, 3), 1),
+    ("RNN(3, 4, 2, dropout=1.0)", (5, 2, 3), 1),
     ("LSTM(3, 4)", (5, 2, 3), 2),
     ("LSTM(3, 4, 2, batch_first=True)", (2, 5, 3), 2),
     ("LSTM(3, 4, num_layers=2, bidirectional=True, bias=False)", (5, 3), 2),
@@ -85,7 +88,17 @@ def test_a_recurrent_layer_is_pytorchs(layer, shape, states, given):
     agree(layer, [n(*shape), *first], call)
 
 
-@pytest.mark.parametrize("layer", ["RNNCell(3, 4)", "RNNCell(3, 4, False, 'relu')", "LSTMCell(3, 4)", "GRUCell(3, 4)"])
+CELLS = [
+    "RNNCell(3, 4)",
+    "RNNCell(3, 4, False, 'relu')",
+    "LSTMCell(3, 4)",
+    "LSTMCell(3, 4, bias=False)",
+    "GRUCell(3, 4)",
+    "GRUCell(3, 4, bias=False)",
+]
+
+
+@pytest.mark.parametrize("layer", CELLS)
 @pytest.mark.parametrize("batch", [(), (2,)])
 @pytest.mark.parametrize("given", [False, True])
 def test_a_cell_is_pytorchs(layer, batch, given):
@@ -102,6 +115,7 @@ ATTENTION = [
     ("MultiheadAttention(8, 2)", [n(5, 8), n(6, 8), n(6, 8)], {"key_padding_mask": np.arange(6) > 3}),
     ("MultiheadAttention(8, 2)", [n(5, 2, 8)] * 3, {"attn_mask": CAUSAL, "need_weights": False, "is_causal": True}),
     ("MultiheadAttention(8, 2)", [n(5, 2, 8)] * 3, {"attn_mask": n(4, 5, 5)}),
+    ("MultiheadAttention(8, 2, dropout=1.0)", [n(5, 2, 8)] * 3, {}),
     (
         "MultiheadAttention(8, 2, batch_first=True)",
         [n(2, 5, 8)] * 3,
@@ -127,8 +141,10 @@ def test_attention_is_pytorchs(layer, inputs, options):
     agree(layer, inputs, with_masks(options))
 
 
+STACKS = ["TransformerEncoder", "TransformerDecoder"]
 LAYER = "TransformerEncoderLayer(8, 2, 16, 0.0"
 DECODER = "TransformerDecoderLayer(8, 2, 16, 0.0"
+OPTIONS = "activation='gelu', layer_norm_eps=0.1, norm_first=True, bias=False"
 WHOLE = "Transformer(8, 2, 1, 1, 16, 0.0, batch_first=True)"
 TRANSFORMERS = [
     (f"{LAYER})", [n(5, 2, 8)], {}),
@@ -136,9 +152,11 @@ TRANSFORMERS = [
     (f"{LAYER}, bias=False, layer_norm_eps=0.1)", [n(5, 8)], {}),
     (f"{LAYER}, batch_first=True)", [n(2, 5, 8)], {"src_key_padding_mask": np.arange(10).reshape(2, 5) % 5 > 3}),
     (f"{DECODER})", [n(5, 2, 8), n(6, 2, 8)], {"tgt_mask": CAUSAL}),
+    (f"{DECODER}, {OPTIONS})", [n(5, 2, 8), n(6, 2, 8)], {}),
     (f"{DECODER}, norm_first=True, batch_first=True)", [n(2, 5, 8), n(2, 6, 8)], {"memory_mask": n(5, 6)}),
     ("Transformer(8, 2, 1, 2, 16, 0.0, batch_first=True)", [n(2, 6, 8), n(2, 5, 8)], {"tgt_mask": CAUSAL}),
     (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {}),
+    (f"Transformer(8, 2, 1, 1, 16, 0.0, {OPTIONS})", [n(6, 2, 8), n(5, 2, 8)], {}),
     (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"src_mask": n(6, 6), "memory_mask": n(5, 6)}),
     (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"src_key_padding_mask": np.arange(12).reshape(2, 6) % 6 > 4}),
     (WHOLE, [n(2, 6, 8), n(2, 5, 8)], {"tgt_key_padding_mask": np.arange(10).reshape(2, 5) % 5 > 3}),
@@ -152,6 +170,58 @@ def test_transformers_are_pytorchs(layer, inputs, options):
     agree(layer, inputs, with_masks(options))
 
 
+@pytest.mark.parametrize(
+    "layer", [f"{which}Layer(8, 2, 16, 0.3)" for which in STACKS] + ["Transformer(8, 2, dropout=0.3)"]
+)
+def test_dropout_reaches_every_part_of_a_transformer(layer):
+    keeps_the_same(eval(f"nn.{layer}"), eval(f"torch.nn.{layer}"))
+
+
+OF_THEIR_OWN = {
+    "TransformerEncoder": {"enable_nested_tensor", "mask_check"},  # hints of speed
+    "Transformer": {"custom_encoder", "custom_decoder"},  # modules: tested below
+}
+
+
+def test_every_argument_of_a_layer_is_tried():
+    rows = [row for row, *_ in (*RECURRENT, *ATTENTION, *TRANSFORMERS)] + CELLS
+    layers = {row.split("(")[0] for row in rows}
+    assert len(layers) >= 10
+    left = {name: never_given(rows, name) - OF_THEIR_OWN.get(name, set()) for name in layers}
+    assert {name: arguments for name, arguments in left.items() if arguments} == {}
+
+
+def test_encoders_decoders_and_layers_of_one_s_own_are_called_as_by_pytorch():
+    """Masks by name: what is written for PyTorch may have them in any order."""
+
+    def seen(lib):
+        calls = []
+
+        class Own(lib.nn.Module):
+            def __init__(self, name):
+                super().__init__()
+                self.name = name
+
+            def forward(self, *inputs, **masks):
+                calls.append((self.name, len(inputs), set(masks)))
+                return 2 * inputs[0]
+
+        net = lib.nn.Transformer(8, 2, custom_encoder=Own("encoder"), custom_decoder=Own("decoder"))
+        source, target = lib.from_numpy(n(6, 2, 8)), lib.from_numpy(n(5, 2, 8))
+        np.testing.assert_array_equal(net(source, target).numpy(), 2 * n(5, 2, 8))
+        encoder = lib.nn.TransformerEncoder(lib.nn.TransformerEncoderLayer(8, 2), 1)
+        decoder = lib.nn.TransformerDecoder(lib.nn.TransformerDecoderLayer(8, 2), 1)
+        for stack in (encoder, decoder):
+            own = Own("layer")
+            own.self_attn = stack.layers[0].self_attn  # PyTorch's stacks look at it
+            stack.layers[0] = own
+        encoder(source)
+        decoder(target, source)
+        return calls
+
+    assert seen(engine) == seen(torch)
+
+
 @pytest.mark.parametrize("hint", ["src_is_causal", "tgt_is_causal", "memory_is_causal"])
 def test_a_hint_without_its_mask_is_refused_as_by_pytorch(hint):
     for lib in (engine, torch):
@@ -159,8 +229,7 @@ def test_a_hint_without_its_mask_is_refused_as_by_pytorch(hint):
             eval(f"lib.nn.{WHOLE}").double()(lib.from_numpy(n(2, 6, 8)), lib.from_numpy(n(2, 5, 8)), **{hint: True})
 
 
-@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
-@pytest.mark.parametrize("stack", ["TransformerEncoder", "TransformerDecoder"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_stacks_of_layers_are_pytorchs(stack):
     def both(lib):
         torch.manual_seed(0)

@@ -169,3 +169,34 @@ def test_meshgrid(same, indexing, lengths):
 def test_a_new_axis_has_no_length_to_keep(lib):
     with pytest.raises(RuntimeError, match="-1"):
         lib.ones(3).expand(-1, 3)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_shuffled_channels_have_memory_of_their_own(groups):
+    """What is written into them afterwards is not written into the input, also where nothing had to move."""
+    x = underhood.arange(16.0).reshape(1, 4, 2, 2)
+    before = x.tolist()
+    underhood.nn.functional.channel_shuffle(x, groups).zero_()
+    underhood.nn.functional.pixel_shuffle(x, 1).zero_()
+    underhood.nn.functional.pixel_unshuffle(x, 1).zero_()
+    assert x.tolist() == before
+
+
+def test_attention_is_scaled_by_the_width_of_its_queries():
+    q, k, v = (underhood.tensor(rng.normal(size=(2, 3, width))) for width in (4, 4, 9))
+    z = underhood.nn.functional.scaled_dot_product_attention(q, k, v)
+    expected = torch.nn.functional.scaled_dot_product_attention(*(torch.from_numpy(x.numpy()) for x in (q, k, v)))
+    np.testing.assert_allclose(z.numpy(), expected.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["exp", "tanh", "sigmoid", "sqrt"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_transposed_tensors_keep_their_elements_in_place(name, dtype):
+    x = rng.uniform(0.1, 2, size=(700, 300)).astype(dtype)
+    ours, theirs = underhood.tensor(x).T, torch.tensor(x).T
+    np.testing.assert_allclose(getattr(ours, name)().numpy(), getattr(theirs, name)().numpy(), rtol=1e-5)
+    ours.requires_grad_(True)
+    getattr(ours, name)().backward(ours.detach())
+    theirs = theirs.clone().requires_grad_(True)
+    getattr(theirs, name)().backward(theirs.detach())
+    np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-4, atol=1e-6)

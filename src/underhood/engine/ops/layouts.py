@@ -200,7 +200,7 @@ def ravel(input: Tensor) -> Tensor:
 
 
 def unfold_axis(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Slices of `size` along `dimension`, `step` apart, as a new last axis: the method `unfold`."""
+    """Slices of `size` along `dimension`, `step` apart, as a new last axis: the method `unfold`. A copy, no view."""
     at = axis(dimension, input.ndim)
     n = input.shape[at] if input.ndim else 1
     if size > n:

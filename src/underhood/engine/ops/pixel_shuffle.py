@@ -9,6 +9,8 @@ Both are reshape and permute, which give their gradients. Source: Shi et al. 201
 PyTorch: torch.nn.functional.pixel_shuffle, pixel_unshuffle, channel_shuffle.
 """
 
+import numpy as np
+
 from underhood.engine.ops.permute import permute
 from underhood.engine.ops.reshape import reshape
 from underhood.engine.tensor import Tensor
@@ -24,10 +26,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     b = len(batch)
-    apart = reshape(input, (*batch, channels // (r * r), r, r, h, w))
-    return reshape(
-        permute(apart, (*range(b), b, b + 3, b + 1, b + 4, b + 2)), (*batch, channels // (r * r), h * r, w * r)
-    )
+    apart = (*batch, channels // (r * r), r, r, h, w)
+    order = (*range(b), b, b + 3, b + 1, b + 4, b + 2)
+    return _dealt(input, apart, order, (*batch, channels // (r * r), h * r, w * r))
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -40,10 +41,9 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             f"divisible by {r}"
         )
     b = len(batch)
-    apart = reshape(input, (*batch, channels, h // r, r, w // r, r))
-    return reshape(
-        permute(apart, (*range(b), b, b + 2, b + 4, b + 1, b + 3)), (*batch, channels * r * r, h // r, w // r)
-    )
+    apart = (*batch, channels, h // r, r, w // r, r)
+    order = (*range(b), b, b + 2, b + 4, b + 1, b + 3)
+    return _dealt(input, apart, order, (*batch, channels * r * r, h // r, w // r))
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -57,8 +57,14 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {channels} channels and {groups} groups."
         )
-    apart = reshape(input, (n, groups, channels // groups, *rest))
-    return reshape(permute(apart, (0, 2, 1, *range(3, apart.ndim))), input.shape)
+    apart = (n, groups, channels // groups, *rest)
+    return _dealt(input, apart, (0, 2, 1, *range(3, len(apart))), input.shape)
+
+
+def _dealt(input: Tensor, apart: tuple[int, ...], order: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+    """Axes split, permuted and joined; memory of its own also where nothing had to move, as with maps of a pixel."""
+    z = reshape(permute(reshape(input, apart), order), shape)
+    return z.clone() if np.may_share_memory(z.array, input.array) else z
 
 
 def _factor(name: str, input: Tensor, factor: int) -> int:
