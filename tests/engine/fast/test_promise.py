@@ -202,6 +202,14 @@ def picks_by_values(net: Net, x: Any, t: Any) -> Any:
     return F.cross_entropy(z, t) + z[underhood.arange(5), t].mean() + z[z > 0].sum()
 
 
+def picks_by_an_array(net: Net, x: Any, t: Any) -> Any:
+    return loss(net, x, t) + net(x)[np.array([0, 2])].mean()
+
+
+def picks_columns_by_an_array(net: Net, x: Any, t: Any) -> Any:
+    return loss(net, x, t) + net(x)[:, np.array([0, 2])].mean()
+
+
 def compares(net: Net, x: Any, t: Any) -> Any:
     z = net(x)
     return F.cross_entropy(z, t) * (2 if underhood.allclose(z, z * 0 + z.detach(), atol=0.5) else 1)
@@ -257,6 +265,8 @@ REFUSED = {
     writes_through_a_view: "another name",
     changes_its_input: "in place",
     picks_by_values: "values left the tape",
+    picks_by_an_array: "by an array that may differ",
+    picks_columns_by_an_array: "by an array that may differ",
     compares: "values left the tape",
     runs_backward: "backward",
     reads_statistics: "running statistics",
