@@ -19,7 +19,8 @@ from underhood.lab.worker import Task, run_trial
 class InProcess:
     """An executor without processes: a trial is run when its events are asked for.
 
-    Tasks and events go through the text that a pipe would carry.
+    Tasks and events go through the text that a pipe would carry. A memory limit would hold the tests' own process, with
+    whatever the tests before have left in it, so there is none here.
     """
 
     def __init__(self, size: int) -> None:
@@ -32,7 +33,8 @@ class InProcess:
         """One after the other: it is no question."""
 
     def submit(self, task: Task) -> None:
-        self.waiting.append(Task.from_json(_through_a_pipe(task.to_json())))
+        task = Task.from_json(_through_a_pipe(task.to_json()))
+        self.waiting.append(dataclasses.replace(task, memory_limit=None))
 
     def events(self, timeout: float) -> Iterator[LabEvent]:
         while self.waiting:

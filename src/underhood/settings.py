@@ -125,17 +125,16 @@ class Layer:
 
     def over(self, below: "Layer", models: Sequence[type[BaseModel]] = ()) -> "Layer":
         """Both, with `below` giving way where they meet; `models` are those that the values are of."""
+        mistakes = below.mistakes + self.mistakes
+        if self.values.keys().isdisjoint(below.values):  # as nearly all are: they do not meet
+            return Layer(below.values | self.values, below.locations | self.locations, mistakes)
         replaced = {path for path in self.locations if not isinstance(_at(self.values, path), dict)}
         kept = {
             key: at
             for key, at in below.locations.items()
             if not any(key[:length] in replaced for length in range(1, len(key) + 1))
         }
-        return Layer(
-            _merged(below.values, self.values, models),
-            kept | self.locations,
-            below.mistakes + self.mistakes,
-        )
+        return Layer(_merged(below.values, self.values, models), kept | self.locations, mistakes)
 
     def location(self, path: tuple[str, ...]) -> str:
         """Where `path` was written, or the nearest key around it, or the first within it."""

@@ -4,6 +4,7 @@ import pytest
 
 from underhood.errors import BadInput
 from underhood.lab import footprint
+from underhood.lab.child import ChildDiedError
 from underhood.lab.footprint import Predicted, held_trials
 from underhood.lab.how import How
 from underhood.lab.trial import TrialSpec
@@ -49,6 +50,16 @@ def test_what_can_not_be_predicted_is_said(peaks):
     said = []
     assert held_trials([spec(epochs=99)], lambda _: 1, None, said.append) == {}
     assert "held to 1B, but is not predicted: nobody knows" in said[0]
+
+
+def test_a_prediction_that_dies_is_one_that_can_not_be_made(monkeypatch):
+    def died(*_, **__):
+        raise ChildDiedError(-9, "")
+
+    monkeypatch.setattr(footprint, "ask", died)
+    said = []
+    assert held_trials([spec(epochs=41)], lambda _: 10**9, None, said.append) == {}
+    assert "is not predicted: the process that predicts it died: exit code -9" in said[0]
 
 
 def test_trials_without_a_limit_are_not_asked(peaks):

@@ -3,7 +3,7 @@
 import pytest
 
 from underhood.errors import BadInput
-from underhood.training.footprint import footprint
+from underhood.training.footprint import Footprint, footprint
 from underhood.training.pipeline import read
 from underhood.training.settings import TrainingSettings
 
@@ -60,6 +60,15 @@ def test_no_more_is_evaluated_at_once_than_there_is():
     few = {"name": "digits", "test": 20}
     assert found("torch", data=few).least == found("torch", data=few, evaluation_batch=20).least
     assert found("torch", data=few).least < found("torch", data=few, train_curve=True).least
+
+
+def test_batches_are_made_of_the_images_of_a_step_or_of_an_evaluation(monkeypatch):
+    """Three copies of a batch of 64 numbers an image, and 12 bytes for each class of each of 20 test images."""
+    monkeypatch.setattr("underhood.training.footprint._on_torch", lambda *_: Footprint(0, 0))
+    few = {"name": "digits", "test": 20, "validation": 200}
+    assert found("torch", data=few, batch_size=64, evaluation_batch=16).least == 3 * 64 * 64 * 4 + 12 * 10 * 20
+    assert found("torch", data=few, batch_size=64, evaluation_batch=128).least == 3 * 128 * 64 * 4 + 12 * 10 * 20
+    assert found("torch", data=few, batch_size=64, evaluation_batch=512).least == 3 * 200 * 64 * 4 + 12 * 10 * 20
 
 
 def test_what_is_not_predicted_says_so():

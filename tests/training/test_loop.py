@@ -317,5 +317,8 @@ def test_metrics_name_what_is_measured():
     assert by_name["epoch_loss"] == by_name["validation_error"] == [10, 20, 30]
     clocked = [e.values for e in run(settings()) if isinstance(e, Metric) and "seconds" in e.values]
     assert len(clocked) == 3
-    assert 0 < clocked[0]["seconds"] < clocked[1]["seconds"]
-    assert all(values["images_per_second"] > 0 for values in clocked)
+    ends = [values["seconds"] for values in clocked]
+    assert 0 < ends[0] < ends[1] < ends[2]
+    took = [end - start for start, end in zip([0.0, *ends], ends, strict=False)]  # each epoch's own time
+    images = [values["images_per_second"] * seconds for values, seconds in zip(clocked, took, strict=True)]
+    assert images == pytest.approx([settings().data.train] * 3)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict, model_validator
@@ -54,8 +55,7 @@ class EntrySettings(Settings):
         entries = self.entries()
         if self.name not in entries:
             raise SettingError("name", f'unknown "{self.name}"; {nearest(self.name, list(entries))}')
-        taken = [p for p in inspect.signature(entries[self.name]).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        return tuple(taken[1:])
+        return _parameters(entries[self.name])
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -78,6 +78,12 @@ class EntrySettings(Settings):
                 if extra[p.name] == _as_stored(p.default) and p.name not in own and p.name not in self.follow:
                     del extra[p.name]
         return self
+
+
+@cache  # to read a signature takes longer than to check a value against it
+def _parameters(entry: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    taken = [p for p in inspect.signature(entry).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return tuple(taken[1:])
 
 
 def _as_stored(value: Any) -> Any:

@@ -17,6 +17,7 @@ SAME = 1e-10  # of weights near 0.1, in float64 after twenty steps: gradients ar
 MOMENTUM = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
 
 
+@pytest.mark.slow
 def test_two_workers_train_simple_nn_as_one_does(tmp_path):
     """145 images in batches of 16 leave one for the last, so that the second worker has none there."""
     data = pictures(tmp_path / "pictures.npz", 145)
