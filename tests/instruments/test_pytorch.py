@@ -1,13 +1,15 @@
 """What the instruments do with PyTorch's own objects."""
 
+import gc
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
 
-from underhood.errors import BadInput
-from underhood.instruments.pytorch import tensors_in, with_shapes
+from underhood.errors import BadInput, MissingPiece
+from underhood.instruments.pytorch import load_torch, tensors_in, with_shapes
 
 
 @dataclass
@@ -32,3 +34,16 @@ def test_a_lazy_parameter_without_a_shape_is_refused_by_name():
         with_shapes(torch.nn.Sequential(torch.nn.LazyLinear(3)), "net")
     plain = torch.nn.Linear(2, 3)
     assert with_shapes(plain, "net") is plain
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(collects, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # its import fails, so that it is not made anew here
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(MissingPiece, match="a test"):
+            load_torch("a test")
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()

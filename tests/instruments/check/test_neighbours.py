@@ -294,3 +294,31 @@ def test_the_command(tmp_path, capsys):
     assert cli.main(["check", f"{file}:softmax"]) == 0
     assert cli.main(["check", f"{file}:Net", "--input", "5,9"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+class Scaled(nn.Module):
+    """A layer of one's own that is called by name."""
+
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.weight, self.factor = nn.Parameter(torch.full((4,), 2.0)), factor
+
+    def forward(self, x, *, by):
+        return x * self.weight * by * self.factor
+
+
+def test_a_layer_called_by_name_is_asked_with_its_names():
+    def made(factor=1.0):
+        return module(
+            lambda net, x: net.last(net.scaled(net.first(x), by=3.0)),
+            first=lambda: nn.Linear(4, 4),
+            scaled=lambda: Scaled(factor),
+            last=lambda: nn.Linear(4, 3),
+        )
+
+    alone = check(made(), input=(5, 4))
+    assert alone.agrees
+    assert [row["layer"] for row in alone.rows] == ["first", "scaled", "last", "(all)"]
+    beside = check(made(2.0), against=made(), input=(5, 4))
+    assert {row["layer"]: row["verdict"] for row in beside.rows}["scaled"] == "z: factor"
+    assert "every element is 2 times what it should be" in str(beside)

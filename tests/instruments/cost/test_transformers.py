@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from underhood.instruments.cost import cost
 from underhood.instruments.inputs import make, parse_inputs
 
-transformers = pytest.importorskip("transformers")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 # name: configuration, model, inputs as the command line takes them, and the configuration's settings
@@ -35,7 +34,13 @@ GROUPED = {
 NOT_COUNTED = {"FNet": {"_fft_c2c"}}  # a fast Fourier transform has products, but no one number of them
 
 
+def library():
+    """Imported late: a second that no process needs which only collects these tests."""
+    return pytest.importorskip("transformers")
+
+
 def built(name):
+    transformers = library()
     case = CASES[name]
     torch.manual_seed(0)
     config = getattr(transformers, case["config"])(**case["settings"])
@@ -76,6 +81,7 @@ def test_what_is_not_used_is_named():
 
 
 def test_mixtures_are_counted_without_numbers():
+    transformers = library()
     config = transformers.MixtralConfig(num_hidden_layers=2)
     with torch.device("meta"):
         module = transformers.MixtralForCausalLM(config)

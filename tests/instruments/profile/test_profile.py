@@ -228,7 +228,9 @@ def test_dtype_and_memory_format_reach_the_layers():
 def test_a_trace_is_written(tmp_path):
     file = tmp_path / "step.json"
     found = profile("mlp", batch=2, rule=QUICK, trace=file)
-    assert json.loads(file.read_text())["traceEvents"]
+    events = json.loads(file.read_text())["traceEvents"]
+    (first, *_) = [event["args"] for event in events if event["name"] == "aten::addmm"]
+    assert [2, 784] in first["Input Dims"]
     assert "step.json" in found.notes[0]
 
 

@@ -11,13 +11,6 @@ from underhood.instruments.stopwatch import Rule
 ROOF = Roofline(flops=100e9, bytes=10e9)
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch):
-    """The clocks of these tests say the time, whatever the work is."""
-    monkeypatch.setattr(roofline, "SIDE", 64)
-    monkeypatch.setattr(roofline, "COPIED", 1 << 20)
-
-
 def test_below_the_ridge_memory_is_the_limit_and_above_it_arithmetic():
     assert ROOF.ridge == 10
     assert ROOF.attainable(1) == 10e9
@@ -35,7 +28,7 @@ def test_peaks_are_work_by_time(work, monkeypatch):
     if work == "_numpy_work":
         monkeypatch.setattr(roofline, "find_spec", lambda name: None)
     found = measure_roofline("float32", "cpu", lambda job: (job(), 1.0), rule=Rule(warmup=1, least=2, most=2))
-    assert found == Roofline(flops=2 * 64**3, bytes=2 << 20)
+    assert found == Roofline(flops=2 * 1024**3, bytes=2 * (64 << 20))
 
 
 QUICK = Rule(warmup=1, least=4, most=4)
@@ -65,7 +58,7 @@ def test_calls_that_vary_are_measured_again_and_doubted():
 
 
 def test_a_layer_faster_than_the_product_makes_the_roof_doubtful():
-    peak = 2 * 64**3
+    peak = 2 * 1024**3
     assert measure_roofline("float32", "cpu", clock_of(1.0), reached=1.1 * peak, rule=QUICK).doubt == ""
     assert "4.9 times" in measure_roofline("float32", "cpu", clock_of(1.0), reached=4.86 * peak, rule=QUICK).doubt
 
@@ -80,8 +73,8 @@ def test_a_second_try_that_is_quicker_takes_the_doubt_away():
         now[1] += 1
         return None, now[0]
 
-    found = measure_roofline("float32", "cpu", clock, reached=2 * 64**3, rule=QUICK)
-    assert found == Roofline(2 * 64**3, 2 << 20)
+    found = measure_roofline("float32", "cpu", clock, reached=2 * 1024**3, rule=QUICK)
+    assert found == Roofline(2 * 1024**3, 2 * (64 << 20))
 
 
 @pytest.mark.parametrize("work", [roofline._torch_work, roofline._numpy_work])

@@ -1,9 +1,10 @@
 """Hosts as network namespaces of this machine, joined by a link of a known rate: `ip netns`, veth, `tc tbf`.
 
-    with hosts("100mbit") as words:               uh0=10.77.0.1, uh1=10.77.0.2, reached by `ip netns exec {host}`
+    with hosts("100mbit") as words:           uh7-0=10.77.0.1, uh7-1=10.77.0.2, reached by `ip netns exec {host}`
         scaling(…, hosts=words, via=VIA)
 
-A token bucket limits each end's sending. This takes the right to make namespaces; `missing` says what lacks.
+A token bucket limits each end's sending. The names have the process's number, for tests of other processes make some
+too. This takes the right to make namespaces; `missing` says what lacks.
 """
 
 import os
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 VIA = "ip netns exec {host}"
-NAMES, ADDRESSES = ("uh0", "uh1"), ("10.77.0.1", "10.77.0.2")
+NAMES, ADDRESSES = (f"uh{os.getpid()}-0", f"uh{os.getpid()}-1"), ("10.77.0.1", "10.77.0.2")
 
 
 def missing() -> str:
@@ -24,7 +25,7 @@ def missing() -> str:
     for tool in ("ip", "tc"):
         if shutil.which(tool) is None:
             return f"there is no {tool}"
-    probe = "underhood-probe"
+    probe = f"underhood-probe-{os.getpid()}"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
     subprocess.run(["ip", "netns", "del", probe], capture_output=True, check=False)
     return "" if made.returncode == 0 else f"ip netns add: {made.stderr.strip()}"

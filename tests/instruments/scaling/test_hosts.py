@@ -2,14 +2,13 @@
 
 import pytest
 
-from tests.instruments.scaling.namespaces import VIA, hosts, missing
+from tests.instruments.scaling.namespaces import NAMES, VIA, hosts, missing
 from underhood.instruments.scaling import scaling
 from underhood.instruments.scaling.formulas import ring_seconds
 
 pytest.importorskip("torch")
 
 MATTER = 2_500_000  # bytes: a smaller all-reduce is of few messages, which two hosts do not always have under way
-ATTEMPTS = 3  # where the link is as quick as memory, whatever else the machine does shows
 OVERHEAD = 0.9  # of a wire's rate at the least is payload: headers of 66 bytes on 1,448, and tokens
 
 
@@ -19,22 +18,19 @@ def test_all_reduce_over_a_shaped_link(rate, bytes_a_second):
     if lacks := missing():
         pytest.skip(lacks)
     with hosts(rate) as names:
-        for attempt in range(1 if rate else ATTEMPTS):
-            found = scaling(
-                "resnet18-cifar", arguments={"width": 16}, batch=2, devices=[2], hosts=names, via=VIA,
-                steps=1, rounds=3, warmup=1, strong=False,
-            )  # fmt: skip
-            print(f"{rate}, attempt {attempt}\n{found.tables()[-1]}")
-            far = distances(found.group(2))
-            if max(far.values()) < 0.2:
-                break
-    link = found.group(2).link
-    if bytes_a_second:
+        found = scaling(
+            "resnet18-cifar", arguments={"width": 16}, batch=2, devices=[2], hosts=names, via=VIA,
+            steps=1, rounds=3, warmup=1, strong=False,
+        )  # fmt: skip
+    far, link = distances(found.group(2)), found.group(2).link
+    assert found.hosts == NAMES
+    assert len(far) == 3
+    if bytes_a_second:  # else the link is as quick as memory, and what the additions take, which the formula has not
         assert OVERHEAD * bytes_a_second < link.ring < 1.02 * bytes_a_second
         assert OVERHEAD * bytes_a_second < link.one_way < 1.02 * bytes_a_second
-    assert len(far) == 3
-    assert max(far.values()) < 0.2, far
-    assert found.hosts == ("uh0", "uh1")
+        assert max(far.values()) < 0.2, far
+    else:
+        assert "The formula has no term for the additions" in str(found.tables()[-1])
 
 
 def distances(group):

@@ -167,9 +167,13 @@ def test_a_name_is_no_markup():
 
 
 def test_too_many_numbers_are_refused_in_a_line(monkeypatch):
-    monkeypatch.setattr(explorer, "LARGEST", 100)
-    with pytest.raises(BadInput, match="too many for a page"):
-        explore(NETS["layers"](), input=(1, 2, 8, 8))
+    """All together: 6 of the input, 6 weights, 2 biases, 4 of the output, the gradient of each, and 4 of the loss's."""
+    net = nn.Linear(3, 2)
+    monkeypatch.setattr(explorer, "LARGEST", 39)
+    with pytest.raises(BadInput, match="40 numbers are too many for a page"):
+        explore(net, input=(2, 3))
+    monkeypatch.setattr(explorer, "LARGEST", 40)
+    assert explore(net, input=(2, 3)).html
 
 
 def test_numbers_are_thinned_to_the_size_of_a_page_and_it_says_so(monkeypatch):

@@ -1,6 +1,7 @@
 """trace: equations with numbers, held against the engine and PyTorch; what is said of units that are not there."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,6 +139,26 @@ def test_weights_of_another_network_are_refused_by_their_file(tmp_path):
     np.savez(tmp_path / "w.npz", **{"0.weight": np.zeros((3, 3))})
     with pytest.raises(BadInput, match=r"w\.npz: .*0\.(weight|bias)"):
         trace(nn.Sequential(nn.Linear(4, 2)), "0[0]", input=(1, 4), weights=tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("gone.npz", None, "there is no such file"),
+        ("garbage.npz", b"garbage", "no .npz file of arrays, or a damaged one"),
+        ("objects.npz", {"0.weight": np.array([{}, 1], dtype=object)}, "no .npz file of arrays, or a damaged one"),
+        ("garbage.safetensors", b"garbage", "garbage.safetensors: "),
+    ],
+)
+def test_files_of_no_weights_are_refused_in_a_line(name, content, said, tmp_path):
+    """Objects are pickles, which could run code."""
+    if isinstance(content, dict):
+        np.savez(tmp_path / name, **content)
+    elif content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=re.escape(said)) as error:
+        trace(nn.Sequential(nn.Linear(4, 2)), "0[0]", input=(1, 4), weights=tmp_path / name)
+    assert "\n" not in str(error.value)
 
 
 def test_data_weights_and_classes(tmp_path):

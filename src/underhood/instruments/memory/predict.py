@@ -125,8 +125,9 @@ def _runtime(target: Target, ledger: Ledger, where: str) -> int:
     """
     if where.startswith("cuda"):
         return 0
-    recurrent = any(isinstance(member, load_torch("memory").nn.LSTM) for member in on_meta(target).modules())
-    return runtime_bytes(onednn=recurrent or any("convolution" in moment.operation for moment in ledger.moments))
+    convolves = any("convolution" in moment.operation for moment in ledger.moments)
+    LSTM = load_torch("memory").nn.LSTM
+    return runtime_bytes(onednn=convolves or any(isinstance(member, LSTM) for member in on_meta(target).modules()))
 
 
 def _on_engine(

@@ -31,6 +31,7 @@ from underhood.instruments.trace.reading import Reading
 from underhood.instruments.trace.reference import Theirs, theirs
 from underhood.instruments.trace.tree import Limits, activation, gradient
 from underhood.instruments.trace.writing import as_html, as_page, as_text
+from underhood.weights import FLAT, load
 
 __all__ = ["Exploration", "Trace", "explore", "trace"]
 
@@ -189,8 +190,10 @@ def _built(network: Any, target: Any, seed: int) -> tuple[engine.nn.Module, Any]
 
 
 def _load(net: engine.nn.Module, path: Path) -> None:
+    if path.suffix not in FLAT:
+        raise BadInput(f"{path}: weights are read from .npz and .safetensors")
     try:
-        net.load_state_dict(_loaded(path))
+        net.load_state_dict(load(path))
     except BadInput:
         raise
     except RuntimeError as error:  # "Error(s) in loading …:", and below it which
@@ -198,18 +201,6 @@ def _load(net: engine.nn.Module, path: Path) -> None:
         raise BadInput(f"{path}: {' '.join(said)[:300] or short(error)}") from error
     except Exception as error:
         raise BadInput(f"{path}: {short(error)}") from error
-
-
-def _loaded(path: Path) -> dict[str, Array]:
-    if path.suffix in (".npz", ".safetensors") and not path.is_file():
-        raise BadInput(f"{path}: there is no such file")
-    if path.suffix == ".npz":
-        return dict(np.load(path))
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
-        return load_file(path)
-    raise BadInput(f"{path}: weights are read from .npz and .safetensors")
 
 
 class Example(NamedTuple):
