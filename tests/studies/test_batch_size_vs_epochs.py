@@ -2,6 +2,7 @@
 
 from math import log2
 
+import numpy as np
 import pytest
 
 import underhood
@@ -128,6 +129,15 @@ def test_every_loss_is_kept(tmp_path):
         assert trial.result["over"]["all"][2] == 512 // size * epochs == trial.result["steps"]
         # the loop's own mean over the last epoch, of whole batches alone
         assert trial.result["mean_loss"] == pytest.approx(trial.result["train_loss"])
+
+
+@pytest.mark.parametrize(
+    ("over", "chosen"), [("all", range(1, 7)), ("last-epoch", range(4, 7)), ("last-100", range(1, 7))]
+)
+def test_the_mean_is_over_the_iterations_that_are_asked_for(over, chosen):
+    found = page._moments([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], over, epochs=2)
+    assert found["mean_loss"] == pytest.approx(np.mean(chosen))
+    assert found["loss_variance"] == pytest.approx(np.var(chosen, ddof=1))
 
 
 def test_the_losses_survive_an_interruption():

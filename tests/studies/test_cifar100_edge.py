@@ -23,6 +23,7 @@ def report(*errors_by_ceiling, **what):
     return document_of(ENTRY, results(ENTRY, *errors_by_ceiling, **what))
 
 
+@pytest.mark.slow
 def test_every_ceiling_is_held_and_its_peak_told(run):
     assert run.state == "finished", [trial.reason for trial in run.trials]
     document = document_of(ENTRY, run.results)

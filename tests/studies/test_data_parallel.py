@@ -91,6 +91,12 @@ def test_the_formula_is_held_against_the_measured_all_reduce():
     said = next(iter(answers.bandwidth(found(devices=(1, 4)))))
     assert "8.000 MB of gradients take 12.600 ms alone, 1.00 times the formula's 12.600 ms" in said
     assert "bus bandwidth 0.952 GB/s, 95%" in said
+    whole = found(devices=(1, 4))
+    group = whole.group(4)
+    slow = tuple(replace(each, seconds=times(2 * each.seconds.median)) for each in group.all_reduce)
+    said = next(iter(answers.bandwidth(replace(whole, workers=(whole.group(1), replace(group, all_reduce=slow))))))
+    assert "take 25.200 ms alone, 2.00 times the formula's 12.600 ms" in said
+    assert "bus bandwidth 0.476 GB/s, 48%" in said
 
 
 def test_memory_ends_where_it_was_predicted_to():

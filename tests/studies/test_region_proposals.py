@@ -198,6 +198,20 @@ def test_the_counts_shrink_and_the_checks_hold(run):
     assert sorted(kept + removed) == list(range(len(found["suppressed"]["boxes"])))
 
 
+def test_the_paper_s_anchors_are_counted_on_its_picture(run):
+    """37 × 62 positions of 9 anchors on 600 rows of 1000 pixels; the paper: about 20,000, and 6,000 inside."""
+    found = run.trials[0].result["paper_anchors"]
+    assert found["anchors"] == 37 * 62 * 9
+    inside = 0
+    for size in (128, 256, 512):
+        for ratio in (0.5, 1, 2):
+            width, height = size / ratio**0.5, size * ratio**0.5
+            across = sum(width / 2 <= 16 * (j + 0.5) <= 1000 - width / 2 for j in range(62))
+            down = sum(height / 2 <= 16 * (i + 0.5) <= 600 - height / 2 for i in range(37))
+            inside += across * down
+    assert found["inside"] == pytest.approx(inside, rel=0.05)  # how anchors are rounded is the study's
+
+
 def test_the_report_tells_the_numbers(run):
     found = run.trials[0].result
     document = find("region-proposals").report(run.results)
@@ -206,6 +220,9 @@ def test_the_report_tells_the_numbers(run):
     fast, faster = found["times"]["fast"][2], found["times"]["faster"][2]
     times = f"{faster:.1f} ms for the network's {found['times']['proposed']} and {fast:.1f} ms for the search's"
     assert times in document.sections[0].blocks[-1]
+    left = next(section for section in document.sections if section.title == "How many are left").blocks[0]
+    counted = ("anchors", "inside", "decoded", "crossing", "large", "best", "kept", "proposals", "sure")
+    assert [row["here"] for row in left.rows] == [found["counts"][name] for name in counted]
     page = (run.path / "report.html").read_text()
     assert "0.91160778" in page
     assert "Step by step" in page

@@ -45,6 +45,11 @@ def test_both_schedules_are_run_from_the_same_weights(run):
         assert f"**{100 - 100 * group.counted[0].result['best_validation_error']:.2f} %**" in document.answer
     table = document.sections[0].blocks[0]
     assert [row["what"] for row in table.rows] == ["the sheet", "the sheet's schedule", "one-cycle"]
+    for row, group in zip(table.rows[1:], (theirs, ours), strict=True):
+        result = group.counted[0].result
+        assert row["best"].mean == pytest.approx(1 - result["best_validation_error"])
+        assert row["test"].mean == pytest.approx(1 - result["test_error"])
+        assert row["train"].mean == result["train_error"]
     assert table.rows[0]["best"] == 0.8838
     rates = list(ours.counted[0].metric("learning_rate").values())
     assert table.rows[2]["last"] == rates[-1] < max(rates)
