@@ -9,6 +9,7 @@ import underhood
 from underhood import nn
 from underhood.instruments.trace import explore, trace
 
+pytestmark = pytest.mark.slow
 F = underhood.functional
 
 
@@ -48,7 +49,7 @@ class Mean(nn.Module):
 NETS = {"simple-nn": ("simple-nn", None), "mixed": (Mixed, (1, 2, 8, 5)), "mean": (Mean, (1, 3, 4))}
 
 
-@pytest.fixture(scope="module", params=[pytest.param("simple-nn", marks=pytest.mark.slow), "mixed", "mean"])
+@pytest.fixture(scope="module", params=["simple-nn", "mixed", "mean"])
 def explored(request, tmp_path_factory):
     """The network, its input, and the address of its page."""
     made, shape = NETS[request.param]
@@ -195,7 +196,8 @@ def test_nothing_is_wider_than_the_page(open_address, address, width, scheme):
     assert max(boxes) <= width
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1200)])
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_address, address, serious, width, scheme):
     page = ready(open_address(address, width, color_scheme=scheme, bypass_csp=True))
     page.get_by_role("button", name="Gradients").click()

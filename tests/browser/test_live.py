@@ -10,6 +10,7 @@ import pytest
 
 from tests.report.live.conftest import EVIL, ask, served, store  # noqa: F401
 
+pytestmark = pytest.mark.slow
 TINY = Path(__file__).parents[1] / "lab" / "tiny_study.py"
 MANY = [(f"rule-{i:03}", seed, "finished") for i in range(40) for seed in range(2)]
 WIDTHS = (400, 900, 1600)

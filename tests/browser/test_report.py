@@ -10,6 +10,7 @@ from underhood.report.facts import Facts
 from underhood.report.html import render_html
 from underhood.tables import Column, Estimate, Table
 
+pytestmark = pytest.mark.slow
 COMMAND = "underhood run optimisers --scale quick"
 
 

@@ -86,6 +86,12 @@ def test_a_matrix_s_numbers_are_dark_until_white_is_easier_to_read(value, colour
     assert f'fill="{colour}"' in label
 
 
+def test_a_matrix_is_white_at_its_low_end_and_blue_at_its_high_end():
+    svg = matrix("Changes", np.array([[-1.0, 1.0, 3.0]]), ["a"], ["b", "c", "d"], low=-1.0, high=3.0).svg()
+    colours = re.findall(r'fill="(rgb\([^)]*\))" stroke', svg)
+    assert colours == ["rgb(254, 254, 254)", "rgb(127, 184, 216)", "rgb(0, 114, 178)"]
+
+
 def test_a_matrix_has_its_numbers():
     svg = matrix("IoU", np.array([[1.0, 0.25], [0.25, 1.0]]), ["a", "b"], ["a", "b"]).svg()
     assert svg.count(">0.25<") == 2

@@ -102,6 +102,7 @@ def test_alone_every_prediction_is_underhood_s(handed_in, trained, photographs, 
     assert modules == "[]"
 
 
+@pytest.mark.slow
 def test_alone_it_trains_keeps_loads_and_evaluates(handed_in, photographs, bare, tmp_path, monkeypatch, capsys):
     shutil.copy(handed_in / "p2.py", tmp_path)
     *epochs, told = alone(bare, RUN, tmp_path, photographs).splitlines()

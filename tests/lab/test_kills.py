@@ -98,7 +98,8 @@ def same_after_kills(tmp_path, pictures, backend, epochs, times):
     return kills, files["model.safetensors"]
 
 
-@pytest.mark.parametrize("backend", ["underhood", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["underhood", "torch"])
 def test_two_kills_change_nothing(tmp_path, pictures, backend):
     same_after_kills(tmp_path, pictures, backend, epochs=5, times=2)
 

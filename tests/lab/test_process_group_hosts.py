@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import underhood
-from tests.instruments.scaling.namespaces import VIA, hosts, missing
+from tests.instruments.scaling.namespaces import NAMES, VIA, hosts, missing
 from tests.training.parallel.test_training import MOMENTUM, kill, measured
 from tests.training.parallel.trials import furthest, pictures, run, spec_of
 from underhood.data import fingerprint
@@ -58,7 +58,7 @@ def test_over_two_hosts_the_weights_are_those_of_one(tmp_path):
     folders = {}
     with hosts("1gbit") as names:
         for name, more in {"one": [], "two": ["--devices", "2", "--hosts", ",".join(names), "--via", VIA]}.items():
-            within = ["ip", "netns", "exec", "uh0", *words, "--name", name, *more]
+            within = ["ip", "netns", "exec", NAMES[0], *words, "--name", name, *more]
             done = subprocess.run(within, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             (trial,) = open_run(tmp_path / name).trials
