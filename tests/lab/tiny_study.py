@@ -18,6 +18,7 @@ from underhood.trials import Artefact, Checkpoint, Metric, Note, Result
 
 # How a walk is made to wait, so that a test needn't be quick to interrupt it; neither changes a number.
 HOLD = int(os.environ.get("TINY_HOLD", -1))  # waits in this step till it is asked to stop
+UNTIL = os.environ.get("TINY_UNTIL", "")  # or till there is such a file
 STUBBORN = int(os.environ.get("TINY_STUBBORN", -1))  # after this step it hears nothing for ten minutes
 PAUSE = float(os.environ.get("TINY_PAUSE", 0))  # seconds that it rests before each step
 
@@ -59,7 +60,7 @@ def walk(settings, seed, context):
                 raise ArithmeticError(f"no step {step}")
         if step == settings.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        while step == HOLD and not context.stopping():
+        while step == HOLD and not context.stopping() and not (UNTIL and Path(UNTIL).exists()):
             time.sleep(0.01)
         time.sleep(PAUSE)
         at = np.sin(at * settings.walk.size) + rng.normal(size=3)

@@ -81,10 +81,12 @@ def wait_for(path, trials, lines, program):
 def test_the_same_numbers_alone_among_four_and_on_two_nodes_of_which_one_is_lost(run_tiny, cluster, tmp_path):
     for workers in (1, 4):
         run_tiny("steps=60", name=f"local-{workers}", parallel=workers)
-    made, nodes = cluster("a", "b", TINY_PAUSE="0.1")
+    go_on = tmp_path / "go-on"  # however busy the machine is, none ends before the node is lost
+    made, nodes = cluster("a", "b", TINY_PAUSE="0.1", TINY_HOLD="20", TINY_UNTIL=str(go_on))
     program = start(tmp_path, "ray", "steps=60", RAY_ADDRESS=made.address)
     wait_for(tmp_path / "ray", 4, 20, program)  # two on each
     made.remove_node(nodes["b"], allow_graceful=False)
+    go_on.touch()
     said, _ = program.communicate(timeout=240)
     assert program.returncode == 0, said
     note = "its node was lost; it goes on elsewhere from its last checkpoint"
@@ -152,8 +154,8 @@ def test_a_network_in_a_file_is_trained_on_two_nodes_that_do_not_have_it(cluster
 
 def test_a_cluster_is_started_here_when_none_is_given_and_stops_with_its_run(run_tiny, tmp_path):
     run_tiny("steps=40", name="whole")
-    program = start(tmp_path, "ray", "steps=40", TINY_PAUSE="0.1", TINY_PARALLEL="2")
-    wait_for(tmp_path / "ray", 2, 5, program)
+    program = start(tmp_path, "ray", "steps=40", TINY_PAUSE="0.1", TINY_HOLD="20", TINY_PARALLEL="2")
+    wait_for(tmp_path / "ray", 2, 20, program)
     program.terminate()
     said, _ = program.communicate(timeout=120)
     assert program.returncode == 143, said
