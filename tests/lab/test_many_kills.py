@@ -59,7 +59,7 @@ def workers(tag):
 def disturbed(file, runs, name, rng, tag, **environment):
     """Run the study with kills at random moments, each time again, till a run of it ends well; who was killed."""
     killed = []
-    deadline = time.monotonic() + 480
+    deadline = time.monotonic() + 900
     while True:
         program, began = start(file, runs, name, tag, **environment), time.monotonic()
         early = rng.uniform(0, 8) if rng.random() < 0.2 else math.inf  # most kills are to meet trials, not a beginning
@@ -150,7 +150,7 @@ def test_thirty_two_that_start_at_once_are_one_run(tmp_path):
     words = [sys.executable, str(TINY), str(tmp_path), "one"]
     options = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     programs = [subprocess.Popen(words, **options) for _ in range(32)]
-    said = [program.communicate(timeout=500)[0] for program in programs]
+    said = [program.communicate(timeout=900)[0] for program in programs]
     assert [program.returncode for program in programs] == [0] * 32, said
     assert all("4 of 4 trials finished" in text.splitlines()[-1] for text in said)
     for trial in open_run(tmp_path / "one").trials:

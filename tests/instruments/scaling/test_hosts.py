@@ -18,19 +18,21 @@ def test_all_reduce_over_a_shaped_link(rate, bytes_a_second):
     if lacks := missing():
         pytest.skip(lacks)
     with hosts(rate) as names:
-        found = scaling(
-            "resnet18-cifar", arguments={"width": 16}, batch=2, devices=[2], hosts=names, via=VIA,
-            steps=1, rounds=3, warmup=1, strong=False,
-        )  # fmt: skip
-    far, link = distances(found.group(2)), found.group(2).link
-    assert found.hosts == NAMES
-    assert len(far) == 3
-    if bytes_a_second:  # else the link is as quick as memory, and what the additions take, which the formula has not
-        assert OVERHEAD * bytes_a_second < link.ring < 1.02 * bytes_a_second
-        assert OVERHEAD * bytes_a_second < link.one_way < 1.02 * bytes_a_second
-        assert max(far.values()) < 0.2, far
-    else:
-        assert "The formula has no term for the additions" in str(found.tables()[-1])
+        for _ in range(3):  # other work can only keep a link from its rate, so once in three is enough
+            found = scaling(
+                "resnet18-cifar", arguments={"width": 16}, batch=2, devices=[2], hosts=names, via=VIA,
+                steps=1, rounds=3, warmup=1, strong=False,
+            )  # fmt: skip
+            far, link = distances(found.group(2)), found.group(2).link
+            assert found.hosts == NAMES
+            assert len(far) == 3
+            if not bytes_a_second:  # as quick as memory: it takes the additions' time, which the formula has not
+                assert "The formula has no term for the additions" in str(found.tables()[-1])
+                return
+            assert max(link.ring, link.one_way) < 1.02 * bytes_a_second
+            if min(link.ring, link.one_way) > OVERHEAD * bytes_a_second and max(far.values()) < 0.2:
+                return
+    pytest.fail(f"{link}, {far}")
 
 
 def distances(group):
