@@ -42,6 +42,10 @@ def test_a_folder(underhood, quickstart, scans):
     assert [row["class"] for row in rows] == found.classes
     assert [row["top"][0][1] for row in rows] == found.probabilities.max(1).tolist()
     assert said.err.startswith("mlp trained on digits, seed 1, on underhood\n")
+    by_torch = underhood(
+        "predict", str(quickstart), str(scans), "--setting=adam", "--seed=1", "--backend=torch", "--csv"
+    )
+    assert by_torch.err.startswith("mlp trained on digits, seed 1, on torch\n")
     table = underhood("predict", str(quickstart), str(scans), "--setting=adam", "--seed=1", "--csv", "--top=2").out
     lines = list(csv.DictReader(io.StringIO(table)))
     assert [line["class"] for line in lines] == found.classes

@@ -192,6 +192,16 @@ def test_a_signal_stops_at_the_next_step_and_says_how_to_go_on(study, runs, numb
     assert json.loads((runs / "descent-smoke" / "run.json").read_text())["state"] == "stopped"
 
 
+def test_all_is_told_whether_to_run_again_what_older_code_computed(underhood, monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setattr(
+        "underhood.service.everything.run_all", lambda scale, **how: (told.append(how["changed"]), (0, tmp_path))[1]
+    )
+    for option in ([], ["--keep"], ["--rerun"]):
+        assert underhood("run", "all", "--scale=smoke", *option).status == 0
+    assert told == ["keep", "keep", "rerun"]
+
+
 def test_all_refuses_what_is_one_study_s_own(underhood):
     said = underhood("run", "all", "--scale=smoke", "--set", "epochs=1", "--seeds=2", "--fit=1GB")
     assert said.status == 2

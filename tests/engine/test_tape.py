@@ -116,6 +116,14 @@ def test_gradients_do_not_share_memory(lib):
 
 
 @pytest.mark.parametrize("lib", LIBRARIES)
+def test_nor_do_views_of_one_gradient(lib):
+    x, y = leaf(lib), leaf(lib)
+    (x.reshape(12) + y.reshape(12)).sum().backward()
+    x.grad.mul_(0)
+    assert float(y.grad.sum()) == 12
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
 def test_the_gradient_handed_in_is_not_kept(lib):
     x, g = leaf(lib), lib.ones(3, 4, dtype=lib.float64)
     (x + 0).backward(g)

@@ -278,6 +278,16 @@ def test_what_is_asked_says_how_many(run_here, edited):
     assert asked == ["2 trials of this run come from other code than today's. Run again?"]
 
 
+def test_a_checkpoint_of_other_code_is_asked_about_too(run_here, edited):
+    """Gone on with, it would be half of the one and half of the other."""
+    failing = ("steps=4", "fails_at=3")
+    run, _ = run_here(*failing, study=edited(), checkpoint_every=0.0)
+    assert all(trial.state == "failed" and list(trial.folder.path.glob("checkpoint-*")) for trial in run.trials)
+    asked = []
+    run_here(*failing, study=edited(other_walk), ask=lambda text: bool(asked.append(text)))
+    assert asked == ["4 trials of this run come from other code than today's. Run again?"]
+
+
 def test_a_changed_comment_asks_nothing(run_here, edited):
     run_here("steps=2", study=edited())
     _, heard = run_here("steps=2", study=edited(lambda source: source + "# the end\n"), changed="rerun")

@@ -61,6 +61,11 @@ def test_a_failure_stops_none_and_has_its_line_and_its_place(few, tmp_path):
     assert "with 3 something went wrong" in text
 
 
+def test_an_early_failure_is_not_made_good_by_what_comes_after(few, tmp_path):
+    code, _ = run_them([few[1], few[0]], tmp_path, [])
+    assert code == 1
+
+
 def test_the_same_call_goes_on(few, tmp_path):
     run_them(few[:1], tmp_path, [])
     lines = []

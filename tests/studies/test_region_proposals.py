@@ -141,6 +141,13 @@ def test_labels_follow_the_overlap():
     np.testing.assert_allclose(decode(anchors[taught.objects], taught.t), truths)
 
 
+def test_a_truth_that_no_anchor_meets_makes_none_an_object():
+    anchors = np.array([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    taught = labels(anchors, np.array([[60.0, 60, 70, 70]]), (96, 128), (0.7, 0.3), 8, np.random.default_rng(0))
+    assert taught.objects.tolist() == []
+    assert sorted(taught.sampled.tolist()) == [0, 1]
+
+
 def test_the_loss_and_its_gradient_are_pytorch_s():
     rng = np.random.default_rng(4)
     _, truths = scene(rng, 96, 128, 3)
@@ -172,6 +179,29 @@ def test_a_scene_s_boxes_hold_its_objects():
         assert inside(boxes, 96, 128).all()
         overlap = iou(boxes, boxes)
         assert (overlap[~np.eye(3, dtype=bool)] == 0).all()
+
+
+def test_first_regions_are_joined_as_the_paper_says():
+    """Felzenszwalb and Huttenlocher's rule, with regions as sets: two are joined by an edge that is no heavier than
+    the heaviest within either and k / its size; then those that are too small."""
+    rng = np.random.default_rng(5)
+    colours = np.repeat(np.repeat(rng.random((3, 4, 3)), 6, 0), 5, 1) * 0.8 + rng.random((18, 20, 3)) * 0.2
+    near = [((y, x), (y, x + 1)) for y in range(18) for x in range(19)]
+    near += [((y, x), (y + 1, x)) for y in range(17) for x in range(20)]
+    edges = sorted((float(np.linalg.norm(colours[a] - colours[b])), a, b) for a, b in near)
+    region, heaviest = {pixel: frozenset([pixel]) for pixel in np.ndindex(18, 20)}, {}
+    for small in (False, True):
+        for weight, a, b in edges:
+            both = [region[a], region[b]]
+            within = min(heaviest.get(one, 0.0) + selective_search.SCALE / len(one) for one in both)
+            join = min(map(len, both)) < selective_search.SMALLEST if small else weight <= within
+            if region[a] is not region[b] and join:
+                joined = both[0] | both[1]
+                heaviest[joined] = weight
+                region |= dict.fromkeys(joined, joined)
+    found = selective_search.segments(colours)
+    assert 3 < len(set(region.values())) == len(np.unique(found))
+    assert all(len({found[pixel] for pixel in one}) == 1 for one in set(region.values()))
 
 
 def test_selective_search_finds_plain_objects():

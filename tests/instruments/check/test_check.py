@@ -319,6 +319,16 @@ def test_an_optimiser_of_ones_own():
         check(MyAdam, against="adamww")
 
 
+def test_a_setting_that_shows_with_momentum_alone_is_tried_with_it():
+    class MySGD(torch.optim.SGD):
+        def __init__(self, params, lr=0.01, momentum=0.0, dampening=0.0):
+            super().__init__(params, lr, momentum)
+
+    assert [row["settings"] for row in check(MySGD, against="sgd").rows if row["verdict"] != "agrees"] == [
+        "lr=0.05, dampening=0.3, momentum=0.9"
+    ]
+
+
 class MyRMSprop(torch.optim.Optimizer):
     """RMSprop, or with α = None Adagrad, with ε wherever `root` puts it."""
 

@@ -170,6 +170,10 @@ ODD = {
         lambda: nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), nn.Conv3d(2, 1, (1, 3, 5))),
         (1, 1, 5, 7, 9),
     ),
+    "pools_with_holes": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(3, 2, 1, dilation=2), nn.Conv2d(2, 1, 2)),
+        (1, 1, 17, 19),
+    ),
     "same_padding": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 4, padding="same"), nn.Conv2d(2, 1, 2, padding="same")),
         (1, 1, 9, 9),

@@ -1,6 +1,7 @@
 """Tables, prediction and words from made-up measurements, whose answers are known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,9 @@ def test_oversubscription_is_said_and_counted():
     assert words.oversubscription(crowded)[0].startswith("4 workers are oversubscribed")
     assert {row["workers"] for row in rows(crowded, "table-1")} == {"1", "2", "4*"}
     assert not words.oversubscription(found())
+    apart = replace(crowded, hosts=("left", "right"))  # each has two of the four
+    assert apart.crowding(4) == 1
+    assert not apart.oversubscribed(4)
 
 
 def test_a_machine_that_had_other_work_is_told():

@@ -148,7 +148,9 @@ def test_events_are_read_by_tensorboard(run, tmp_path):
 
 
 def test_names_that_folders_cannot_have_stay_apart(made_run, tmp_path):
-    run = made_run([({"name": name}, 0, {"error": 1.0}, []) for name in ("../x", "..", "..?x", "A", "a")])
+    run = made_run([({"name": name}, 0, {"error": 1.0}, []) for name in ("../x", "..", "..?x", "A", "a", "b", "B")])
     export(run, "tensorboard", "metrics", tmp_path / "events")
-    assert len(list(tmp_path.rglob("events.out.*"))) == 5
-    assert len(list((tmp_path / "events").rglob("events.out.*"))) == 5
+    assert len(list(tmp_path.rglob("events.out.*"))) == 7
+    assert len(list((tmp_path / "events").rglob("events.out.*"))) == 7
+    folders = [folder.name for folder in (tmp_path / "events").iterdir()]
+    assert len({name.casefold() for name in folders}) == 7  # also where a disk does not tell A from a

@@ -68,6 +68,7 @@ def test_a_close_up_has_room_around_its_paths_and_is_less_than_half_of_the_whole
 def test_a_bottom_lies_inside():
     assert bottom(parse("x^2 - 2*x"), -4, 3) == pytest.approx({"x": 1.0, "f": -1.0}, abs=1e-6)
     assert bottom(parse("x"), -4, 3) is None
+    assert bottom(parse("-x"), -4, 3) is None
     assert bottom(parse("x * log(x)"), -1, 1) == pytest.approx({"x": np.exp(-1), "f": -np.exp(-1)}, abs=1e-6)
 
 

@@ -19,6 +19,7 @@ from underhood.instruments.cost.result import CostResult, Layer
 from underhood.instruments.inputs import make
 from underhood.instruments.pytorch import load_torch
 from underhood.instruments.replica import replica
+from underhood.instruments.shapes import spread
 from underhood.instruments.target import build
 from underhood.tables import Column, Table
 
@@ -137,9 +138,12 @@ def _average_pools() -> Any:
     def _as_average(
         x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **more: Any
     ) -> Any:
-        if dilation not in (1, (1, 1), [1, 1]):
-            raise NotImplementedError("the oracle has no dilated pools")
-        return F.avg_pool2d(x, kernel_size, stride, padding, more.get("ceil_mode", False))
+        if dilation in (1, (1, 1), [1, 1]):
+            return F.avg_pool2d(x, kernel_size, stride, padding, more.get("ceil_mode", False))
+        if more.get("ceil_mode"):
+            raise NotImplementedError("the oracle has no dilated pools with ceil_mode")
+        channels, window = x.shape[1], spread(kernel_size, 2)  # a window with holes: a convolution with ones
+        return F.conv2d(x, x.new_ones(channels, 1, *window), None, stride or window, padding, dilation, channels)
 
     return AveragePools()
 
