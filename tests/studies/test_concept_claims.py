@@ -426,9 +426,9 @@ def test_5_dropout_must_save_as_much_beside_every_penalty():
 def test_6_small_weights_are_counted_as_by_hand(found):
     from underhood.studies.claims.sparsity import fractions, histogram
 
-    layers = [np.array([0.0, 5e-4, 2e-3, 1.0]), np.array([1e-5, 1e-2])]
-    # under 0.001: 0, 5e-4, 1e-5; under 1 % of 1.0: 0, 5e-4, 2e-3, and of 0.01: 1e-5
-    assert fractions(layers) == pytest.approx({"small": 3 / 6, "relative": 4 / 6})
+    layers = [np.array([0.0, 5e-4, 2e-3, 1.0]), np.array([1e-5, 3e-4, 1e-2])]
+    # under 0.001: 0, 5e-4, 1e-5, 3e-4; under 1 % of 1.0: 0, 5e-4, 2e-3, and of 0.01: 1e-5
+    assert fractions(layers) == pytest.approx({"small": 4 / 7, "relative": 4 / 7})
     assert sum(histogram(layers)) == pytest.approx(1)
     for row in found["sparsity"]["trained"]:
         assert sum(row["histogram"]) == pytest.approx(1)
