@@ -1,6 +1,7 @@
 import gzip
 import os
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ def test_a_header_of_absurd_size_is_not_believed(tmp_path: Path) -> None:
     path.write_bytes(bytes.fromhex("00000803 ffffffff ffffffff ffffffff 00"))
     with pytest.raises(BadInput, match="header promises 4,294,967,295 images of 4294967295×4294967295"):
         read_idx(path, IMAGES)
+
+
+def test_of_a_bomb_no_more_is_unpacked_than_shows_that_it_is_one(tmp_path: Path, formats: Any) -> None:
+    path = tmp_path / "labels.gz"
+    path.write_bytes(gzip.compress(formats.idx(np.arange(3)) + bytes(100_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            BadInput, match=r"promises 3 labels \(11 bytes\), the file holds more\.\nSomething was added"
+        ):
+            read_idx(path, LABELS)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_damaged_gzip_data(tmp_path: Path, formats: Any) -> None:

@@ -57,7 +57,7 @@ def in_schemas(name):
 
 def alike(mine, theirs):
     if isinstance(theirs, list):  # of axes: (1, 1) for 1, and nothing for None
-        return mine is None if not theirs else mine == tuple(theirs) or all(each == mine for each in theirs)
+        return mine in (None, ()) if not theirs else mine == tuple(theirs) or all(each == mine for each in theirs)
     return mine == theirs or (callable(mine) and mine.__name__ == getattr(theirs, "__name__", ""))
 
 

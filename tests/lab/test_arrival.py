@@ -10,6 +10,7 @@ from underhood.errors import BadInput
 from underhood.lab import arrival
 from underhood.lab.code import code_fingerprint
 from underhood.lab.trial import TrialSpec
+from underhood.lab.worker import Task
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
 
@@ -59,3 +60,12 @@ def test_the_package_does_not_come_along(two):
 def test_files_stand_below_their_root_at_their_own_path(tmp_path):
     arrival.put_files({"/home/ada/nets.py": b"x"}, tmp_path)
     assert (tmp_path / "home" / "ada" / "nets.py").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_data_are_looked_for_where_the_coordinator_has_them_or_in_this_machine_s_own(two, tmp_path, monkeypatch, there):
+    spec, here = two
+    monkeypatch.chdir(tmp_path)
+    folder = here if there else tmp_path / "of-another-machine"
+    task = Task(spec.to_json(), tmp_path / "trial", code_fingerprint(spec), data=folder)
+    assert arrival.settled(task, {}, {}, str(tmp_path), tmp_path / "home").data == (here if there else None)

@@ -17,7 +17,10 @@ from underhood.lab import checkpoints
 from underhood.lab.checkpoints import DamagedError, NoRoomError, latest, read, save
 from underhood.trials import Checkpoint
 
-POINT = Checkpoint({"w": np.arange(6.0).reshape(2, 3)}, {"step": 3, "rng": {"state": [2**63, 1]}, "nan": float("nan")})
+POINT = Checkpoint(
+    {"w": np.arange(4.0).reshape(2, 2), "b": np.arange(2.0)},
+    {"step": 3, "rng": {"state": [2**63, 1]}, "nan": float("nan")},
+)
 
 
 @given(

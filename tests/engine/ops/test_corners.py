@@ -200,3 +200,18 @@ def test_large_transposed_tensors_keep_their_elements_in_place(name, dtype):
     theirs = theirs.clone().requires_grad_(True)
     getattr(theirs, name)().backward(theirs.detach())
     np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_gumbel_softmax_divides_all_by_its_temperature():
+    logits = underhood.tensor([[0.5, -1.0, 2.0], [0.0, 3.0, -2.0]])
+    logs = []
+    for tau in (1, 4):
+        underhood.manual_seed(3)  # the same noise
+        logs.append(underhood.nn.functional.gumbel_softmax(logits, tau).log().numpy())
+    one, four = (z - z.mean(1, keepdims=True) for z in logs)
+    np.testing.assert_allclose(four, one / 4, rtol=1e-4, atol=1e-5)
+
+
+def test_a_new_tensor_may_want_a_gradient():
+    made = underhood.ones(2, dtype=underhood.float64).new_tensor([1, 2], requires_grad=True)
+    assert (made.requires_grad, made.dtype) == (True, underhood.float64)
