@@ -197,6 +197,11 @@ class TestBars:
         rows = [row | {"low": 0.009} for row in self.ROWS]
         assert len(marks(drawn(bars("Error", rows, x="net", y="error", band=("low", "high"))), "rule")) == 2
 
+    def test_the_axis_reaches_over_the_intervals(self):
+        rows = [row | {"low": 0.0, "high": row["error"] * 3} for row in self.ROWS]
+        figure = bars("Error", rows, x="net", y="error", band=("low", "high"))
+        assert figure.spec["encoding"]["x"]["scale"]["domain"][1] >= max(row["high"] for row in rows)
+
     def test_series_stand_beside_each_other_in_two_colours(self):
         rows = [{"part": p, "ms": ms, "backend": b} for p in "xy" for b, ms in (("ours", 1.0), ("torch", 2.0))]
         svg = drawn(bars("Time", rows, x="part", y="ms", series="backend"))

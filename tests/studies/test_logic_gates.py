@@ -98,6 +98,13 @@ def test_all_functions_of_two_inputs_and_of_one(tmp_path):
         assert read == gate["gate"]
 
 
+@pytest.mark.parametrize(("gates", "asked"), [(["AND", "XOR"], True), (["XNOR"], True), (["AND", "NOR"], False)])
+def test_why_one_hidden_unit_is_too_few_is_said_where_a_gate_wants_more_than_one(tmp_path, gates, asked):
+    document = find("logic-gates").report(run(tmp_path, gates=gates))
+    said = [block for section in document.sections for block in section.blocks if isinstance(block, str)]
+    assert any("A hidden layer of one unit, 2–1–1." in text for text in said) == asked
+
+
 def test_too_soft_a_network_is_called_wrong(tmp_path):
     results = run(tmp_path, gates=["XOR"], steepness=1)
     assert not result(results)["right"]

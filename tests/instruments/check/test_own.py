@@ -1,5 +1,7 @@
 """What of one's own can be checked, told apart."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,16 @@ def test_a_pair_that_is_none_is_refused(pair):
 @pytest.mark.parametrize("pair", [(np.sin,), (np.sin, None), [np.sin, lambda delta, x: delta * np.cos(x)]])
 def test_a_backward_may_be_left_out_of_a_pair(pair):
     assert own(pair, "sine").name == "sine"
+
+
+@pytest.mark.parametrize("name", ["sine_backward", "backward_sine", "sine_back", "sine_grad", "dsine"])
+def test_a_backward_beside_its_forward_is_found_by_its_name(name):
+    def sine(x):
+        return np.sin(x)
+
+    home = SimpleNamespace(**{"sine": sine, name: lambda delta, x: delta * np.cos(x)})
+    assert own(sine, "sine", home).has_gradients
+    assert not own(sine, "sine", SimpleNamespace(sine=sine, sine_forward=sine)).has_gradients
 
 
 def test_what_a_function_does_not_mention_is_taken_as_usual():
