@@ -365,6 +365,7 @@ def test_what_cannot_be_replayed_runs_as_it_stands_and_says_why(make: Callable[.
         optimizers[1].step()
     assert why in step.reason
     assert gap(planned, plain) < 1e-12
+    assert all(p.grad is None for p in planned.parameters())  # as after a replay
 
 
 def test_hooks_switch_replaying_off() -> None:
