@@ -80,6 +80,25 @@ def test_a_worker_s_failure_is_said():
         scaling("mlp", (1, 1, 5, 5), arguments={"inputs": 64}, batch=2, devices=1, strong=False)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("sys.stderr.write('no more\\n'); sys.stderr.flush(); os.abort()", "one was ended by SIGABRT, after: no more"),
+        ("os._exit(3)", "one ended with exit code 3, without a word"),
+    ],
+)
+def test_how_a_worker_ended_is_said_where_it_could_not(tmp_path, end, said):
+    """torchrun's report closes with a ruler, which says nothing."""
+    (tmp_path / "net.py").write_text(
+        "import os, sys, torch\n\ndef build():\n"
+        f"    if 'LOCAL_RANK' in os.environ:\n        {end}\n"
+        "    return torch.nn.Linear(4, 2)\n"
+    )
+    with pytest.raises(BadInput, match=f"scaling: 1 workers failed: {said}$"):
+        scaling(f"{tmp_path}/net.py:build", (4,), batch=2, devices=[1], strong=False)
+
+
 def test_a_host_out_of_reach_is_not_waited_for(tmp_path):
     """The first one's workers would wait for it for minutes."""
     via = tmp_path / "via.sh"

@@ -12,14 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 import underhood.torchrun as torchrun
 from underhood.errors import BadInput, MissingPiece
 from underhood.hosts import Hosts
-from underhood.instruments.scaling.worker import MARK
 
 MODULE = "underhood.instruments.scaling.worker"
+MARK = "underhood-scaling "  # before the line in which worker 0 prints what it found
 POLL = 0.2  # seconds
 PATIENCE = 5.0  # seconds
 
@@ -35,7 +36,10 @@ def run(
     seconds: float,
     stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """What worker 0 of `devices` found. BadInput with the last words of a worker that failed, or took too long."""
+    """What worker 0 of `devices` found. BadInput with the last words of a worker that failed, or took too long.
+
+    What worker 0 has printed counts though another one ends badly afterwards: everything was measured by then.
+    """
     lines = _lines(task, devices, hosts)
     local = os.environ | _environment(task["threads"])
     pipe = subprocess.PIPE
@@ -52,8 +56,9 @@ def run(
     finally:
         for process in started:
             process.terminate()
-            process.communicate()
-    for line in said.get(0, (b"", b""))[0].decode(errors="replace").splitlines():
+        late = [process.communicate()[0] for process in started]
+    printed = said[0][0] if 0 in said else late[0]
+    for line in printed.decode(errors="replace").splitlines():
         if line.startswith(MARK):
             found: dict[str, Any] = json.loads(line.removeprefix(MARK))
             return found
@@ -103,8 +108,16 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _gist(stderr: bytes) -> str:
-    """What the first error of a worker says, else the last line; torch puts the worker's number before each line."""
+    """What the first error of a worker says, else what torchrun tells of its end, after its last line; else the last
+    line there is. torch puts the worker's number before each line.
+    """
     text = re.sub(r"^\[rank\d+\]:\s?", "", stderr.decode(errors="replace"), flags=re.MULTILINE)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|BadInput|MissingPiece)\b: ", line)]
-    return errors[0].partition(": ")[2] if errors else lines[-1] if lines else "without a word"
+    if errors:
+        return errors[0].partition(": ")[2]
+    if ended := re.search(r"^ *exitcode *: (-?\d+) \(pid: \d+\)(?: +\((SIG\w+)\))?", text, re.MULTILINE):
+        own = list(takewhile(lambda line: "torch/distributed/elastic/" not in line, lines))
+        how = f"one was ended by {ended[2]}" if ended[2] else f"one ended with exit code {ended[1]}"
+        return f"{how}, after: {own[-1]}" if own else f"{how}, without a word"
+    return lines[-1] if lines else "without a word"

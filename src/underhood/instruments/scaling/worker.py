@@ -21,10 +21,10 @@ from typing import Any
 
 import underhood.torchrun as torchrun
 from underhood.instruments.pytorch import load_torch
+from underhood.instruments.scaling.launch import MARK
 from underhood.instruments.scaling.link import Link, spread
 from underhood.instruments.scaling.work import Work
 
-MARK = "underhood-scaling "
 SIZES = (1 << 16, 1 << 20, 1 << 22, 1 << 24)  # bytes of the all-reduces beside the gradients' own
 DDP_TIMES = ("forward_compute", "backward_compute", "backward_comm", "backward_compute_comm_overlap")
 
