@@ -54,9 +54,7 @@ def run(
     except subprocess.TimeoutExpired:
         raise BadInput(f"scaling: {devices} workers were not done after {seconds:,.0f} s") from None
     finally:
-        for process in started:
-            process.terminate()
-        late = [process.communicate()[0] for process in started]
+        late = _ended(started)
     printed = said[0][0] if 0 in said else late[0]
     for line in printed.decode(errors="replace").splitlines():
         if line.startswith(MARK):
@@ -88,6 +86,20 @@ def _heard(
                 raise subprocess.TimeoutExpired("torchrun", deadline)
             break
     return said
+
+
+def _ended(started: Sequence[subprocess.Popen[bytes]]) -> list[bytes]:
+    """End what still runs; what each has printed. A torchrun that waits for another host does not heed a signal."""
+    for process in started:
+        process.terminate()
+    printed = []
+    for process in started:
+        try:
+            printed.append(process.communicate(timeout=PATIENCE)[0])
+        except subprocess.TimeoutExpired:
+            process.kill()  # its workers end with it
+            printed.append(process.communicate()[0])
+    return printed
 
 
 def _lines(task: dict[str, Any], devices: int, hosts: Hosts | None) -> list[list[str]]:
