@@ -11,7 +11,8 @@ from underhood.values import is_number
 def trial(settings, seed, result, metrics=()):
     """A finished trial, or one that diverged where its result says so; `metrics`, or its own, are its lines."""
     lines = list(result.get("metrics", metrics))
-    result = {"epochs": settings["epochs"], "steps": 100} | result
+    trained = {"epochs": settings["epochs"], "steps": 100} if "epochs" in settings else {}
+    result = trained | result
     return SimpleNamespace(
         seed=seed,
         settings=settings,

@@ -1,0 +1,123 @@
+"""What each study finds and tells is what it was when somebody last looked at it.
+
+Where a change means to change that, `python -m tests.studies.recording NAME` writes it anew, and `git diff` shows what
+became of it: settings, numbers, words and pictures.
+"""
+
+import math
+import os
+import re
+
+import pytest
+
+from tests.studies import recording
+from underhood import studies
+from underhood.errors import BadInput
+
+NAMES = studies.names()
+TIMED = re.compile(r"second|time|per_s|usage|spread")  # what the machine has a part in
+MEASURED = {"layer-profile", "data-parallel"}  # studies of nothing else: they keep their form
+# Sums are added up in another order elsewhere: norms of gradients moved by 1 % between two processors, and the rough
+# surface of a deep network without shortcuts by 7 %.
+NEAR = 0.02
+ROUGH = {"concept-claims": 0.1}
+NUMBER = re.compile(r"([-−]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)")
+LOST = 1e6  # a loss beyond this has no digits to compare
+LONG = {"data-parallel", "concept-claims", "scalar-vs-vector", "layer-profile"}  # they take some ten seconds
+
+
+def test_every_study_is_recorded_and_nothing_else():
+    files = {f"{name}.{kind}" for name in NAMES for kind in ("json", "txt")}
+    assert {path.name for path in recording.FOLDER.iterdir()} == files
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_settings_of_each_scale_are_as_recorded(name):
+    study = studies.find(name)
+    before = recording.recorded(name)
+    assert recording.settings(study) == {scale: before[scale] for scale in study.scales}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in recording.FILES])
+def test_the_report_of_recorded_results_is_as_recorded(name):
+    found = recording.report(studies.find(name), recording.recorded(name)["trials"])
+    assert recording.told(found).splitlines() == recording.expected(name).splitlines()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in NAMES])
+def test_a_smoke_run_finds_what_is_recorded(name, tmp_path):
+    study, before = studies.find(name), recording.recorded(name)["trials"]
+    try:
+        now = recording.trials(study, tmp_path)
+    except BadInput as error:
+        if "UNDERHOOD_DATA" not in os.environ and "not found" in str(error):
+            pytest.skip("UNDERHOOD_DATA names no folder")
+        raise
+    if name in MEASURED:
+        assert form(now) == form(before)
+        return
+    now = at_times_of(before, now)
+    near = ROUGH.get(name, NEAR)
+    assert list(differences(now, before, near)) == []
+    if name in recording.FILES:
+        found = recording.report(study, now, tmp_path)
+        told, expected = recording.told(found), recording.expected(name)
+        assert list(differences(words(told), words(expected), near)) == []
+
+
+def words(told):
+    """The report's texts and numbers by turns, a list a line; without the digests of what is too long."""
+    return [[value(part) for part in NUMBER.split(line)] for line in told.splitlines() if "…" not in line]
+
+
+def value(part):
+    return float(part.replace(",", "").replace("−", "-")) if NUMBER.fullmatch(part) else part
+
+
+def form(value):
+    """Its names, without what was measured."""
+    if isinstance(value, dict):
+        return {key: form(each) for key, each in value.items()}
+    return [form(value[0])] if isinstance(value, list) and value else ...
+
+
+def at_times_of(before, now, key=""):
+    """`now` with the times of `before`, where both are of one form."""
+    if TIMED.search(key):
+        return before
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {each: at_times_of(before.get(each), value, each) for each, value in now.items()}
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        return [at_times_of(old, new) for old, new in zip(before, now, strict=True)]
+    return now
+
+
+def differences(now, before, near, where=""):
+    """Where two results differ, and by what."""
+    if isinstance(now, dict) and isinstance(before, dict) and now.keys() == before.keys():
+        for key in now:
+            yield from differences(now[key], before[key], near, f"{where}.{key}")
+    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        for i, pair in enumerate(zip(now, before, strict=True)):
+            yield from differences(*pair, near, f"{where}[{i}]")
+    elif not alike(now, before, near):
+        yield where, now, before
+
+
+def alike(now, before, near):
+    if isinstance(now, float) and isinstance(before, float):
+        far = min(abs(now), abs(before)) > LOST
+        return far or math.isclose(now, before, rel_tol=near, abs_tol=1e-6)
+    return now == before
+
+
+def test_a_difference_is_found():
+    before = {"a": [1, 2.0, {"b": "x"}]}
+    assert list(differences(before, before, NEAR)) == []
+    for now in ({"a": [2, 2.0, {"b": "x"}]}, {"a": [1, 2.1, {"b": "x"}]}, {"a": [1, 2.0, {"b": "y"}]}):
+        assert len(list(differences(now, before, NEAR))) == 1
+    assert list(differences({"a": [1, 2.0]}, before, NEAR)) == [(".a", [1, 2.0], before["a"])]
+    assert list(differences({}, before, NEAR)) == [("", {}, before)]
+    assert list(differences({"a": [1, 2.01, {"b": "x"}]}, before, NEAR)) == []
+    assert list(differences(words("n = 1,024, −2.00 %"), words("n = 1,025, −2.01 %"), NEAR)) == []
+    assert list(differences(words("n = 1,024 of 9"), words("n = 1,024 of 8"), NEAR)) == [("[0][3]", 9.0, 8.0)]
