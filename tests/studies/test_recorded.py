@@ -4,12 +4,12 @@ Where a change means to change that, `python -m tests.studies.recording NAME` wr
 became of it: settings, numbers, words and pictures.
 """
 
-import math
 import os
 import re
 
 import pytest
 
+from tests.near import differences, words
 from tests.studies import recording
 from underhood import studies
 from underhood.errors import BadInput
@@ -21,8 +21,6 @@ MEASURED = {"layer-profile", "data-parallel"}  # studies of nothing else: they k
 # surface of a deep network without shortcuts by 7 %.
 NEAR = 0.02
 ROUGH = {"concept-claims": 0.1}
-NUMBER = re.compile(r"([-−]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)")
-LOST = 1e6  # a loss beyond this has no digits to compare
 LONG = {"data-parallel", "concept-claims", "scalar-vs-vector", "layer-profile"}  # they take some ten seconds
 
 
@@ -65,15 +63,6 @@ def test_a_smoke_run_finds_what_is_recorded(name, tmp_path):
         assert list(differences(words(told), words(expected), near)) == []
 
 
-def words(told):
-    """The report's texts and numbers by turns, a list a line; without the digests of what is too long."""
-    return [[value(part) for part in NUMBER.split(line)] for line in told.splitlines() if "…" not in line]
-
-
-def value(part):
-    return float(part.replace(",", "").replace("−", "-")) if NUMBER.fullmatch(part) else part
-
-
 def form(value):
     """Its names, without what was measured."""
     if isinstance(value, dict):
@@ -90,34 +79,3 @@ def at_times_of(before, now, key=""):
     if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
         return [at_times_of(old, new) for old, new in zip(before, now, strict=True)]
     return now
-
-
-def differences(now, before, near, where=""):
-    """Where two results differ, and by what."""
-    if isinstance(now, dict) and isinstance(before, dict) and now.keys() == before.keys():
-        for key in now:
-            yield from differences(now[key], before[key], near, f"{where}.{key}")
-    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
-        for i, pair in enumerate(zip(now, before, strict=True)):
-            yield from differences(*pair, near, f"{where}[{i}]")
-    elif not alike(now, before, near):
-        yield where, now, before
-
-
-def alike(now, before, near):
-    if isinstance(now, float) and isinstance(before, float):
-        far = min(abs(now), abs(before)) > LOST
-        return far or math.isclose(now, before, rel_tol=near, abs_tol=1e-6)
-    return now == before
-
-
-def test_a_difference_is_found():
-    before = {"a": [1, 2.0, {"b": "x"}]}
-    assert list(differences(before, before, NEAR)) == []
-    for now in ({"a": [2, 2.0, {"b": "x"}]}, {"a": [1, 2.1, {"b": "x"}]}, {"a": [1, 2.0, {"b": "y"}]}):
-        assert len(list(differences(now, before, NEAR))) == 1
-    assert list(differences({"a": [1, 2.0]}, before, NEAR)) == [(".a", [1, 2.0], before["a"])]
-    assert list(differences({}, before, NEAR)) == [("", {}, before)]
-    assert list(differences({"a": [1, 2.01, {"b": "x"}]}, before, NEAR)) == []
-    assert list(differences(words("n = 1,024, −2.00 %"), words("n = 1,025, −2.01 %"), NEAR)) == []
-    assert list(differences(words("n = 1,024 of 9"), words("n = 1,024 of 8"), NEAR)) == [("[0][3]", 9.0, 8.0)]
