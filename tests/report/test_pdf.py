@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,14 @@ def test_headers_are_broken_before_a_page_is_laid_down(facts, tmp_path):
     assert "flipped: true" not in source
     assert '#"Best"#linebreak()' in source or '#"Best validation"#linebreak()' in source
     assert '[#"Best validation accuracy 0"]' in source, "no break where there is room"
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(1, True), (16, True), (17, False)])
+def test_a_short_table_is_not_broken_over_pages(rows, whole, facts, tmp_path):
+    table = Table("T", [Column("x", "x")], [{"x": i} for i in range(rows)])
+    source = typst_source(Document("t", "q", "a", [Section("s", [table])]), facts, tmp_path)
+    (call,) = re.findall(r"#grid-table\(.*?\), (true|false),\n", source, re.DOTALL)
+    assert call == str(whole).lower()
 
 
 def pages(path):

@@ -119,6 +119,27 @@ def test_accumulated_gradients_and_a_second_backward() -> None:
         loss.backward()
 
 
+class WithLoss(nn.Module):
+    """A network that computes its loss itself, as those of many libraries do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = mlp()
+
+    def forward(self, x: Any, t: Any) -> Any:
+        return F.cross_entropy(self.net(x), t)
+
+
+def test_a_loss_of_its_own_is_multiplied_by_what_comes_from_outside() -> None:
+    nets = pair(WithLoss)
+    for x, t in batches(4, 3, (6,)):
+        for net in nets:
+            net.zero_grad()
+            (net(x, t) * 3).backward()
+        same(*nets)
+    assert nets[0].reason == ""
+
+
 def test_weights_changed_before_backward_are_refused() -> None:
     net, _ = pair(mlp)
     for x, t in batches(3, 3, (6,)):

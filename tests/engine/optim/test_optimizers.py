@@ -243,3 +243,20 @@ def test_a_closure_is_called_with_the_tape_on_and_its_loss_returned():
 
     assert optimizer.step(closure).item() == 4.0
     assert w.item() == 1.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lib: lib.tensor([1.0], requires_grad=True) * 2,
+        lambda lib: [1.0, 2.0],
+        lambda lib: None,
+    ],
+    ids=["not a leaf", "a list", "nothing"],
+)
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_no_parameter_is_refused_as_in_pytorch(name, make):
+    with pytest.raises((ValueError, TypeError)) as refused:
+        reference_of(name)([make(torch)], lr=0.1)
+    with pytest.raises(refused.type, match=str(refused.value).partition(",")[0][:20]):
+        OPTIMIZERS[name].optimizer([make(engine)], lr=0.1)
