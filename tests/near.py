@@ -9,7 +9,7 @@ LOST = 1e6  # a loss beyond this has no digits to compare
 
 def words(told):
     """The report's texts and numbers by turns, a list a line; without the digests of what is too long."""
-    return [[value(part) for part in NUMBER.split(line)] for line in told.splitlines() if "…" not in line]
+    return [[value(part) for part in NUMBER.split(line)] for line in told.splitlines() if "⋯" not in line]
 
 
 def value(part):

@@ -163,13 +163,13 @@ def _data(figure: Figure) -> list[str]:
     rows = [_line(row) for row in figure.spec["data"]["values"]]
     if len(rows) <= ROWS:
         return rows
-    return [*rows[: ROWS // 2], f"… {len(rows)} rows, {_digest(chr(10).join(rows))} …", *rows[-ROWS // 4 :]]
+    return [*rows[: ROWS // 2], f"⋯ {len(rows)} rows, {_digest(chr(10).join(rows))} ⋯", *rows[-ROWS // 4 :]]
 
 
 def _line(value: Any) -> str:
     """On one line, and of a long one its beginning and its digest."""
     line = json.dumps(rounded(value, DIGITS), ensure_ascii=False, default=str)
-    return line if len(line) <= LONG else f"{line[: LONG // 2]} … {len(line)} characters, {_digest(line)}"
+    return line if len(line) <= LONG else f"{line[: LONG // 2]} ⋯ {len(line)} characters, {_digest(line)}"
 
 
 def _digest(text: str) -> str:
