@@ -5,11 +5,14 @@ python -m tests.cli.recording                                       write them a
 
 import io
 import re
-from contextlib import redirect_stdout
+import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import STUDY
+from tests.in_process import trials_in_process
 from underhood.cli import main
 from underhood.networks import NETWORKS
 
@@ -65,7 +68,66 @@ def printed(command: str) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if not MASKED.search(line)) + "\n"
 
 
+SESSION = """
+    run descent.py --scale smoke --name first
+    run descent.py --scale quick --name second --seeds 3
+    run descent.py --scale quick --name third --grid lr=0.1,0.3 --grid start=1,2 --seeds 2
+    run descent.py --scale quick --name broken --set breaks=true
+    run descent.py --scale quick --dry-run
+    run descent.py --scale quick --name second --seeds 4 --json
+    runs ls
+    runs ls --json
+    runs show second
+    runs show third --sort loss
+    runs show broken
+    runs export second --format csv
+    runs export third --format csv --of metrics
+    compare second:lr=0.1 :lr=0.4
+    compare second:lr=0.1 :lr=0.4 --json
+    compare first second
+    compare third:lr=0.1 third:lr=0.3
+    compare third:start=1,lr=0.1 third:start=2,lr=0.1
+    report third
+    runs rm first --yes
+    runs ls
+    show descent.py
+    """
+# Times, dates and what they do to a table, where an error was raised, how many processors there are.
+VARYING = (
+    (r"\d[\d,.]* (?:µs|ms|s|min|h)\b(?: \d\d (?:s|min))?", "⌚"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+00:00|Z)?", "📅"),
+    (r"(finished|to break)(,,|[\s–]+)\d+\.\d+", r"\1\2⌚"),
+    (r"\d+\.\d+(\s+📅)", r"⌚\1"),
+    (r'"(seconds|computed_seconds)": [^,}\n]*', r'"\1": ⌚'),
+    (r"\d+ at once", "some at once"),
+    (r"\n +(Traceback|File|result =|for event|raise|\^)[^\n]*", ""),
+    (r"──+", "──"),
+    (r"(?<=\S)   +", "  "),
+)
+
+
+def session() -> str:
+    """What a user's commands print one after the other, in a folder with a small study."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "descent.py").write_text(STUDY)
+    parts = []
+    with pytest.MonkeyPatch.context() as patch, trials_in_process():
+        patch.chdir(folder)
+        patch.setenv("UNDERHOOD_RUNS", str(folder / "runs"))
+        patch.setenv("COLUMNS", "100")
+        for line in SESSION.strip().splitlines():
+            out, err = io.StringIO(), io.StringIO()
+            with redirect_stdout(out), redirect_stderr(err):
+                status = main(line.split())
+            parts.append(f"$ underhood {line.strip()}\n{out.getvalue()}{err.getvalue()}→ {status}\n")
+    text = "\n".join(parts).replace(str(folder), "FOLDER")
+    for pattern, word in VARYING:
+        text = re.sub(pattern, word, text)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for command in commands():
         file(command).write_text(printed(command))
+    (FOLDER / "session.txt").write_text(session())
