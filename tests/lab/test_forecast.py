@@ -14,6 +14,8 @@ from underhood.training.search import SearchedSettings, search_and_train
 from underhood.training.settings import TrainingSettings
 from underhood.training.timing import Pace
 
+pytestmark = pytest.mark.usefixtures("data_sets")
+
 
 def spec(seed=0, **settings):
     small = {"data": {"name": "digits", "train": 64, "test": 32}, "network": {"name": "mlp", "hidden": [8]}}

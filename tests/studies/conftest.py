@@ -8,7 +8,7 @@ from tests.in_process import trials_in_process
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _trials_in_process(request: pytest.FixtureRequest) -> Iterator[None]:
+def _trials_in_process(request: pytest.FixtureRequest, data_sets: None) -> Iterator[None]:
     if request.node.get_closest_marker("processes"):
         yield
         return
