@@ -353,3 +353,12 @@ def test_what_is_no_picture_is_named(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"text\.png: not a picture"):
         _picture(RegionProposalsSettings(image=str(tmp_path / "text.png")), 0)
+
+
+def test_what_clipping_leaves_too_small_is_dropped():
+    """The first box has 5 of its 40 columns in the picture, the second lies beside it, the third is whole."""
+    anchors = np.array([[-35.0, 0, 5, 40], [100, 0, 140, 40], [10, 10, 50, 50]])
+    settings = RegionProposalsSettings(smallest=16)
+    found = region_proposals._filtered(anchors, np.array([3.0, 2, 1]), np.zeros((3, 4)), 64, 96, settings)
+    assert found["large"].tolist() == [2]
+    assert found["kept"].tolist() == [2]

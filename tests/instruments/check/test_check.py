@@ -1,6 +1,7 @@
 """check on operations, networks, functions, optimisers and trainings; with PyTorch and without."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,17 @@ from underhood.engine.fast.stages import convolve
 from underhood.engine.forms import NAMES, OPERATIONS
 from underhood.errors import BadInput
 from underhood.instruments.check import Training, check
-from underhood.instruments.check.operations import check_all
+from underhood.instruments.check.operations import Comparison, check_all
 
 # -- operations --
+
+
+def test_steps_of_the_last_digit_are_those_of_float32():
+    gaps = {
+        "double": {"z": SimpleNamespace(ulps=1.0)},
+        "single": {"z": SimpleNamespace(ulps=2.0), "da": SimpleNamespace(ulps=5.0)},
+    }
+    assert Comparison("vector", None, **gaps, verdict=None).ulps == 5.0
 
 
 def test_an_operation_is_asked_in_every_form_and_on_every_sample():
