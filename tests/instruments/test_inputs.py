@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from underhood.errors import BadInput
-from underhood.instruments.inputs import Inputs, Spec, as_inputs, make, parse_inputs
+from underhood.instruments.inputs import Inputs, Spec, as_inputs, make, parse_inputs, with_batch
 
 
 def test_words():
@@ -60,3 +60,10 @@ def test_mistakes(text):
 def test_an_unknown_dtype_gets_the_nearest():
     with pytest.raises(BadInput, match='unknown dtype "int6": did you mean "int64"'):
         parse_inputs(["1,3:int6"])
+
+
+def test_another_batch_keeps_all_else():
+    inputs = Inputs((Spec((4, 3), "int64"), {"mask": Spec((4, 1), "bool"), "scale": Spec((2,))}), {"x": [Spec((4,))]})
+    found = with_batch(inputs, 9)
+    assert found.positional == (Spec((9, 3), "int64"), {"mask": Spec((9, 1), "bool"), "scale": Spec((2,))})
+    assert found.named == {"x": [Spec((9,))]}

@@ -60,6 +60,17 @@ def settings(study: Study) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def entry(study: Study) -> dict[str, Any]:
+    """What the study says of itself."""
+    own = {
+        name: getattr(study, name) for name in ("title", "question", "theme", "source", "seeded", "diverged", "timed")
+    }
+    scales = {name: [scale.summary, scale.time, scale.complete] for name, scale in study.scales.items()}
+    rest = {"compares": study.compares, "formerly": study.formerly, "scales": scales}
+    found: dict[str, Any] = json.loads(json.dumps(own | rest, default=str))
+    return found
+
+
 def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
     found = {}
     for key, value in values.items():
@@ -189,7 +200,7 @@ def write(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = trials(study, Path(folder))
         words = told(report(study, found, Path(folder) if name in FILES else None))
-    lists = settings(study) | {"trials": found}
+    lists = {"study": [entry(study)]} | settings(study) | {"trials": found}
     (FOLDER / f"{name}.json").write_text(
         "{" + ",\n".join(f'"{key}": [\n{_lines(of)}]' for key, of in lists.items()) + "}\n"
     )

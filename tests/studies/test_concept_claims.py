@@ -5,6 +5,7 @@ from fractions import Fraction
 from html import unescape
 from importlib import import_module
 from types import SimpleNamespace
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -656,3 +657,24 @@ def test_without_pytorch_the_engine_trains(monkeypatch):
     assert done.result["steps"] == 6
     assert done.result["train_loss"] < done.result["initial_loss"]
     assert len(done.matrices()) == 3
+
+
+def _bounded():
+    """Every option of a claim with a value just outside each of its bounds."""
+    for name, claim in CLAIMS.items():
+        for option, hint in get_type_hints(claim.measure, include_extras=True).items():
+            for bound in getattr(hint, "__metadata__", ()):
+                for each in getattr(bound, "metadata", [bound]):
+                    for kind, beyond in (("ge", -1), ("gt", 0), ("le", 1), ("lt", 0)):
+                        if (limit := getattr(each, kind, None)) is not None:
+                            yield name, option, limit + beyond
+
+
+@pytest.mark.parametrize(("name", "option", "value"), list(_bounded()))
+def test_an_option_beyond_its_bounds_is_refused(name, option, value):
+    with pytest.raises(BadInput, match=rf"claim\.{option}"):
+        plan(find("concept-claims"), "smoke", [f"claim={name}", f"claim.{option}={value}"], 1)
+
+
+def test_most_options_have_bounds():
+    assert len(list(_bounded())) > 20

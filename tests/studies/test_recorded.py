@@ -33,6 +33,7 @@ def test_the_settings_of_each_scale_are_as_recorded(name):
     study = studies.find(name)
     before = recording.recorded(name)
     assert recording.settings(study) == {scale: before[scale] for scale in study.scales}
+    assert [recording.entry(study)] == before["study"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in recording.FILES])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import underhood
-from underhood.instruments.check.recording import is_array, mapped, no_inplace
+from underhood.instruments.check.recording import PassFailed, is_array, mapped, no_inplace
 
 
 class Pair(NamedTuple):
@@ -33,3 +33,15 @@ def test_no_layer_writes_over_what_is_to_be_read_however_deep_it_stands(library)
     net = library.Sequential(library.ReLU(inplace=True), library.Sequential(library.ReLU(inplace=True)))
     no_inplace(net)
     assert [net[0].inplace, net[1][0].inplace] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("first\nsecond"), "fc1: ValueError: first"),
+        (ValueError("  \n first\nsecond"), "fc1: ValueError: first"),
+        (ValueError(), "fc1: ValueError"),
+    ],
+)
+def test_an_error_of_several_lines_is_told_by_its_first(error, said):
+    assert str(PassFailed("fc1", error)) == said

@@ -214,6 +214,7 @@ def test_a_dead_worker_is_noticed(monkeypatch):
         lambda data: data.random_split(range(5), [2, 2]),
         lambda data: data.random_split(range(5), [-0.5, 1.5]),
         lambda data: data.TensorDataset(underhood.ones(2), underhood.ones(3)),
+        lambda data: data.TensorDataset(underhood.ones(3), underhood.ones(2)),
         lambda data: data.ConcatDataset([]),
         lambda data: data.StackDataset(range(2), range(3)),
         lambda data: list(data.DataLoader([object()], 1)),

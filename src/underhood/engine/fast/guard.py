@@ -152,7 +152,7 @@ class Guard:
         elif isinstance(value, types.ModuleType):
             if not _is_library(getattr(value, "__file__", None)):
                 self._objects[id(value)] = value, set()
-        elif isinstance(getattr(value, "__dict__", None), dict) and not _is_library(_file(type(value))):
+        elif isinstance(getattr(value, "__dict__", None), dict) and not _is_own(type(value)):
             self._objects[id(value)] = value, set()
             self._visit_class(type(value))
 
@@ -261,6 +261,11 @@ def _file(of: type) -> str | None:
 def _is_library(file: str | None) -> bool:
     """Whether code is compiled, this package's own, or an installed library's: it does not change between calls."""
     return file is None or file.startswith(LIBRARIES) or "site-packages" in file
+
+
+def _is_own(of: type) -> bool:
+    """Whether a class is the package's: what its objects hold changes as it computes, and steers it by itself."""
+    return (_file(of) or "").startswith(LIBRARIES[0])
 
 
 def _difference(watched: Watched, values: list[Any]) -> str | None:
