@@ -48,15 +48,17 @@ def test_mistakes_have_exit_code_2(underhood, words, said):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ("cost", "simple-nn", "--csv"),
-        ("memory", "simple-nn", "--csv"),
-        ("trace", "simple-nn", "--unit", "fc1[7]", "--json"),
-    ],
+    [("cost", "simple-nn", "--csv"), ("trace", "simple-nn", "--unit", "fc1[7]", "--json")],
     ids=lambda words: words[0],
 )
-def test_the_shape_of_one_image_is_a_batch_of_one(words, underhood, monkeypatch):
-    monkeypatch.setattr("underhood.instruments.memory.predict.runtime_bytes", lambda *_, **__: 10**8)
+def test_the_shape_of_one_image_is_a_batch_of_one(words, underhood):
     image, batch = (underhood(*words, "--input", shape) for shape in ("3,32,32", "1,3,32,32"))
     assert (image.status, image.out) == (0, batch.out)
     assert image.out
+
+
+def test_memory_takes_the_shape_of_one_image_too(underhood):
+    image, batch = (underhood("memory", "simple-nn", "--json", "--input", shape) for shape in ("3,32,32", "1,3,32,32"))
+    (one,), (other,) = image.json["steps"], batch.json["steps"]
+    assert one["batch"] == other["batch"] == 1
+    assert one["kinds"]["activations"] == other["kinds"]["activations"] > 0
