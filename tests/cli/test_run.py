@@ -1,5 +1,6 @@
 """`underhood run` with a user's own study, from words to report."""
 
+import inspect
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import underhood as face
+from underhood.cli.run import run
 
 
 @pytest.mark.processes
@@ -223,3 +225,18 @@ def test_devices_are_a_setting_of_torch_s_trials(underhood):
     refused = underhood("run", "quickstart", "--devices", "2")
     assert refused.status == 2
     assert "devices: 2 needs backend = torch" in refused.err
+
+
+OF_ALL = {"scale", "runs", "parallel", "checkpoint_every", "when_full", "retry", "data", "rerun", "keep", "json"}
+ONE_S = [name for name in inspect.signature(run).parameters if name not in {*OF_ALL, "study"}]
+
+
+@pytest.mark.parametrize("name", ONE_S)
+def test_all_refuses_whatever_is_one_study_s(name, underhood):
+    kind = str(inspect.signature(run).parameters[name].annotation)
+    value = "underhood" if name == "backend" else "ray" if name == "on" else "2" if "int" in kind else "x=1"
+    option = f"--{name.replace('_', '-')}"
+    said = underhood("run", "all", "--scale=smoke", *([option] if "bool" in kind else [option, value]))
+    assert said.status == 2
+    assert option in said.err
+    assert "`all` has none of it" in said.err

@@ -261,6 +261,10 @@ class TestHistogram:
         svg = drawn(histogram("Weights", [{"w": w} for w in values], x="w"))
         assert titles(svg) == ["w", "count"]
 
+    def test_the_axis_reaches_over_all_bins_of_equal_numbers_too(self):
+        figure = histogram("Weights", [{"w": 2.0}] * 3, x="w", bins=4)
+        assert figure.spec["encoding"]["x"]["scale"]["domain"] == pytest.approx([2, 6], rel=0.1)
+
 
 @pytest.mark.parametrize(("shortest", "low"), [(50, 10.0), (1, 0.1), (100, 10.0), (0.03, 0.01)])
 def test_logarithmic_bars_begin_at_a_power_of_ten_below_the_shortest(shortest, low):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.in_process import trials_in_process
 from underhood.cli import main
 from underhood.errors import BadInput, MissingPiece
 from underhood.handin import hand_in
+from underhood.handin.files import _first
 from underhood.lab.store import RunFolder
 
 
@@ -70,6 +72,12 @@ def test_a_diverged_network_is_not_handed_in(copy, tmp_path):
     with pytest.raises(BadInput, match=r"^--export: seed 0 of mnist-mlp-smoke diverged, so there is no network"):
         hand_in(diverged, tmp_path / "p1")
     assert not (tmp_path / "p1").exists()
+
+
+def test_another_seed_may_have_diverged(run, tmp_path):
+    """It is the first one's network that is handed in."""
+    other = SimpleNamespace(state="finished", diverged=True)
+    assert _first(SimpleNamespace(trials=[run.trials[0], other])) is run.trials[0]
 
 
 def test_an_unfinished_run_is_not_handed_in(copy, tmp_path):

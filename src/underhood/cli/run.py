@@ -135,8 +135,6 @@ def run(
     sets = [*(set or ()), *([f"backend={backend}"] if backend else ())]
     sets += [] if devices is None else [f"devices={devices}"]
     what: dict[str, Any] = {"set": sets, "grid": grid or (), "settings": settings, "seeds": seeds, "data": data}
-    if export is not None:
-        _check_export(study, scale, what, export)
     if fit and dry_run:
         raise BadInput("--fit and --dry-run: what the trials are is known after predicting alone; leave one out")
     how: dict[str, Any] = {
@@ -148,11 +146,13 @@ def run(
     }
     if study == "all":
         asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
-        asked |= {f"--{key}": value for key, value in what.items() if key != "data"} | {"--memory-limit": memory_limit}
-        asked |= {"--on": on != "local", "--stop-when": stop_when, "--view": view}
-        asked |= {"--hosts": hosts, "--via": via}
+        asked |= {"--set": set, "--backend": backend, "--devices": devices is not None, "--grid": grid}
+        asked |= {"--settings": settings, "--seeds": seeds is not None, "--memory-limit": memory_limit}
+        asked |= {"--on": on != "local", "--stop-when": stop_when, "--view": view, "--hosts": hosts, "--via": via}
         _check_all(scale, [option for option, value in asked.items() if value])
         return _all(scale, how | {"data": data, "changed": "rerun" if rerun else "keep"}, json)
+    if export is not None:
+        _check_export(study, scale, what, export)
     if dry_run:
         from underhood.cli.dry_run import dry_run as listed
 

@@ -111,3 +111,26 @@ def test_lists_of_parameters_print_their_sizes():
     )
     with pytest.raises(TypeError, match="cannot assign int as a parameter"):
         underhood.nn.ParameterList([3])
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+@pytest.mark.parametrize("kind", ["Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"])
+def test_the_last_one_goes_too(lib, kind):
+    item = lib.nn.Parameter(lib.ones(1)) if "Parameter" in kind else lib.nn.Linear(1, 1)
+    make = getattr(lib.nn, kind)
+
+    def one():
+        return make({"a": item}) if kind.endswith("Dict") else make(item) if kind == "Sequential" else make([item])
+
+    key = "a" if kind.endswith("Dict") else 0
+    emptied = []
+    if kind != "ParameterList":  # neither library lets one delete of it
+        emptied.append(one())
+        del emptied[-1][key]
+    if kind != "ParameterList":
+        emptied.append(one())
+        assert emptied[-1].pop(key) is item
+    for net in emptied:
+        assert len(net) == 0
+        assert list(net) == []
+        assert list(net.parameters()) == []

@@ -182,3 +182,22 @@ def test_numbers_are_thinned_to_the_size_of_a_page_and_it_says_so(monkeypatch):
     assert LEAST <= page.bits < MOST
     assert f"to {page.bits} bits of mantissa, {digits(page.bits)} decimal digits" in page.html
     assert header(page.html)["bits"] == page.bits
+
+
+def test_a_running_sum_is_a_sum_of_all_before_it():
+    """Its first number is a function of the one at its own position; the others are not."""
+
+    class Running(nn.Module):
+        def forward(self, x):
+            return underhood.cumsum(x, 1)
+
+    found = header(explore(Running(), input=(2, 5)).html)
+    (line,) = (s for s in found["sources"] if s["kind"] == "line" and s["operation"] == "cumsum")
+    assert line["rule"]["kind"] == "sums"
+
+
+def test_the_first_lines_read_the_input_itself():
+    found = header(explore(NETS["layers"](), input=(1, 2, 8, 8)).html)
+    sources = found["sources"]
+    assert sources[0]["kind"] == "input"
+    assert any(0 in s["inputs"] for s in sources if s["kind"] == "line")
