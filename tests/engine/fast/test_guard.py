@@ -13,6 +13,7 @@ from underhood import nn
 from underhood.engine.fast.guard import Guard
 
 factor = 1.0
+gain = 1.0  # which the base class alone reads
 table = {"factor": 1.0}
 module = types.ModuleType("constants")
 module.__file__, module.factor = "constants.py", 1.0  # type: ignore[attr-defined]
@@ -36,19 +37,19 @@ class Base(nn.Module):
     """A base class of the user's own."""
 
     def inherited(self) -> float:
-        return factor
+        return gain
 
     @property
     def as_property(self) -> float:
-        return factor
+        return gain
 
     @staticmethod
     def as_static() -> float:
-        return factor
+        return gain
 
     @classmethod
     def as_class(cls) -> float:
-        return factor
+        return gain
 
 
 class Net(Base):
@@ -152,7 +153,7 @@ def ways() -> dict[str, tuple[Callable[..., Any], Callable[[], Any], Callable[[]
         "a layer's setting": (net, lambda: net.child.p, lambda: setattr(net.child, "p", 0.1)),
         "a layer's mode": (net, lambda: net.child.training, lambda: net.child.eval()),
         "a layer more": (net, lambda: len(net.parts), lambda: net.parts.append(nn.Identity())),
-        "a global of an inherited method": (net, read, globally),
+        "a global of an inherited method": (net, lambda: gain, globally),
         "a network in a list": (
             (lambda n: lambda x: n[0](x))([net]),
             lambda: net.factor,
