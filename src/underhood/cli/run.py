@@ -145,7 +145,7 @@ def run(
         "retry": retry,
     }
     if study == "all":
-        asked = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
+        asked: dict[str, Any] = {"--tune": tune, "--fit": fit, "--name": name, "--export": export, "--dry-run": dry_run}
         asked |= {"--set": set, "--backend": backend, "--devices": devices is not None, "--grid": grid}
         asked |= {"--settings": settings, "--seeds": seeds is not None, "--memory-limit": memory_limit}
         asked |= {"--on": on != "local", "--stop-when": stop_when, "--view": view, "--hosts": hosts, "--via": via}

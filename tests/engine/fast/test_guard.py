@@ -85,8 +85,8 @@ def comprehended(x: float) -> float:
 
 
 def rebind(value: float) -> None:
-    global factor
-    factor = value
+    global factor, gain
+    factor = gain = value
 
 
 def ways() -> dict[str, tuple[Callable[..., Any], Callable[[], Any], Callable[[], Any]]]:
