@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import stand_ins
-
 # A busy machine is no fault of the code: no test fails for being slow.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -87,6 +85,8 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def _stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests import stand_ins
+
     folder = tmp_path_factory.mktemp("sets")
     stand_ins.write(folder)
     return folder
@@ -96,7 +96,7 @@ def _stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_sets(request: pytest.FixtureRequest) -> Iterator[None]:
     """Data sets for what plans and trains on them: the real ones, where UNDERHOOD_DATA names them."""
     with pytest.MonkeyPatch.context() as patch:
-        if not stand_ins.REAL:
+        if "UNDERHOOD_DATA" not in os.environ:
             patch.setenv("UNDERHOOD_DATA", str(request.getfixturevalue("_stand_ins")))
         yield
 

@@ -8,6 +8,8 @@ from tests.studies.test_resnet20 import noise
 from underhood.report.several import DIVERGED, document_of
 from underhood.studies.cifar100_edge import ENTRY
 
+pytestmark = pytest.mark.processes  # a trial's memory is that of its process, and this one has run other tests
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
