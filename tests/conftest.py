@@ -13,6 +13,12 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# What is printed takes its width and colours from the terminal, and a command's console keeps the first that it saw:
+# all tests have the same one.
+os.environ |= {"COLUMNS": "100", "TERM": "xterm"}
+for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
+    os.environ.pop(name, None)
+
 # A whole run that passes fewer tests than this has lost some on the way. Raise it as tests are added.
 FLOOR = 13_500
 
