@@ -14,7 +14,7 @@ from underhood.engine.device import check_device
 from underhood.engine.forms import OPERATIONS
 from underhood.engine.inplace import apply_, check
 from underhood.engine.lift import together
-from underhood.engine.ops import assign, cast, clone, expand, layouts, permute, picking, reshape, where
+from underhood.engine.ops import arithmetic, assign, cast, clone, expand, layouts, permute, picking, reshape, where
 from underhood.engine.tensor import Tensor
 
 Method = Callable[..., Any]
@@ -37,6 +37,12 @@ def _in_place_of_two(name: str) -> Method:
         return apply_(OPERATIONS[name], self, together(self, other if alpha == 1 else F.mul(other, alpha))[1])
 
     return method
+
+
+def pow_(self: Tensor, exponent: Any) -> Tensor:
+    """x ← xʸ"""
+    arithmetic.check_power(self, exponent)
+    return apply_(OPERATIONS["pow"], self, together(self, exponent)[1])
 
 
 def _by_copy(function: Method) -> Method:
@@ -169,7 +175,8 @@ METHODS: dict[str, Any] = {
         "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal",
         "relu", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
     )},
-    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "pow", "remainder")},
+    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "remainder")},
+    "pow_": pow_, "__ipow__": pow_,
     **{f"{name}_": _by_copy(getattr(F, name)) for name in BY_COPY},
     "normal_": normal_, "uniform_": uniform_, "random_": random_, "bernoulli_": bernoulli_,
     "bernoulli": draws.bernoulli, "masked_fill_": where.masked_fill_,
@@ -185,7 +192,7 @@ METHODS: dict[str, Any] = {
     "__rtruediv__": _swapped(F.div), "__rpow__": _swapped(F.pow), "__rmatmul__": _swapped(F.matmul),
     "__rfloordiv__": _swapped(F.floor_divide), "__rmod__": _swapped(F.remainder),
     **{f"__i{name}__": _in_place_of_two(of) for name, of in (
-        ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("pow", "pow"), ("mod", "remainder"),
+        ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("mod", "remainder"),
     )},
     **{f"__{name}__": _comparison(getattr(F, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "__and__": F.bitwise_and, "__or__": F.bitwise_or, "__xor__": F.bitwise_xor, "__invert__": F.bitwise_not,

@@ -223,9 +223,13 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 
 def pow_(input: Any, exponent: Any) -> Tensor:
     """xʸ"""
+    check_power(input, exponent)
+    return _power(input, exponent)
+
+
+def check_power(input: Any, exponent: Any) -> None:
     if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input.dtype.kind != "f":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
-    return _power(input, exponent)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

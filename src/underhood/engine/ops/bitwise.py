@@ -23,7 +23,7 @@ def _two(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[..., Ten
             raise TypeError(f"{name}(): one of input and other must be a tensor, not {input!r} and {other!r}")
         x, y = together(input, other)
         if x.is_floating_point():
-            raise RuntimeError(f"{name}: not implemented for {x.dtype}; there are bits in integers and bools")
+            raise NotImplementedError(f"{name}: not implemented for {x.dtype}; there are bits in integers and bools")
         return apply(operation, x, y)
 
     def vector(x: Array, y: Array) -> Array:
@@ -48,7 +48,7 @@ def _integers(rng: np.random.Generator) -> list[Sample]:
 def bitwise_not(input: Tensor) -> Tensor:
     """¬x: every bit the other way"""
     if input.is_floating_point():
-        raise RuntimeError(f"bitwise_not: not implemented for {input.dtype}; there are bits in integers and bools")
+        raise NotImplementedError(f"bitwise_not: not for {input.dtype}; there are bits in integers and bools")
     return apply(NOT, input)
 
 

@@ -14,8 +14,10 @@ from underhood.engine.tensor import Tensor
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each number from 0 to the largest (and at least `minlength` of them) is there, or their weights."""
     x = input.array
-    if x.ndim != 1 or x.dtype.kind not in "iu":
-        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs, not {x.dtype} {x.shape}.")
+    if x.dtype.kind not in "iu":
+        raise NotImplementedError(f"bincount: not implemented for {x.dtype}; it counts integers")
+    if x.ndim != 1:
+        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs, not {x.shape}.")
     if minlength < 0:
         raise RuntimeError(f"minlength should be >= 0, not {minlength}")
     if x.size and x.min() < 0:

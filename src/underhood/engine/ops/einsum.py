@@ -57,7 +57,7 @@ def _as_equation(args: tuple[Any, ...]) -> tuple[str, list[Tensor]]:
     if isinstance(args[0], str):
         operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
         if not operands:
-            raise RuntimeError("einsum(): must provide at least one operand")
+            raise ValueError("einsum(): must provide at least one operand")
         return args[0], list(operands)
 
     def text(numbers: Any) -> str:

@@ -88,6 +88,8 @@ def repeat_interleave(
                 f"repeats must be 1-dimensional, integers, and one for each of the {input.shape[at]} elements along "
                 f"the axis, not {repeats.dtype} {tuple(repeats.shape)}"
             )
+        if len(repeats) and repeats.array.min() < 0:
+            raise RuntimeError("repeats can not be negative")
         return index_select(input, at, Tensor(np.repeat(np.arange(len(repeats)), repeats.array)))
     if repeats < 0:
         raise RuntimeError("repeats can not be negative")

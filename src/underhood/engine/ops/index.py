@@ -98,7 +98,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise IndexError(f"index_select(): index out of range for dimension {at} with size {length}")
     if not input.ndim:
         if len(i) != 1:
-            raise IndexError(f"index_select(): Index to scalar can have only 1 value, got {len(i)} value(s)")
+            raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {len(i)} value(s)")
         return input.clone()
     return apply(ENTRY, input, index=(*[slice(None)] * at, i))
 
