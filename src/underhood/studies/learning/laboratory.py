@@ -69,9 +69,10 @@ LIKE_WITH_LIKE = (
 )
 CROP = (
     "Where images are cropped, ours may part from the sheet's for that alone, to either side. The sheet names "
-    "`pad_if_needed` and no padding: torchvision pads by it only what is smaller than the crop, so that a crop of 32×32 "
-    "leaves these images as they are, and the sheet's figures would be those of the flip alone. Ours moves them by up "
-    "to the padding. `--set data.augmentation=flip` leaves the crop out, and `underhood run augmentation` has both."
+    "`pad_if_needed` and no padding: torchvision pads by it only what is smaller than the crop, so that a crop of "
+    "32×32 leaves these images as they are, and the sheet's figures would be those of the flip alone. Ours moves them "
+    "by up to the padding. `--set data.augmentation=flip` leaves the crop out, and `underhood run augmentation` has "
+    "both."
 )
 CURVES = "Training: an epoch's batches as they came, augmented if asked."
 
