@@ -268,7 +268,7 @@ def style() -> str:
 
 
 def number(value: float, spec: str = "") -> str:
-    """`value` as a reader wants it: 36,864 and 0.01234 and 1.71 for 0.0171 under ".2%".
+    """`value` as a reader wants it: 36,864 and 0.01234, 1.71 (0.0171 under ".2%") and 115,700 (115,712 under ".4g").
 
     Three decimals and more are for small numbers: under ".4f" a loss of 0.1234 is one, a loss of 1,235 keeps none.
     """
@@ -279,7 +279,8 @@ def number(value: float, spec: str = "") -> str:
     if abs(value) >= LARGE and (decimals := DECIMALS.search(spec)) and int(decimals[1]) > 2:
         return format(value, f"{spec[: decimals.start()].removesuffix(',')},.0f")
     if spec:
-        return format(value, spec)
+        text = format(value, spec)
+        return f"{float(text):,.0f}" if spec.endswith("g") and "e+" in text and abs(value) < 1e15 else text
     if isinstance(value, int) or 1e4 <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.4g}"

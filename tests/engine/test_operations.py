@@ -132,5 +132,5 @@ def test_a_gradient_is_the_same_where_no_other_is_wanted(operation, sample, form
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_every_operation_has_a_twin(name):
+def test_every_operation_names_its_reference(name):
     assert OPERATIONS[name].reference.startswith("torch.")

@@ -64,7 +64,7 @@ def test_every_product_is_torchs():
             assert (product.macs if product else None) == torch_macs(operation)
 
 
-def test_a_twin_shares_what_is_shared_and_nothing_else():
+def test_a_replica_shares_what_is_shared_and_nothing_else():
     module = mine.Tied()
     module.again = module.block
     other = replica(module)
@@ -76,7 +76,7 @@ def test_a_twin_shares_what_is_shared_and_nothing_else():
     assert real.block.weight.data_ptr() != module.block.weight.data_ptr()
 
 
-def test_a_twin_copies_plain_tensors_and_results_of_operations():
+def test_a_replica_copies_plain_tensors_and_results_of_operations():
     module = nn.Linear(2, 2)
     module.plain, module.result = torch.ones(2), module.weight * 2
     assert replica(module).plain.device.type == replica(module).result.device.type == "meta"
@@ -85,7 +85,7 @@ def test_a_twin_copies_plain_tensors_and_results_of_operations():
     assert real.plain is not module.plain
 
 
-def test_a_twin_keeps_hooks_and_runs_its_own_modules_in_them():
+def test_a_replica_keeps_hooks_and_runs_its_own_modules_in_them():
     class Hooked(nn.Module):
         def __init__(self):
             super().__init__()

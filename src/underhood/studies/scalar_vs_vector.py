@@ -246,10 +246,10 @@ def _ratio(slow: Group, quick: Group) -> str:
     if not ratios:
         return ""
     found = Summary.of(ratios)
-    said = f"{slow.label} takes **{exp(found.mean):,.3g}** times as long as {quick.label}"
+    said = f"{slow.label} takes **{number(exp(found.mean), '.3g')}** times as long as {quick.label}"
     if found.low is None or found.high is None:
         return f"{said} (one seed)"
-    interval = f"[{exp(found.low):,.3g}, {exp(found.high):,.3g}]"
+    interval = f"[{number(exp(found.low), '.3g')}, {number(exp(found.high), '.3g')}]"
     return f"{said} {interval}" + (", **not told apart**" if found.low <= 0 <= found.high else "")
 
 
