@@ -321,3 +321,25 @@ def test_data_is_unknown_to_the_tape(lib):
     z.data.zero_()
     w.sum().backward()  # no complaint, and the gradient of what z holds now
     assert float(x.grad.abs().sum()) == 0
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+@pytest.mark.parametrize("name", ["mul_", "div_", "remainder_", "pow_"])
+def test_only_sums_and_differences_take_a_multiple(lib, name):
+    x = lib.tensor([1.0, 2.0])
+    with pytest.raises(TypeError):
+        getattr(x, name)(2.0, alpha=2)
+    assert x.tolist() == [1.0, 2.0]
+    assert x.add_(1.0, alpha=2).sub_(lib.tensor([1.0, 2.0]), alpha=3).tolist() == [0.0, -2.0]
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+def test_a_multiple_of_integers_is_of_an_integer(lib):
+    x, y = lib.tensor([1, 2]), lib.tensor([0.5, 1.0])
+    for call in (lib.add, lib.sub, lambda a, b, alpha: a.clone().add_(b, alpha=alpha)):
+        with pytest.raises(RuntimeError, match="argument alpha must not be a floating point number"):
+            call(x, x, alpha=2.5)
+        with pytest.raises(RuntimeError, match="argument alpha must not be a floating point number"):
+            call(x, 1, alpha=1.0)
+    assert lib.add(x, y, alpha=2.5).tolist() == [2.25, 4.5]
+    assert lib.sub(x, 1, alpha=2).tolist() == [-1, 0]

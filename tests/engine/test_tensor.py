@@ -407,6 +407,7 @@ NUMBERS = {
     "dot": lambda lib, x: [x[0, 0].dot(x[1, 1]), lib.outer(x[0, 0], x[1, 1])],
     "arithmetic": lambda lib, x: [2 - x, 1 / (x * x + 1), 2**x, abs(x), -x, x**3, (x * x + 1) ** 0.5, x % 2],
     "alpha": lambda lib, x: [lib.add(x, x, alpha=3), x.sub(x * x, alpha=0.5), x.square()],
+    "alpha of a number": lambda lib, x: [lib.add(x, 2.0, alpha=3), x.sub(1, alpha=0.5), lib.sub(x, 1.5, alpha=-1)],
     "powers": lambda lib, x: [x.square(), (x * x).sqrt(), (x * x + 1).rsqrt(), (x * x + 1).log(), x.exp(), x.erf()],
     "more": lambda lib, x: [x.sin(), x.cos(), x.expm1(), (x * x).log1p(), (x * x + 1).log2(), x.round(), x.floor()],
     "compare": lambda lib, x: [x > 0, x <= x[0], x == x, x != 0, lib.isnan(x), lib.isfinite(x), (x > 0) & (x < 1)],

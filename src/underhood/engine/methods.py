@@ -32,9 +32,14 @@ def _in_place(name: str) -> Method:
 
 def _in_place_of_two(name: str) -> Method:
     """x ← f(x, y), where y may be a number."""
+    return lambda self, other: apply_(OPERATIONS[name], self, together(self, other)[1])
+
+
+def _in_place_of_a_multiple(name: str) -> Method:
+    """x ← f(x, αy), where y may be a number."""
 
     def method(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
-        return apply_(OPERATIONS[name], self, together(self, other if alpha == 1 else F.mul(other, alpha))[1])
+        return apply_(OPERATIONS[name], self, together(self, arithmetic.multiple(self, other, alpha))[1])
 
     return method
 
@@ -175,7 +180,8 @@ METHODS: dict[str, Any] = {
         "abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "neg", "reciprocal",
         "relu", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
     )},
-    **{f"{name}_": _in_place_of_two(name) for name in ("add", "sub", "mul", "remainder")},
+    "add_": _in_place_of_a_multiple("add"), "sub_": _in_place_of_a_multiple("sub"),
+    "mul_": _in_place_of_two("mul"), "remainder_": _in_place_of_two("remainder"),
     "pow_": pow_, "__ipow__": pow_,
     **{f"{name}_": _by_copy(getattr(F, name)) for name in BY_COPY},
     "normal_": normal_, "uniform_": uniform_, "random_": random_, "bernoulli_": bernoulli_,

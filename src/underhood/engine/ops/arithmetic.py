@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
+from underhood.engine.dtypes import result_type
 from underhood.engine.forms import Sample
 from underhood.engine.lift import Number, binary, binary_samples, elementwise, together, where
 from underhood.engine.ops.checks import must_be_tensors
@@ -232,14 +233,21 @@ def check_power(input: Any, exponent: Any) -> None:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
 
 
+def multiple(input: Any, other: Any, alpha: float) -> Any:
+    """alpha · other, of a tensor or a number, to be added to `input`."""
+    if isinstance(alpha, float) and result_type(input, other).kind != "f":
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return other if alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha · other"""
-    return _plus(input, other if alpha == 1 else mul(other, alpha))
+    return _plus(input, multiple(input, other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input − alpha · other"""
-    return _minus(input, other if alpha == 1 else mul(other, alpha))
+    return _minus(input, multiple(input, other, alpha))
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:

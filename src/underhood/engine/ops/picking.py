@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from underhood.engine.axes import axis
-from underhood.engine.ops.arithmetic import mul
+from underhood.engine.ops.arithmetic import multiple
 from underhood.engine.ops.assign import put
 from underhood.engine.ops.clone import clone
 from underhood.engine.ops.diagonal import diagonal
@@ -95,10 +95,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_add_(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """`index_add` in place."""
     _same("index_add", input, source)
-    if isinstance(alpha, float) and not input.is_floating_point():
-        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    added = source if alpha == 1 else mul(source, alpha)
-    return _write_rows("index_add", input, dim, index, added, accumulate=True)
+    return _write_rows("index_add", input, dim, index, multiple(input, source, alpha), accumulate=True)
 
 
 def _same(name: str, input: Tensor, source: Tensor) -> None:
