@@ -73,3 +73,22 @@ def test_where_nothing_has_a_number_the_axis_is_still_drawn():
     (figure,) = drawn(*(group([None], lr=lr) for lr in (1, 2, 3)))
     assert {row["what"] for row in figure.spec["data"]["values"]} == {"diverged"}
     assert figure.svg()
+
+
+@pytest.mark.parametrize(
+    ("errors", "domain"),
+    [([0.1, 0.2, 0.3, 0.4], [10, 40]), ([0.2, 0.2, 0.2, 0.2], [20, 21]), ([None] * 4, [0, 1])],
+)
+def test_a_map_s_colours_span_its_numbers(errors, domain):
+    pairs = list(product((0.1, 0.2), ("sgd", "adam")))
+    (figure,) = drawn(*(group([e], lr=lr, rule=rule) for e, (lr, rule) in zip(errors, pairs, strict=True)))
+    assert find_domains(figure.spec) == [pytest.approx(domain)]
+
+
+def find_domains(spec):
+    if isinstance(spec, list):
+        return [found for each in spec for found in find_domains(each)]
+    if not isinstance(spec, dict):
+        return []
+    here = [spec["scale"]["domain"]] if isinstance(spec.get("scale"), dict) and "domain" in spec["scale"] else []
+    return here + [found for each in spec.values() for found in find_domains(each)]
