@@ -96,3 +96,19 @@ def test_a_matrix_has_its_numbers():
     svg = matrix("IoU", np.array([[1.0, 0.25], [0.25, 1.0]]), ["a", "b"], ["a", "b"]).svg()
     assert svg.count(">0.25<") == 2
     assert svg.count(">1.00<") == 2
+
+
+@pytest.mark.parametrize(("columns", "cell"), [(1, 46), (12, 46), (13, 43), (20, 28), (100, 5)])
+def test_a_matrix_is_no_wider_than_pictures_are(columns, cell):
+    """Cells shrink, so that with the rows' names all stands within the width of a page's drawings."""
+    spec = matrix("M", np.zeros((2, columns)), ["a", "b"], [str(i) for i in range(columns)]).spec
+    assert spec["width"] == cell * columns <= WIDEST - 60
+    assert spec["height"] == 2 * round(0.62 * cell)
+    assert spec["usermeta"]["narrowest"] == spec["width"] + 60
+    assert spec["padding"]["right"] == max(10, WIDEST - 60 - spec["width"])
+
+
+@pytest.mark.parametrize(("name", "angle"), [("", 0), ("abc", 0), ("a name of many letters", -45)])
+def test_names_wider_than_a_cell_are_turned(name, angle):
+    spec = matrix("M", np.zeros((1, 2)), ["a"], [name, "b"]).spec
+    assert spec["encoding"]["x"]["axis"]["labelAngle"] == angle
