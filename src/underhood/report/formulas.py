@@ -94,7 +94,8 @@ class TypstFormula(Formula):
         return f"{accent}({base})" if accent else f"limits({base})^({over})"
 
     def munder(self, element: Element) -> str:
-        accent = self.ACCENTS.get(element[1].text or "")
+        mark = element[1].text or ""
+        accent = "underline" if mark == "―" else self.ACCENTS.get(mark)  # the sign of an overline, below
         base, under = self.parts(element)
         return f"{accent}({base})" if accent else f"limits({base})_({under})"
 
@@ -166,7 +167,7 @@ class TextFormula(Formula):
 
     def msubsup(self, element: Element) -> str:
         base, below, above = self.parts(element)
-        if above == "′":
+        if above in ("′", "″"):
             return base + above + self._raised(below, SUBSCRIPTS, "_")
         return base + self._raised(below, SUBSCRIPTS, "_") + self._raised(above, SUPERSCRIPTS, "^")
 
@@ -174,7 +175,7 @@ class TextFormula(Formula):
 
     def munder(self, element: Element) -> str:
         base, below = self.parts(element)
-        return base if below in ("⏟", "_") else base + self._raised(below, SUBSCRIPTS, "_")
+        return base if below in ("⏟", "_", "―") else base + self._raised(below, SUBSCRIPTS, "_")
 
     def mover(self, element: Element) -> str:
         base, over = self.parts(element)
@@ -205,6 +206,6 @@ class TextFormula(Formula):
 
 
 SUPERSCRIPTS = dict(
-    zip("0123456789+−-=()abcdefghijklmnoprstuvwxyzT⊤𝖳′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀᵀᵀ′", strict=True)
+    zip("0123456789+−-=()abcdefghijklmnoprstuvwxyzT⊤𝖳′″", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀᵀᵀ′″", strict=True)
 )
 SUBSCRIPTS = dict(zip("0123456789+−-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))

@@ -168,14 +168,14 @@ def is_name(element: Element) -> bool:
 
 
 def _rename(element: Element) -> None:
-    """Names are identifiers, not operators with an operator's space around them; ± is the reverse; 𝟏 is a vector."""
+    """Names are identifiers, not operators with an operator's space around them, save ± and ∼; 𝟏 is a vector."""
     text = element.text or ""
     if element.tag == "mo" and len(text) > 1 and text.isalpha():
         element.tag = "mi"
     elif element.tag == "mo" and text in ("|", "‖") and "stretchy" not in element.attrib:
         element.set("stretchy", "false")
-    elif element.tag == "mi" and text in ("±", "∓"):
-        element.tag = "mo"
+    elif element.tag == "mi" and text in ("±", "∓", "~"):
+        element.tag, element.text = "mo", text.replace("~", "∼")
     elif element.tag == "mn" and element.attrib.pop("mathvariant", "") == "bold":
         element.text = text.translate(BOLD)
 

@@ -100,7 +100,9 @@ FALLING = ((-3, 1.0), (-2, 0.5))
 )
 def test_whether_momentum_helps(end, slopes, said):
     found = of_momentum(path(*FALLING, slopes=slopes), path((-3, 1.0), (-2.5, end)))
-    assert found.startswith("**Momentum.** From x = −3 plain gradient descent comes to x = −2, f = **0.5**; with momentum")
+    assert found.startswith(
+        "**Momentum.** From x = −3 plain gradient descent comes to x = −2, f = **0.5**; with momentum"
+    )
     assert said in found
     assert found.count("Momentum is") + found.count("They end") == 1
 
