@@ -63,12 +63,12 @@ class Operation:
 
     @property
     def base(self) -> str:
-        """The operation that this is the in-location form of, if it is one: `as_strided` of `as_strided_`."""
+        """The operation that this is the in-place form of, if it is one: `as_strided` of `as_strided_`."""
         return self.name.removesuffix("_") or self.name
 
     @property
     def is_view(self) -> bool:
-        """Whether it gives its input another shape and computes nothing, in location or not."""
+        """Whether it gives its input another shape and computes nothing, in place or not."""
         return any(overload.is_view for overload in self._overloads())
 
     @property
@@ -78,7 +78,7 @@ class Operation:
         return self.base in UNTAGGED or any(pointwise in overload.tags for overload in self._overloads())
 
     def _overloads(self) -> Iterator[Any]:
-        """Its overload, and those of the operation that it is the in-location form of."""
+        """Its overload, and those of the operation that it is the in-place form of."""
         yield self.overload
         if self.overload.namespace == "aten" and (packet := getattr(load_torch().ops.aten, self.base, None)):
             yield from (getattr(packet, key) for key in packet.overloads())
@@ -189,7 +189,7 @@ class _Tape:
         self.count = 0
 
     def value(self, tensor: Any) -> Value:
-        """The tensor's Value; a tensor that was resized in location gets a new one."""
+        """The tensor's Value; a tensor that was resized in place gets a new one."""
         shape = tuple(tensor.size())  # not .shape, which Lazy parameters refuse
         known = self.tensors.get(tensor)
         if known is not None and known.shape == shape:
