@@ -41,6 +41,19 @@ CASES = {
     "add_number": lambda: x4 + 1,
     "add_in_place": lambda: x4.clone().add_(x4),
     "local_response": lambda: F.local_response_norm(x4, 3),
+    # of another dtype, which what comes out has too
+    "double": lambda: torch.sigmoid(x4.double()),
+    "double_pow": lambda: x4.double().pow(2) + x4.double(),
+    "double_mean": lambda: x4.double().mean((2, -1)),
+    "double_softmax": lambda: x4.double().softmax(1),
+    "double_conv": lambda: F.conv2d(x4.double(), torch.empty(6, 4, 3, 3, dtype=torch.float64, **meta)),
+    "double_max_pool": lambda: F.max_pool2d(x4.double(), 2),
+    "double_avg_pool": lambda: F.avg_pool2d(x4.double(), 2),
+    "double_linear": lambda: x2.double() @ torch.empty(5, 2, dtype=torch.float64, **meta),
+    "double_cat": lambda: torch.cat([x4.double(), x4.double()], 2),
+    "double_layer_norm": lambda: F.layer_norm(x4.double(), (9, 7)),
+    "double_batch_norm": lambda: F.batch_norm(x4.double(), None, None, training=True),
+    "half_relu": lambda: F.relu(x4.half()),
 }
 # calls that the rules leave to torch, whole or in part
 LEFT = {

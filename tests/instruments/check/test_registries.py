@@ -66,6 +66,34 @@ def test_a_wrong_schedule_is_found_and_an_unknown_one_is_said():
     assert "nothing else was tested" in found.foot[0]
 
 
+@dataclass(frozen=True)
+class Falling:
+    """1 − k/400 in epoch k, or whatever `at` says of an epoch."""
+
+    at: tuple[tuple[int, float], ...] = ()
+
+    def rate(self, moment):
+        return dict(self.at).get(int(moment.epoch), 1 - moment.epoch / 400)
+
+    def reference(self, epochs):
+        return None
+
+
+def test_the_first_rate_and_the_last_are_told():
+    (row,) = check("mine", schedules=Schedules({"mine": Falling}, Moment)).rows
+    assert (row["epochs"], row["first"], row["last"]) == (200, 1.0, pytest.approx(1 - 199 / 400))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rate", "fine"),
+    [(0, 0.0, True), (199, 0.0, True), (7, -1e-9, False), (0, float("nan"), False), (199, float("inf"), False)],
+)
+def test_a_schedule_that_pytorch_lacks_gives_rates(epoch, rate, fine):
+    found = check("mine", schedules=Schedules({"mine": lambda: Falling(((epoch, rate),))}, Moment))
+    assert found.agrees is fine
+    assert found.rows[0]["verdict"] == ("no reference" if fine else "rate: not a rate")
+
+
 def test_a_wrong_augmentation_is_found(monkeypatch):
     class Upside(Flip):
         def apply(self, view, drawn):

@@ -112,3 +112,21 @@ def test_the_loss_is_cross_entropy_for_logits_and_squares_otherwise():
     logits = torch.zeros(3, 10)
     assert loss_of(logits).item() == pytest.approx(2.302585, rel=1e-6)
     assert loss_of((torch.full((2,), 3.0), {"a": torch.ones(1)})).item() == 19.0
+
+
+@pytest.mark.parametrize("words", ["sgd", "adam"])
+def test_every_block_that_is_taken_is_given_back_once(words):
+    """What still stands when the optimiser is gone are the weights, their gradients and the batch."""
+    net, x = on_meta(mlp, 8, 100)
+    ledger = keep_books(net, (x,), {}, optimizer(words))
+    standing = {}
+    most = 0
+    for block, size in ledger.events:
+        assert (block in standing) is (size == 0)
+        if size:
+            standing[block] = size
+        else:
+            del standing[block]
+        most = max(most, sum(standing.values()))
+    assert sum(standing.values()) == 2 * WEIGHTS + 4 * 8 * 100
+    assert most == ledger.peak.bytes
