@@ -130,6 +130,8 @@ class Seen:
     `low`, `high`   the first and last pixel that any of the elements sees
     `folded` how it moves where the image's axis is one factor of a tensor's axis: a later view may unfold it
     `parts`  where elements depend on views that move along different axes (the scores of an attention), these
+    `order`  where no rule says how it moves, the number of the value since which none does: two views of one order
+             still meet element by element, two of different orders do not
 
     Flattened, an element still sees its `size` pixels, but no rule says where: `dims` without `along`. What
     mixes all those elements (a linear layer) sees from `low` to `high`.
@@ -142,6 +144,7 @@ class Seen:
     high: int
     folded: Folded | None = None
     parts: tuple["Seen", ...] = ()
+    order: int | None = None
 
     @property
     def in_order(self) -> bool:
@@ -151,7 +154,7 @@ class Seen:
     def moved(self, dims: tuple[int, ...]) -> "Seen":
         """The same view at other axes of a tensor; no longer in order when it lies along several."""
         along, folded = (self.along, self.folded) if len(dims) == 1 else (None, None)
-        return Seen(dims, along, self.size, self.low, self.high, folded)
+        return Seen(dims, along, self.size, self.low, self.high, folded, order=self.order)
 
     def disordered(self) -> "Seen":
         """The same pixels in an order that no rule follows."""
@@ -187,8 +190,9 @@ def union(one: Seen, other: Seen, length: Callable[[int], int]) -> Seen:
     for wide, narrow in ((one, other), (other, one)):
         if wide.size is not None and not wide.dims and wide.low <= narrow.low and wide.high >= narrow.high:
             return wide  # it sees all that the other sees, wherever that looks
-    if one.dims == other.dims and one.folded == other.folded and not one.along and not other.along:
+    same = one.dims == other.dims and one.folded == other.folded and one.order == other.order
+    if same and not one.along and not other.along:
         alike = one.size == other.size and not (one.parts or other.parts)
-        return Seen(dims, None, one.size if alike else None, low, high, one.folded)
+        return Seen(dims, None, one.size if alike else None, low, high, one.folded, order=one.order)
     parts = tuple(dict.fromkeys((*(one.parts or (one,)), *(other.parts or (other,)))))
     return Seen(dims, None, None, low, high, parts=parts if len(parts) <= MOST_PARTS else ())

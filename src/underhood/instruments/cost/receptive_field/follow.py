@@ -4,6 +4,8 @@ Every axis of the image after batch and channels is followed on its own. An oper
 view and is named; from there on the field reads "–", never a guess.
 """
 
+from dataclasses import replace
+
 from underhood.instruments.cost.receptive_field import mixing, moves, windows
 from underhood.instruments.cost.receptive_field.along import Along, Seen, ordered
 from underhood.instruments.cost.receptive_field.step import Fields, Rule, Step
@@ -23,38 +25,43 @@ def follow(record: Record) -> Fields | None:
     for image in images:
         if image.shape[2:] == extent:
             fields.views[image.number] = tuple(ordered(2 + axis, Along(), size) for axis, size in enumerate(extent))
-    spoilt: set[int] = set()
     for operation in record.root.operations():
-        _advance(fields, operation, spoilt)
+        _advance(fields, operation)
     return fields
 
 
-def _advance(fields: Fields, operation: Operation, spoilt: set[int]) -> None:
-    inputs = [value for value in operation.inputs if fields.of(value)]
-    if operation.partial and inputs:
-        spoilt.add(operation.outputs[0].storage)  # written through a view: its other views don't know
+def _advance(fields: Fields, operation: Operation) -> None:
     outputs = operation.outputs
-    if not inputs or not outputs:
+    for value in (*operation.inputs, *outputs):
+        fields.stored.setdefault(value.storage, set()).add(value.number)
+    if not outputs or not any(map(fields.of, operation.inputs)):
         return
     if operation.name in moves.FORGETFUL:
         for value in outputs:
             fields.views.pop(value.number, None)
         return
-    for axis in range(len(fields.extent)):
-        spoiled = any(value.storage in spoilt for value in inputs)
-        old = {value.number: view[axis] for value in inputs if (view := fields.of(value))}
-        new = None if spoiled else _followed(fields, operation, axis)
-        if new is None:
-            since = [fields.disordered[n, axis] for n in old if (n, axis) in fields.disordered]
-            fields.lost.add(since[0] if since else operation.name)
-            new = Seen((), None, None, min(s.low for s in old.values()), max(s.high for s in old.values()))
-        elif not new.in_order:
-            since = [fields.disordered[n, axis] for n, seen in old.items() if not seen.in_order]
-            for value in outputs:
-                fields.disordered[value.number, axis] = since[0] if since else operation.name
-        for value in outputs:
-            rest = fields.views.get(value.number, ())
-            fields.views[value.number] = (*rest[:axis], new, *rest[axis + 1 :])
+    view = tuple(_seen(fields, operation, axis) for axis in range(len(fields.extent)))
+    # all axes at once, for what is written in place is an input too; a write through a view concerns all views
+    written = [fields.stored[outputs[0].storage]] if operation.partial else [{value.number} for value in outputs]
+    for number in set().union(*written):
+        fields.views[number] = tuple(
+            seen if seen.in_order or seen.order is not None else replace(seen, order=number) for seen in view
+        )
+
+
+def _seen(fields: Fields, operation: Operation, axis: int) -> Seen:
+    """What the outputs see along an axis, of unknown size where no rule says; and since when its order is lost."""
+    old = {value.number: view[axis] for value in operation.inputs if (view := fields.of(value))}
+    new = None if operation.partial else _followed(fields, operation, axis)
+    if new is None:
+        since = [fields.disordered[n, axis] for n in old if (n, axis) in fields.disordered]
+        fields.lost.add(since[0] if since else operation.name)
+        return Seen((), None, None, min(s.low for s in old.values()), max(s.high for s in old.values()))
+    if not new.in_order:
+        since = [fields.disordered[n, axis] for n, seen in old.items() if not seen.in_order]
+        for value in operation.outputs:
+            fields.disordered[value.number, axis] = since[0] if since else operation.name
+    return new
 
 
 def _followed(fields: Fields, operation: Operation, axis: int) -> Seen | None:

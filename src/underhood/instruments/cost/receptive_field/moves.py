@@ -81,7 +81,7 @@ def _glu(step: Step) -> Seen | None:
     """Halves of an axis multiplied: the other axes stay as they are."""
     x = step.args[0]
     seen, dim = step.seen(x), (step.args[1] if len(step.args) > 1 else -1) % len(x.shape)
-    return seen.disordered() if seen and dim in seen.dims else seen
+    return None if seen and dim in seen.dims else seen
 
 
 def _pad(step: Step) -> Seen | None:
@@ -129,7 +129,7 @@ def _view(step: Step) -> Seen | None:
     if not dims:
         return seen.fixed()
     moved = seen.moved(tuple(sorted(dims)))
-    return Seen(moved.dims, None if cut else moved.along, seen.size, seen.low, seen.high)
+    return moved.disordered() if cut else moved
 
 
 def _refolded(seen: Seen, old: tuple[int, ...], new: tuple[int, ...]) -> Seen:
@@ -151,6 +151,7 @@ def _refolded(seen: Seen, old: tuple[int, ...], new: tuple[int, ...]) -> Seen:
                 seen.low,
                 seen.high,
                 None if whole else replace(folded, inner=inner),
+                order=seen.order,
             )
         if new[d] > 1 and right % (inner * folded.length) and inner % (right * new[d]):
             cut.append(d)

@@ -15,7 +15,8 @@ class Fields:
     """The views of a pass by value number, and the operations that lost one for want of a rule.
 
     `extent` is the image's size along each axis; `texts` the arithmetic of windows by value number and axis;
-    `disordered` the operation since which a view's order is not known, by the same.
+    `disordered` the operation since which a view's order is not known, by the same; `stored` the numbers of the values
+    that lie in a storage.
     """
 
     extent: tuple[int, ...]
@@ -23,6 +24,7 @@ class Fields:
     texts: dict[tuple[int, int], str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     disordered: dict[tuple[int, int], str] = field(default_factory=dict)
+    stored: dict[int, set[int]] = field(default_factory=dict)
 
     def of(self, value: Value) -> View | None:
         return self.views.get(value.number)
