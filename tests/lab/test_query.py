@@ -36,6 +36,16 @@ def names(*args, **options):
         (["run > b"], "cd"),
         (['name="1"'], "c"),
         ([], "abcd"),
+        (["error ~ 0.3"], "a"),  # what lacks it has no part
+        (["name ~ X"], "b"),
+        (["error > 0.3"], ""),
+        (["error >= 0.3"], "a"),
+        (["error < 0.3"], "c"),
+        (["error < 0.1"], ""),
+        (["run >= b", "run < d"], "bc"),
+        (["on != 1"], "abd"),  # true is not 1
+        (["name = none"], "ad"),
+        (["run=a", "run=b"], ""),
     ],
 )
 def test_rows_that_fit(where, found):
@@ -51,6 +61,9 @@ def test_rows_that_fit(where, found):
         ({"sort": "state"}, "dbac"),
         ({"reverse": True}, "dcba"),
         ({"sort": "error", "where": ["state=finished"]}, "ca"),
+        ({"sort": "state", "reverse": True}, "acbd"),
+        ({"sort": "name"}, "cbad"),
+        ({"sort": "name", "reverse": True}, "bcad"),
     ],
 )
 def test_rows_in_order(options, found):
@@ -78,3 +91,21 @@ def test_mistakes_name_the_nearest(options, said):
 def test_an_ending_that_two_keys_have_is_asked_back():
     with pytest.raises(BadInput, match=r"it may be a\.lr or b\.lr"):
         selected([{"a.lr": 1, "b.lr": 2}], ["lr=1"])
+
+
+def test_values_of_many_kinds_have_an_order():
+    """Numbers, NaN, texts, and what else there is as it is written."""
+    rows = [{"x": value} for value in (["b"], "a", float("nan"), 2, None, True, ["a"], 1.5, "A")]
+    found = [row["x"] for row in selected(rows, sort="x")]
+    assert [str(x) for x in found] == ["True", "1.5", "2", "nan", "A", "a", "['a']", "['b']", "None"]
+
+
+def test_a_key_goes_by_its_last_part_where_that_is_one_keys_alone():
+    rows = [{"a.lr": 1, "b.c.lr": 2, "b.c.size": 3}, {"a.lr": 2, "b.c.lr": 1, "b.c.size": 1}]
+    assert selected(rows, ["size = 3"]) == rows[:1]
+    assert selected(rows, sort="size") == rows[::-1]
+    with pytest.raises(BadInput, match=r'--sort lr: unknown "lr"; it may be a.lr or b.c.lr'):
+        selected(rows, sort="lr")
+    with pytest.raises(BadInput, match=r'--where c.lr: unknown "c.lr"'):
+        selected(rows, ["c.lr = 2"])
+    assert selected([], ["anything = 2"], sort="whatever") == []

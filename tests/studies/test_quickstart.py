@@ -1,12 +1,13 @@
 """The quickstart, run as a newcomer runs it, in worker processes, at its smallest scale."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import underhood
-from underhood.lab import Results
+from underhood.lab import Results, Summary
 from underhood.service.reporting import document_of
 from underhood.studies import find, quickstart
 
@@ -57,6 +58,40 @@ def test_the_report_has_words_with_the_run_s_own_numbers(run):
 )
 def test_only_who_has_fewer_errors_is_ahead(early, said):
     assert said in quickstart._answer(Results(()), early)
+
+
+def summary(mean, half=None):
+    low, high = (None, None) if half is None else (mean - half, mean + half)
+    return Summary(mean, low, high, 1 if half is None else 2, (mean,))
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (summary(0.5, 0.125), "do not overlap: **sgd** is better"),
+        (summary(0.375, 0.125), "**not told apart**"),  # one ends where the other begins
+        (summary(0.25, 0.125), "**not told apart**"),
+        (summary(0.5), "One seed cannot say"),
+    ],
+)
+def test_the_best_two_are_told_apart_by_their_intervals(second, said):
+    assert said in quickstart._verdict((summary(0.125, 0.125), "sgd"), (second, "adam"))
+
+
+def test_in_the_end_the_best_two_are_judged(monkeypatch):
+    def group(label, mean):
+        return SimpleNamespace(
+            label=label, summary=lambda metric: summary(mean, 0.05) if metric == "test_error" else None
+        )
+
+    groups = [group("adam", 0.5), group("sgd", 0.25), group("lion", 0.35), group("none", 0.9)]
+    found = quickstart._answer(SimpleNamespace(groups=groups), {"sgd": 0.5})
+    order = [found.index(f"with {label}") for label in ("sgd", "lion", "adam", "none")]
+    assert order == sorted(order)
+    assert "overlap: over these seeds" in found
+    groups = [groups[1], groups[0]]
+    assert "**sgd** is better here" in quickstart._answer(SimpleNamespace(groups=groups), {"sgd": 0.5})
+    assert "better" not in quickstart._answer(SimpleNamespace(groups=groups[:1]), {"sgd": 0.5})
 
 
 def test_the_report_survives_trials_that_have_no_numbers(tmp_path):

@@ -37,6 +37,26 @@ def test_results_agree_to_rounding_and_integers_exactly():
     assert same(np.array([1, 2]), np.array([1, 2]))
 
 
+@pytest.mark.parametrize(
+    ("found", "fine"),
+    [((1, 2), True), ((1, 1), True), ((0, 0), True), ((1.5, 1), False), ((0.5, 2.5), False)],
+)
+def test_a_limit_itself_is_within(found, fine):
+    assert Apart(*found).within(Apart(1, 2)) is fine
+
+
+def test_limits_are_widened_one_by_one():
+    assert Apart(1, 4).widened(Apart(2, 3)) == (2, 4)
+
+
+def test_weights_move_to_the_next_number_above_or_below():
+    w = underhood.tensor(np.ones(200, F))
+    neighbours([w, underhood.tensor([1, 2])], np.random.default_rng(0))
+    up, down = np.nextafter(F(1), F(2)), np.nextafter(F(1), F(0))
+    assert set(w.numpy().tolist()) == {float(up), float(down)}
+    assert 60 < (w.numpy() == up).sum() < 140
+
+
 G = [np.linspace(1, 2, 100, dtype=F), None, np.linspace(-1, 1, 50, dtype=F)]
 
 

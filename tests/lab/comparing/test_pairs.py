@@ -134,6 +134,15 @@ def test_counted_differences_that_coincide_are_decided_by_their_signs():
         (3e-9, 2e-9, "loss", "3e-09 ± 2e-09"),
         (0.05, None, "loss", "0.050"),
         (0.0, 0.0, "loss", "0 ± 0"),
+        (0.0, 0.05, "loss", "0.000 ± 0.050"),
+        (0.5, 0.0, "loss", "0.50 ± 0.00"),  # the size itself, where all pairs are alike
+        (1e6, 10.0, "loss", "1e+06 ± 10"),
+        (999999.0, 10.0, "loss", "999,999 ± 10"),
+        (-12.5, 0.25, "loss", "-12.50 ± 0.25"),
+        (0.5, 1e-5, "loss", "0.500000 ± 0.000010"),
+        (0.5, 1.5e-6, "loss", "0.5 ± 1.5e-06"),
+        (12.0, 9.9, "loss", "12.0 ± 9.9"),
+        (12.0, 10.0, "loss", "12 ± 10"),
     ],
 )
 def test_digits(value, half, metric, text):
