@@ -6,7 +6,7 @@ import pytest
 
 import underhood
 from underhood.handin import pages
-from underhood.handin.bundle import bundle, missing
+from underhood.handin.bundle import _gap, _literal, bundle, missing
 
 SCRIPT = "underhood.handin.p1"
 MAY = {"os", "numpy", "matplotlib"}
@@ -31,6 +31,41 @@ def test_constants_are_replaced_with_their_remarks_kept():
     assert ast.get_docstring(ast.parse(text)).endswith("\n\nSaid below.")
     with pytest.raises(ValueError, match=r"underhood\.handin\.p1: has no LEARNING_RAT$"):
         bundle(SCRIPT, imports=MAY, constants={"LEARNING_RAT": 1})
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("a = 1\nb = 2\n", 0),
+        ("a = 1\nb: int = 2\n", 0),
+        ("a = (\n    1,\n)\nb = 2\n", 0),
+        ("a = 1\n\nb = 2\n", 1),
+        ("a = 1\n# a remark\nb = 2\n", 1),
+        ("a = 1\n\n\n\nb = 2\n", 1),
+        ("a = 1\ndef f(): pass\n", 2),
+        ("def f(): pass\na = 1\n", 2),
+        ("class A: pass\nclass B: pass\n", 2),
+    ],
+)
+def test_empty_lines_are_two_but_among_constants(source, lines):
+    before, each = ast.parse(source).body
+    assert _gap(before, each) == "\n" * lines
+    assert _gap(None, each) == "\n\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("it's ½", '"it\'s ½"'),
+        ({"a": 1, 2: {"b": [0.5, "c"]}}, '{"a": 1, 2: {"b": [0.5, \'c\']}}'),
+        (True, "True"),
+        (None, "None"),
+        ((1, 2.0), "(1, 2.0)"),
+    ],
+)
+def test_values_are_written_as_python_has_them(value, text):
+    assert _literal(value) == text
+    assert ast.literal_eval(text) == value
 
 
 def test_what_may_not_be_imported_is_refused():

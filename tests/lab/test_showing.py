@@ -73,7 +73,9 @@ def test_results_read_as_their_settings():
     assert repr(many) == "<results of 6 settings: a · b · c · d · and 2 more>"
     assert repr(many.groups[0]) == "<a: 2 trials>"
     assert "<table" in many._repr_html_()
-    stored = StoredTrial(SimpleNamespace(status=lambda: {"state": "failed"}, read=lambda: ("", None)), {"id": "abc", "seed": 3})
+    stored = StoredTrial(
+        SimpleNamespace(status=lambda: {"state": "failed"}, read=lambda: ("", None)), {"id": "abc", "seed": 3}
+    )
     assert repr(stored) == "<trial abc, seed 3: failed>"
 
 

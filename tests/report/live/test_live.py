@@ -200,6 +200,21 @@ def test_a_run_whose_coordinator_died_is_stopped(store, tmp_path):
     assert watch.runs["made"].counts == {"interrupted": 1}
 
 
+def test_how_far_a_run_is(store, tmp_path):
+    states = ["finished", "failed", "finished", "waiting", "waiting", "running", "interrupted", "waiting"]
+    store("made", [("sgd", seed, state) for seed, state in enumerate(states)], state="running")
+    store("none", [])
+    watch = Watch(tmp_path / "runs")
+    watch.refresh()
+    found = watch.runs["made"].summary()
+    assert (found["trials"], found["ended"], found["fraction"]) == (8, 3, 3 / 8)
+    assert found["seconds"] == 5 * 1.5
+    assert found["counts"] == {"finished": 2, "failed": 1, "waiting": 3, "interrupted": 2}  # nobody computes the one
+    assert found["metrics"][:2] == ["epoch", "epoch_loss"]
+    none = watch.runs["none"].summary()
+    assert (none["trials"], none["ended"], none["fraction"], none["metric"]) == (0, 0, 0, "")
+
+
 def test_of_many_trials_every_one_is_looked_at_in_turn(store, tmp_path, monkeypatch):
     store("made", [("sgd", seed, "finished") for seed in range(5)], state="running")
     watch = Watch(tmp_path / "runs")
