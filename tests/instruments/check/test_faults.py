@@ -36,6 +36,24 @@ def var_forward(x, *, dim, correction, keepdim):
     return np.asarray(x.var(dim, ddof=1 - correction, keepdims=keepdim))
 
 
+def likelihood(x, t, *, reduction="mean"):
+    """Logits taken for logarithms of probabilities."""
+    z = -x[np.arange(len(t)), t] if t.ndim == 1 else seeded.entropy()[0](x, t, reduction=reduction)
+    if t.ndim != 1 or reduction == "none":
+        return z
+    return np.asarray(z.mean() if reduction == "mean" else z.sum())
+
+
+def backward_of(change):
+    """The right gradients of a convolution with those in `change` changed."""
+
+    def backward(d, a, w, b, **settings):
+        da, dw, db = seeded.conv_backward(d, a, w, b, **settings)
+        return change(da, dw, db)
+
+    return backward
+
+
 # operation, the pair, the fault's name, the part that is wrong
 SEEDED = [
     ("cross_entropy", seeded.entropy(reduced=lambda r: "sum" if r == "mean" else r), "sum for mean", "z, ∂x"),
@@ -69,6 +87,15 @@ SEEDED = [
     ("linear", linear(dw=lambda d, a, w, b: 0 * w), "nothing arrives", "∂w"),
     ("linear", linear(dw=lambda d, a, w, b: -seeded.rows(d).T @ seeded.rows(a)), "sign", "∂w"),
     ("linear", linear(db=lambda d, a, w, b: None), "missing", "∂b"),
+    ("cross_entropy", (likelihood, None), "softmax missing", "z"),
+    (
+        "conv2d",
+        (seeded.conv_forward, backward_of(lambda da, dw, db: (da, seeded.flipped(dw), db))),
+        "filter flipped",
+        "∂w",
+    ),
+    ("conv2d", (seeded.conv_forward, backward_of(lambda da, dw, db: (da, dw, 7 * db))), "factor", "∂b"),
+    ("linear", (lambda a, w, b: a @ w.T + 2 * b, seeded.linear_backward), "bias twice", "z"),
 ]
 
 
