@@ -56,11 +56,11 @@ def _logaddexp(x: Number, y: Number) -> Number:
 
 def _logaddexp_x(dz: Number, x: Number, y: Number) -> Number:
     """∂/∂x = eˣ / (eˣ + eʸ)"""
-    return dz * np.exp(x - np.logaddexp(x, y))
+    return dz / (1 + np.exp(y - x))
 
 
 def _logaddexp_y(dz: Number, x: Number, y: Number) -> Number:
-    return dz * np.exp(y - np.logaddexp(x, y))
+    return dz / (1 + np.exp(x - y))
 
 
 def _logaddexp2(x: Number, y: Number) -> Number:
@@ -69,11 +69,11 @@ def _logaddexp2(x: Number, y: Number) -> Number:
 
 
 def _logaddexp2_x(dz: Number, x: Number, y: Number) -> Number:
-    return dz * np.exp2(x - np.logaddexp2(x, y))
+    return dz / (1 + np.exp2(y - x))
 
 
 def _logaddexp2_y(dz: Number, x: Number, y: Number) -> Number:
-    return dz * np.exp2(y - np.logaddexp2(x, y))
+    return dz / (1 + np.exp2(x - y))
 
 
 def _fmod(x: Number, y: Number) -> Number:

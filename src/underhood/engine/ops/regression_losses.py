@@ -57,12 +57,12 @@ def _smooth_l1(x: Number, t: Number, beta: float) -> Number:
 
 def _smooth_l1_x(x: Number, t: Number, beta: float) -> Number:
     d = x - t
-    return where(abs(d) < beta, d / beta, where(d > 0, 1.0, where(d < 0, -1.0, 0.0)))
+    return where(abs(d) < beta, d / beta, where(d > 0, 1.0, where(d < 0, -1.0, d)))  # nan stays nan
 
 
 def _smooth_l1_t(x: Number, t: Number, beta: float) -> Number:
     d = t - x
-    return where(abs(d) < beta, d / beta, where(d > 0, 1.0, where(d < 0, -1.0, 0.0)))
+    return where(abs(d) < beta, d / beta, where(d > 0, 1.0, where(d < 0, -1.0, d)))  # nan stays nan
 
 
 def _huber(x: Number, t: Number, delta: float) -> Number:
