@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import underhood
-from underhood.handin.edits import Edits, is_record
+from underhood.handin.edits import WIDTH, Edits, is_record
 
 PAGES = sorted(Path(underhood.__file__).parent.rglob("*.py"))
 
@@ -86,3 +86,12 @@ def test_remarks_stay_but_for_those_to_tools():
         "    kept = rest[0]\n"
         "    return kept"
     )
+
+
+@pytest.mark.parametrize(("letters", "lines"), [(WIDTH, 1), (WIDTH + 1, 3)])
+def test_a_signature_that_fits_stands_on_one_line(letters, lines):
+    name = "f" * (letters - len("def (aaa, bbb):"))
+    source = f"def {name}(\n    aaa, bbb\n):\n    return aaa\n"
+    found = Edits(source, ast.parse(source).body[0]).text()
+    assert found.partition("    return")[0].count("\n") == lines
+    assert len(found.splitlines()[0]) == (letters if lines == 1 else len(f"def {name}("))

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 import underhood
+from underhood.instruments.check import check
 from underhood.instruments.check.dropout import judge, judge_layer
 from underhood.instruments.check.steps import Dropped
 
@@ -119,6 +120,43 @@ def test_a_layer_is_judged_too_by_the_reference_s_p():
     assert faults([dropped("a", 0.3, layer=layer)], [dropped("b", 0.3)]) == {}
     assert faults([dropped("a", 0.3, layer=layer)], [dropped("b", 0.5)])["a"][0] == "dropout probability"
     assert faults([dropped("a", 0.3, layer=torch.nn.Identity())], None)["a"][0] == "dropout missing"
+
+
+class Attending(torch.nn.Module):
+    """`call(q, k, v, p)` with dropout of probability p in training."""
+
+    def __init__(self, call, p):
+        super().__init__()
+        self.out = torch.nn.Linear(4, 4)
+        self.call, self.p = call, p
+
+    def forward(self, x):
+        return self.out(self.call(x, x * 2, x + 1, self.p if self.training else 0.0))
+
+
+ATTEND = F.scaled_dot_product_attention
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda q, k, v, p: ATTEND(q, k, v, dropout_p=p),
+        lambda q, k, v, p: ATTEND(q, k, v, None, p),
+        lambda q, k, v, p: ATTEND(q, k, v, None, p, False),
+        lambda q, k, v, p: ATTEND(q, k, v, None, p, is_causal=False),
+    ],
+)
+def test_the_dropout_of_an_attention_is_off_while_the_rest_is_compared(call):
+    def against(p):
+        torch.manual_seed(0)
+        pair = Attending(call, 0.3), Attending(lambda q, k, v, p: ATTEND(q, k, v, dropout_p=p), p)
+        return check(pair[0], against=pair[1], input=(2, 3, 5, 4))
+
+    assert against(0.3).agrees
+    wrong = against(0.2)
+    assert wrong.faults == ("dropout probability",)
+    assert any("p is 0.3 where 0.2 is expected" in line for line in wrong.foot)
+    assert against(0.0).faults == ("extra dropout",)
 
 
 def test_in_evaluation_nothing_is_dropped():

@@ -278,7 +278,9 @@ def _without_dropout(flow: Flow, kind: str, func: Any, args: Any, kwargs: Any) -
         p = _argument(args, kwargs, 4, "dropout_p", 0.0)
         if p:
             flow.dropped.append(Dropped(name, float(p), True, as_array(args[0])))
-            args, kwargs = (*args[:4], *args[5:]), {**kwargs, "dropout_p": 0.0}
+            by_place = len(args) > 4
+            args = (*args[:4], 0.0, *args[5:]) if by_place else args
+            kwargs = kwargs if by_place else {**kwargs, "dropout_p": 0.0}
     if kind == "multi_head_attention_forward" and len(args) > 10 and args[10]:
         flow.dropped.append(Dropped(name, float(args[10]), bool(kwargs.get("training", True)), as_array(args[0])))
         args = (*args[:10], 0.0, *args[11:])
