@@ -4,7 +4,7 @@ import pytest
 
 from underhood.lab.results import Run
 from underhood.lab.store import RunFolder
-from underhood.report.facts import NAMED, Facts, _warnings, describe, duration, plain
+from underhood.report.facts import NAMED, Facts, _memory, _warnings, describe, duration, plain
 
 MACHINE = {"host": "h", "system": "Linux x86_64", "cpu": "Some CPU", "cores": 1, "memory": 16e9, "gpus": []}
 
@@ -175,3 +175,28 @@ def test_of_many_damaged_trials_the_first_are_named_and_the_others_counted():
     *each, others = _warnings(run, complete=True, at_once=1)
     assert [said.split(": ")[1].split(". ")[0] for said in each] == [trial.damage for trial in trials[:NAMED]]
     assert others == "Damaged too, and so without numbers: 3 more trials."
+
+
+def held(limit, by="the system", peak=1e9, predicted=None, swapped=0):
+    return {"limit": limit, "by": by, "peak": peak, "predicted": predicted, "swapped": swapped}
+
+
+def test_each_ceiling_is_told_with_what_held_it_and_the_highest_peaks():
+    assert _memory([]) == ()
+    assert _memory([held(10**9, peak=7.5e8), held(10**9, peak=8.5e8)]) == (
+        "1GB, held by the system; highest resident peak 850.0 MB, none predicted",
+    )
+    found = _memory(
+        [
+            held(2 * 10**9, peak=1.5e9, predicted=1e9),
+            held(10**9, "rlimit", 9e8, 7e8, 3e6),
+            held(10**9, "rlimit", 8e8, 7.5e8, 5e6),
+            held(10**9, "rlimit", 8e8),
+            held(10**9, "cgroup", 5e8),
+        ]
+    )
+    assert found == (
+        "1GB, held by cgroup; highest resident peak 500.0 MB, none predicted",
+        "1GB, held by rlimit; highest resident peak 900.0 MB, 750.0 MB predicted; 5.0 MB were swapped",
+        "2GB, held by the system; highest resident peak 1,500.0 MB, 1,000.0 MB predicted",
+    )

@@ -12,7 +12,7 @@ from underhood.report.several import DIVERGED, document_of
 from underhood.service.reporting import document_of as document_of_run
 from underhood.settings import build, from_dict
 from underhood.studies import find
-from underhood.studies.cifar10_cnn import ENTRY, RECIPE, points
+from underhood.studies.cifar10_cnn import ENTRY, RECIPE, _soonest, points
 from underhood.studies.learning.results import Moment, soonest
 from underhood.training.settings import TrainingSettings
 
@@ -119,3 +119,14 @@ def test_the_sheet_s_points_are_for_more_than_its_bands():
     found = [{"test_error": 0.08}, {"test_error": 0.12}]
     table = document_of(ENTRY, results(ENTRY, found)).sections[0].blocks[0]
     assert [(row["what"], row["points"]) for row in table.rows[4:]] == [("seed 0", 15), ("seed 1", 10)]
+
+
+def test_how_soon_the_goal_is_passed_is_the_mean_of_the_seeds_that_pass_it():
+    def seed(*errors):
+        lines = [{"step": i, "epoch": i, "test_error": e, "seconds": 60.0 * i} for i, e in enumerate(errors, 1)]
+        return {"test_accuracy": 0.9, "metrics": lines, "seconds": 60.0 * len(errors)}
+
+    (group,) = results(ENTRY, [seed(0.5, 0.1, 0.05), seed(0.09, 0.05), seed(0.5, 0.4)]).groups
+    assert _soonest(group) == " 90 % was first passed after 2 min 00 s of training, mean of 2."
+    (group,) = results(ENTRY, [seed(0.5, 0.1)]).groups
+    assert _soonest(group) == ""  # 90 % itself is not over 90 %
