@@ -7,6 +7,7 @@ from scipy.signal import convolve2d
 
 import underhood
 from underhood.errors import BadInput
+from underhood.studies import conv_arithmetic as module
 from underhood.studies import find
 
 F1 = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
@@ -123,3 +124,45 @@ def test_a_wide_map_and_a_wide_filter(tmp_path):
 def test_what_makes_no_sense_is_refused(setting, said, tmp_path):
     with pytest.raises(BadInput, match=said):
         underhood.run("conv-arithmetic", "smoke", set=[setting], runs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "padding", "said"),
+    [
+        ((5, 5), (3, 3), 0, "Even at stride 1 the filter finds only 5 + 0 − 3 + 1 = 3 positions along 5: the "
+         "padding is too "
+         "small for it, and larger strides leave fewer. It would take padding 1 on each side."),
+        ((6, 5), (4, 3), 1, "5 positions along 6: the padding is too small for it, and larger strides leave fewer. "
+         "It would "
+         "take padding 1.5 on each side, which is no whole number."),
+        ((5, 6), (3, 4), 1, "Even at stride 1 the filter finds only 6 + 2 − 4 + 1 = 5 positions along 6"),  # 5 stays
+        ((5, 5), (3, 3), 2, "At stride 1 there are 5 + 4 − 3 + 1 = 7 positions, more than 5 (with padding 1 it "
+         "would stay); "
+         "at stride 2 only 4. A stride that gives 5 would lie above 6/5 and not above 6/4: no whole "
+         "number does."),
+        ((5, 5), (2, 2), 2, "= 8 positions, more than 5 (2p = K − 1 is needed there, and K − 1 = 1 is odd); at "
+         "stride 2 "
+         "only 4."),
+        ((4, 2), (1, 9), 5, "Rows and columns would each need a stride of their own."),
+    ],
+)  # fmt: skip
+def test_why_no_stride_keeps_the_size(shape, kernel, padding, said):
+    assert said in module._why_not(shape, kernel, padding)
+
+
+@pytest.mark.parametrize(("rows", "foot"), [(64, 1), (65, 2)])
+def test_of_many_sums_the_first_are_written(rows, foot):
+    found = module._sums("Sums", [{"row": i} for i in range(rows)], "sums")
+    assert (len(found.rows), len(found.foot)) == (64, foot)
+    assert found.foot[-1] == ("The first 64 of 65." if foot == 2 else "Rows and columns count from 0.")
+
+
+def test_a_large_matrix_is_told_by_its_size():
+    assert module._written([[1] * 6] * 6).startswith("$")
+    assert module._written([[1] * 37]) == "a 1×37 map, below"
+    assert module._written([[1] * 5] * 8) == "a 8×5 map, below"
+
+
+def test_a_frame_marks_padding_that_is_alike_on_all_sides():
+    assert module._frames([2, 2, 2, 2]) == [2, 0, 0]
+    assert module._frames([2, 2, 1, 2]) == [0, 0, 0]

@@ -4,7 +4,7 @@ import pytest
 
 import underhood
 from underhood.studies import find
-from underhood.studies.inception import InceptionSettings, _summary, output_words, stacked_module
+from underhood.studies.inception import InceptionSettings, _summary, _times, output_words, stacked_module
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,16 @@ def test_filters_are_options(tmp_path):
     assert naive.summary("macs").mean == 64 * 32 * (4 + 9 * 6 + 25 * 2)
     assert reduced.summary("macs").mean == 64 * (32 * (4 + 3 + 2 + 5) + 9 * 3 * 6 + 25 * 2 * 2)
     assert "8×8×44" in find("inception").report(run.results).answer
+
+
+@pytest.mark.parametrize(
+    ("naive", "reduced", "said"),
+    [
+        (100, 100, "as many"),
+        (100, 125, "1.25 times as many, 25 % more"),
+        (100, 25, "4.00 times fewer, 75 % saved"),
+        (100, 99, "1.01 times fewer, 1 % saved"),
+    ],
+)
+def test_what_a_reduction_does_to_a_count(naive, reduced, said):
+    assert _times(naive, reduced) == said
