@@ -162,7 +162,7 @@ def _picked(called: Called) -> Rule:
     z = np.asarray(z[0] if isinstance(z, tuple) else z)
     if z.shape != called.z.shape or not np.isfinite(z).all() or (z != np.round(z)).any():
         return {}
-    chosen = z.reshape(-1).astype(np.int64) - 1
+    chosen = np.clip(z.reshape(-1), -1, count).astype(np.int64) - 1
     inside = (chosen >= 0) & (chosen < count - 1)
     every, out = np.concatenate([called.inputs[i].reshape(-1) for i in real]), called.z.reshape(-1)
     if not inside.any() or (every[np.where(inside, chosen, 0)] != out)[inside].any():
@@ -193,7 +193,11 @@ def _local(called: Called) -> Rule:
     if any(is_local(called, k) != real[0] for k in positions):
         return {}
     slope = called.backward(np.ones(called.z.shape))[real[0]]
-    return {} if slope is None else {"kind": "local", "input": real[0], "slope": slope}
+    delta = np.random.default_rng(0).uniform(0.5, 1.5, called.z.shape)
+    # each δ meets its own slope alone; zeros may hide that in the numbers
+    if slope is None or not np.allclose(called.backward(delta)[real[0]], delta * slope, equal_nan=True):
+        return {}
+    return {"kind": "local", "input": real[0], "slope": slope}
 
 
 def _summed(called: Called) -> Rule:
