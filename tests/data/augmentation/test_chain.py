@@ -145,3 +145,9 @@ def test_the_numbers_never_change():
         [[[2, -1], [0, -1]], [[1], [0]], [[0], [0]], [[11, 28], [5, 2]]],
         [[[-4, 3], [4, 0]], [[0], [0]], [[1], [1]], [[21, 2], [9, 5]]],
     ]
+
+
+def test_a_chain_changes_something_if_it_has_a_step_or_repeats():
+    assert Chain((Flip(),))
+    assert Chain(repeats=2)
+    assert not Chain(repeats=1)

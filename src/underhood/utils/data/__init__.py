@@ -3,7 +3,7 @@
     for images, labels in DataLoader(dataset, batch_size=64, shuffle=True): …
 
 A seed gives PyTorch's order: `manual_seed(0)`, or a `generator` of a seed, shuffles and splits as there. Only
-`WeightedRandomSampler` without replacement draws otherwise.
+`WeightedRandomSampler` draws otherwise where it draws without replacement, or a single index.
 """
 
 from underhood.engine.missing import lacking
