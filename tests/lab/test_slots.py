@@ -95,3 +95,33 @@ def test_a_limit_is_known_and_what_can_not_be_predicted_is_said(asked):
     assert said == [
         f"the memory of trial {specs[0].id} can't be predicted: what runs beside it was reckoned without it"
     ]
+
+
+def test_how_long_a_trial_trains_and_at_which_rate_does_not_change_its_peak(asked):
+    specs = [spec(seed, epochs=epochs, log_every=every) for seed in (0, 1) for epochs in (1, 2) for every in (5, 7)]
+    found, _ = of(specs, 4 * GB)
+    assert set(found.peaks) == {each.id for each in specs}
+    assert len(asked) == 1
+    of([spec(0, epochs=3, optimizer={"lr": 0.5}), spec(1, epochs=3)], 4 * GB)
+    assert len(asked) == 1
+    of([spec(0, optimizer={"momentum": 0.5}), spec(1)], 4 * GB)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("cores", "threads", "at_once"), [(4, 2, 2), (3, 2, 1), (6, 3, 2), (5, 3, 1)])
+def test_cores_are_shared_up_to_the_last(cores, threads, at_once):
+    assert Slots(None).at_once([spec(seed, threads=threads) for seed in range(4)], cores) == at_once
+
+
+@pytest.mark.parametrize(("memory", "admitted"), [(4 * GB, True), (4 * GB - 1, False)])
+def test_memory_is_shared_up_to_the_last_byte(memory, admitted):
+    peaks = {spec(0).id: GB, spec(1).id: 3 * GB}
+    assert Slots(None, memory, peaks).admits(spec(1), [spec(0)], cores=9) is admitted
+    assert Slots(None, memory, peaks).admits(spec(2), [spec(1)], cores=9)  # its own peak is not known
+    assert Slots(None, 0, {}).admits(spec(1), [spec(0)], cores=2)
+
+
+@pytest.mark.parametrize(("count", "running", "admitted"), [(2, 1, True), (2, 2, False), (1, 1, False), (1, 0, True)])
+def test_so_many_run_as_was_said(count, running, admitted):
+    others = [spec(seed, threads=4) for seed in range(1, 1 + running)]
+    assert Slots(count).admits(spec(0), others, cores=1) is admitted

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underhood.errors import BadInput
-from underhood.lab.trial import TrialSpec, canonical, is_importable, load_file, reference, resolve
+from underhood.lab.trial import TrialSpec, _differing, canonical, is_importable, load_file, reference, resolve
 from underhood.settings import Settings
 
 
@@ -163,3 +163,19 @@ def test_a_file_that_breaks_can_be_mended(tmp_path, monkeypatch):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(BadInput, match=r"none\.py: no such file"):
         load_file(tmp_path / "none.py")
+
+
+@pytest.mark.parametrize(
+    ("stored", "read", "differing"),
+    [
+        ({"a": 1}, {"a": 1, "since": 2}, []),
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 2, "d": 4}}, [("b.d", "3", "4")]),
+        ({"a": 1, "b": 2}, {"a": 3}, [("a", "1", "3"), ("b", "2", "null")]),
+        ({"a": {"b": 1}}, {"a": [1]}, [("a", '{"b":1}', "[1]")]),
+        ({"a": [1, 2]}, {"a": {"b": 1}}, [("a", "[1,2]", '{"b":1}')]),
+        ({"a": 1}, {"a": 1.0}, [("a", "1", "1.0")]),
+        ({"a": {}}, {"a": None}, [("a", "{}", "null")]),
+    ],
+)
+def test_settings_that_read_otherwise_are_told_by_their_keys(stored, read, differing):
+    assert list(_differing(stored, read)) == differing

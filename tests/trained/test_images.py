@@ -60,6 +60,19 @@ def test_another_size_is_cropped_to_the_centre_and_resized(tmp_path, size, wante
     assert (found.pixels == np.array([250, 100, 30])[:, None, None]).all()
 
 
+@pytest.mark.parametrize("upright", [True, False])
+def test_of_a_picture_of_one_line_a_pixel_in_its_middle_is_left(tmp_path, upright):
+    """An eighth of one pixel is none; the crop keeps one all the same."""
+    line = np.zeros((1, 41, 3), np.uint8)
+    line[:, 20] = (250, 100, 30)
+    shape = (3, 3, 8) if upright else (3, 8, 3)
+    wanted = Preprocessing(shape, 255, (0.0,) * 3, (1.0,) * 3)
+    found = one(saved(tmp_path / "a.png", line.transpose(1, 0, 2) if upright else line), wanted)
+    assert (found.pixels == np.array([250, 100, 30])[:, None, None]).all()
+    ratio, size = ("8:3", "1×41") if upright else ("3:8", "41×1")
+    assert found.note == f"resized from {size} by cropping to the centre {ratio}"
+
+
 def test_shrinking_takes_the_mean_over_what_it_covers(tmp_path):
     """Not every eighth pixel: a chequerboard becomes its mean."""
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)

@@ -154,3 +154,11 @@ def test_names_that_folders_cannot_have_stay_apart(made_run, tmp_path):
     assert len(list((tmp_path / "events").rglob("events.out.*"))) == 7
     folders = [folder.name for folder in (tmp_path / "events").iterdir()]
     assert len({name.casefold() for name in folders}) == 7  # also where a disk does not tell A from a
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "tensorboard"])
+def test_folders_that_are_not_there_are_made(made_run, tmp_path, kind):
+    run = made_run([({"lr": 1}, 0, {"error": 1.0}, [])])
+    for _ in range(2):  # and are taken as they are
+        export(run, kind, "trials", tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").exists()
