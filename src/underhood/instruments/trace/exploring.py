@@ -195,7 +195,8 @@ def _local(called: Called) -> Rule:
     slope = called.backward(np.ones(called.z.shape))[real[0]]
     delta = np.random.default_rng(0).uniform(0.5, 1.5, called.z.shape)
     # each δ meets its own slope alone; zeros may hide that in the numbers
-    if slope is None or not np.allclose(called.backward(delta)[real[0]], delta * slope, equal_nan=True):
+    found = called.backward(delta)[real[0]]
+    if slope is None or found is None or not np.allclose(found, delta * slope, equal_nan=True):
         return {}
     return {"kind": "local", "input": real[0], "slope": slope}
 
