@@ -144,7 +144,9 @@ def test_batches_stand_beside_each_other():
 
 
 def test_for_programs_everything_is_in_seconds():
-    linear, act = long_table(profile()).rows
+    found = long_table(profile())
+    assert found.name == "profile"
+    linear, act = found.rows
     assert (linear["macs"], linear["bytes_moved"]) == (1_000_000, 4_000_000)
     assert [linear[f"forward{end}"] for end in ("", "_q1", "_q3", "_calls")] == [1e-3, 0.9e-3, 1.2e-3, 5]
     assert [linear[f"backward{end}"] for end in ("", "_q1", "_q3", "_calls")] == [3e-3, 2e-3, 4e-3, 6]
