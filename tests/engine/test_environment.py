@@ -1,5 +1,6 @@
 """What scripts ask before they begin: devices, dtypes, old constructors, contexts; answered as torch on a CPU does."""
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -46,6 +47,49 @@ def test_the_cpu_is_the_only_device():
     ):
         with pytest.raises(RuntimeError, match="runs on the CPU"):
             move()
+
+
+def test_what_a_script_asks_of_the_machine():
+    x = underhood.tensor([1.0, 2.0])
+    assert underhood.get_default_device() == underhood.device("cpu")
+    underhood.set_default_device("cpu")
+    assert underhood.are_deterministic_algorithms_enabled() is True
+    assert underhood.get_float32_matmul_precision() == "highest"
+    for precision in ("highest", "high", "medium"):
+        underhood.set_float32_matmul_precision(precision)
+    with pytest.raises(RuntimeError, match="'best' is none of highest, high, medium"):
+        underhood.set_float32_matmul_precision("best")
+    assert underhood.is_complex(x) is False
+    assert underhood.is_floating_point(x) is True
+    assert underhood.is_floating_point(underhood.tensor([1])) is False
+    assert underhood.is_tensor(x)
+    assert not underhood.is_tensor([1.0])
+    assert underhood.numel(x.reshape(2, 1)) == 2
+
+
+def test_threads_are_no_more_than_there_are():
+    before = underhood.get_num_threads()
+    try:
+        underhood.set_num_threads(1)
+        assert underhood.get_num_threads() == 1
+        underhood.set_num_threads(10_000)
+        assert underhood.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+    finally:
+        underhood.set_num_threads(before)
+
+
+def test_old_names_that_are_gone_or_mean_nothing():
+    with pytest.raises(ValueError, match="use `with no_grad"):
+        underhood.autograd.Variable(underhood.ones(1), volatile=True)
+    net = underhood.nn.Linear(2, 1)
+    assert net.cpu() is net
+    wrapped = underhood.nn.DataParallel(net)
+    x = underhood.ones(3, 2)
+    assert wrapped(x).tolist() == net(x).tolist()
+    assert wrapped.module is net
+    assert list(dict(wrapped.named_parameters())) == ["module.weight", "module.bias"]
+    with pytest.raises(RuntimeError, match=r"DataParallel\(device_ids=\[0\]\): underhood's engine runs on the CPU"):
+        underhood.nn.DataParallel(net, device_ids=[0])
 
 
 def test_switches_of_what_is_not_there():
