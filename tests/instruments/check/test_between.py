@@ -46,7 +46,7 @@ SLIPS = {
     "scaled": (
         lambda net, x: net.out(joined(7 * net.a(x), net.b(x))),
         "scale (output): between a, the same in both, and mul, which is not; the reference has cat of a and b there: a "
-        "is taken times 7, where the reference takes it as it is.",
+        "is taken times 7 where the reference takes it as it is.",
     ),
     "one more function": (
         lambda net, x: net.out(joined(F.relu(net.a(x)), net.b(x))),

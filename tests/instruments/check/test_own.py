@@ -7,7 +7,8 @@ import pytest
 
 from underhood.engine.forms import OPERATIONS
 from underhood.errors import BadInput
-from underhood.instruments.check.own import check_own, own
+from underhood.instruments.check import check
+from underhood.instruments.check.own import backward_of, check_own, own
 
 
 @pytest.mark.parametrize("pair", [(3, np.cos), (np.sin, 3), ("sin", None), [None, None]])
@@ -63,3 +64,59 @@ def test_a_pair_of_ones_own_is_asked_in_float32_too():
     assert {np.dtype("float32"), np.dtype("float64")} <= {*seen}
     (row, *_) = found.rows
     assert 1e-9 < row["single"] < 1e-5
+
+
+class Sine:
+    """Both ways of one's own, as methods."""
+
+    def forward(self, x):
+        return np.sin(x)
+
+    def backward(self, delta, x):
+        return delta * np.cos(x)
+
+
+@pytest.mark.parametrize("thing", [Sine, Sine(), (np.sin, lambda delta, x: delta * np.cos(x))])
+def test_a_class_an_object_and_a_pair_are_asked_alike(thing):
+    found = check_own(own(thing, "sine"), OPERATIONS["sin"])
+    assert found.agrees
+    assert own(thing, "sine").has_gradients
+
+
+def test_a_wrong_gradient_of_an_object_is_found():
+    class Wrong(Sine):
+        def backward(self, delta, x):
+            return -delta * np.cos(x)
+
+    assert check_own(own(Wrong(), "sine"), OPERATIONS["sin"]).faults == ("sign",)
+
+
+def test_the_backward_of_a_forward_by_name():
+    def sine_forward(x):
+        return np.sin(x)
+
+    def sine_backward(delta, x):
+        return delta * np.cos(x)
+
+    def other(delta, x):
+        return delta
+
+    around = SimpleNamespace(sine_forward=sine_forward, sine_backward=sine_backward)
+    assert backward_of(sine_forward, around) is sine_backward
+    nearer = SimpleNamespace(sine_backward=other, sine_forward_backward=sine_backward)
+    assert backward_of(sine_forward, nearer) is other  # without `_forward` first
+    assert backward_of(sine_forward, SimpleNamespace(sine_backward=3)) is None  # no function
+    assert backward_of(np.sin, SimpleNamespace(sin_backward=other)) is other
+    assert backward_of(SimpleNamespace(), SimpleNamespace()) is None
+
+
+def test_what_is_nothing_to_check():
+    with pytest.raises(BadInput, match="three is a int: check takes functions, layers, networks and optimisers"):
+        own(3, "three")
+
+
+def test_operations_are_checked_as_such_by_name_and_as_a_page():
+    by_name, as_page = check("tanh"), check(OPERATIONS["tanh"])
+    assert by_name.title == as_page.title
+    assert by_name.agrees
+    assert as_page.agrees
