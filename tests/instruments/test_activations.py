@@ -108,3 +108,60 @@ def test_only_a_relu_whose_input_nobody_else_needs_writes_over_it():
     hooked = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     hooked[0].register_forward_hook(lambda *_: None)
     assert write_in_place(hooked) == 0
+
+
+@pytest.mark.parametrize(
+    ("members", "sizes"),
+    [
+        (1, [1]),
+        (2, [2]),
+        (3, [2, 1]),
+        (5, [2, 2, 1]),
+        (8, [2, 2, 2, 2]),
+        (9, [3, 3, 3]),
+        (10, [3, 3, 3, 1]),
+        (16, [4] * 4),
+    ],
+)
+def test_segments_are_about_the_root_long(members, sizes):
+    runs = list(segments([nn.Identity() for _ in range(members)]))
+    assert [len(run) for run in runs] == sizes
+
+
+def test_the_segments_that_are_computed_again_are_counted():
+    def chain(n):
+        return nn.Sequential(*(nn.Linear(1, 1) for _ in range(n)))
+
+    assert checkpoint_activations(chain(9)) == 2  # the last of three is not
+    assert checkpoint_activations(chain(3)) == 1
+    assert checkpoint_activations(nn.ModuleList([chain(9), chain(5)])) == 4
+    assert checkpoint_activations(chain(2)) == 0
+    assert checkpoint_activations(nn.Linear(1, 1)) == 0
+
+
+def test_what_already_writes_over_its_input_is_not_counted():
+    net = nn.Sequential(
+        nn.Linear(2, 2), nn.ReLU(inplace=True), nn.Linear(2, 2), nn.ReLU(), nn.Conv1d(1, 1, 1), nn.ReLU()
+    )
+    assert write_in_place(net) == 2
+    assert write_in_place(net) == 0
+    before = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    before[1].register_forward_pre_hook(lambda *_: None)
+    assert write_in_place(before) == 0
+    assert not before[1].inplace
+
+
+def test_a_normalisation_in_evaluation_keeps_its_statistics():
+    """Some of the norms are frozen: their statistics stay, and those of the others move once."""
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3), nn.BatchNorm1d(3, affine=False), nn.Tanh(), nn.Linear(3, 3))
+    net[2].eval()
+    plain = deepcopy(net)
+    checkpoint_activations(net)
+    x = torch.randn(6, 3)
+    for each in (net, plain):
+        each(x).square().sum().backward()
+    assert net[0].num_batches_tracked == plain[0].num_batches_tracked == 1
+    assert torch.equal(net[0].running_mean, plain[0].running_mean)
+    assert not net[2].running_mean.any()
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(net.parameters(), plain.parameters(), strict=True))

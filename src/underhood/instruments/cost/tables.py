@@ -222,7 +222,7 @@ def share_figure(cost: CostResult) -> "Figure":
     rows = [row for row in collapsed(cost.rows, cost.depth or 0) if not row.group]
     if len(rows) < 3:
         rows = cost.leaves
-    rows = [row for row in rows if row.counts.learnt or row.macs]
+    rows = [row for row in rows if row.counts.learnt or row.macs] or rows
     large = sorted(rows, key=lambda row: -_share(cost, row))[:BARS]
     values = [
         {"layer": f"{row.name} {row.kind}", "share": amount / whole, "of": kind}

@@ -95,7 +95,7 @@ def capture(module: Module, inputs: tuple[Any, ...], backward: bool) -> list[Eng
         with enable_grad():  # the tape tells what stood between the modules, also when only forward is timed
             out = module(*inputs)
     except Exception as error:
-        raise PassError(stack[-1] if stack else type(module).__name__, error) from error
+        raise PassError((stack and stack[-1]) or type(module).__name__, error) from error
     finally:
         for handle in handles:
             handle.remove()

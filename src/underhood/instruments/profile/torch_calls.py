@@ -84,7 +84,7 @@ def capture(
         with torch.set_grad_enabled(backward), _functions(scribe):
             module(*args, **kwargs)
     except Exception as error:
-        raise PassError(scribe.stack[-1] if scribe.stack else type(module).__name__, error) from error
+        raise PassError((scribe.stack and scribe.stack[-1]) or type(module).__name__, error) from error
     finally:
         for handle in handles:
             handle.remove()
