@@ -3,8 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from underhood.instruments.cost import cost
+from underhood.instruments.cost.receptive_field.moves import groups
 
 
 class Do(nn.Module):
@@ -58,6 +60,10 @@ def sizes(f):
         (lambda x: x.flip(2), [3, 2], [False, True]),
         (lambda x: x.chunk(2, 3)[0], [3, 2], [True, False]),
         (lambda x: x.repeat(1, 1, 1, 2), [3, 2], [True, False]),
+        # a pool of single pixels changes nothing, whatever the order
+        (lambda x: F.avg_pool2d(x.flip(2), 1, 1), [3, 2], [False, True]),
+        # of other axes than the pool's
+        (lambda x: F.avg_pool1d(x[0, 0], 2).flip(0), [3, 3], [False, True]),
     ],
 )
 def test_a_size_stays_known_where_the_order_is_lost(f, known, in_order):
@@ -78,3 +84,20 @@ def test_products_in_words(f, macs, said):
     found = cost(Do(f), (4, 3))
     assert found.macs == macs
     assert [row.texts["macs"] for row in found.leaves if row.macs] == [said]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ((2, 3, 4), (6, 4), [([0, 1], [0]), ([2], [1])]),
+        ((6, 4), (2, 3, 4), [([0], [0, 1]), ([1], [2])]),
+        ((2, 3), (3, 2), [([0, 1], [0, 1])]),
+        ((2, 3, 1), (2, 3), [([0], [0]), ([1], [1]), ([2], [])]),
+        ((2, 3), (2, 3, 1), [([0], [0]), ([1], [1]), ([], [2])]),
+        ((3, 0), (0,), [([0, 1], [0])]),
+        ((), (1,), [([], [0])]),
+        ((), (), []),
+    ],
+)
+def test_axes_in_the_least_groups_of_equal_size(old, new, found):
+    assert list(groups(old, new)) == found
