@@ -103,3 +103,20 @@ def test_a_replica_keeps_hooks_and_runs_its_own_modules_in_them():
     other = replica(module)
     other(torch.empty(1, 2, device="meta"))
     assert (module.seen, other.seen) == (0, 1)
+
+
+def test_what_writes_to_a_part_of_a_larger_tensor_is_marked():
+    class Writes(nn.Module):
+        def forward(self, x):
+            y = x * 1
+            y.add_(2)
+            y[:, 0].mul_(3)
+            y.view(-1).neg_()
+            y[:1].fill_(5)
+            return torch.relu(y)
+
+    names = ("mul", "add_", "mul_", "neg_", "fill_", "relu")
+    marked = [(o.name, o.partial) for o in passed(Writes(), (2, 3)).root.operations() if o.name in names]
+    assert marked == [
+        ("mul", False), ("add_", False), ("mul_", True), ("neg_", False), ("fill_", True), ("relu", False),
+    ]  # fmt: skip

@@ -24,7 +24,7 @@ CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 def on_engine(module: Any) -> nn.Module:
     """The module on the engine, in the same precision and mode."""
     made = _converted(module)
-    first = next(module.parameters(), None)
+    first = next((x for x in (*module.parameters(), *module.buffers()) if x.is_floating_point()), None)
     if first is not None:
         made.to(first.detach().numpy().dtype)
     made.load_state_dict(module.state_dict())

@@ -311,7 +311,13 @@ def test_every_parameter_is_counted_and_said_of_truly():
     found = cost(Tokens, (2, 5, 4))
     assert found.parameters == sum(p.numel() for p in Tokens().parameters())
     assert found["embeddings.cat"].counts.learnt == 6
-    assert found["embeddings.mask_token"].idle == "not used in this pass"
+    unused = found["embeddings.mask_token"]
+    assert (unused.idle, unused.label, unused.kind, unused.depth) == (
+        "not used in this pass",
+        "mask_token",
+        "parameter",
+        1,
+    )
     assert found["embeddings"].counts.learnt == 6 + 6 + 9 * 6 + 4 * 6 + 6
     assert found.notes == (
         "Not used in this pass, counted among the parameters: embeddings.mask_token.",

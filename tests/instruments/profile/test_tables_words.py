@@ -249,6 +249,8 @@ def test_too_long_a_sum_is_shared_by_the_calls():
     run = replace(RUN, forward=Timing(1e-6, 0, 0, 1), backward=None)
     said = " Each of the 3 calls pays its own way in and out, 2.0 µs, where the whole pays once."
     assert about_sum(run).endswith(said)
+    twice = about_sum(replace(run, rows=[LINEAR, LINEAR]))
+    assert " Each of the 4 calls pays its own way in and out, 2.8 µs, where the whole pays once." in twice
     assert about_sum(replace(run, forward=Timing(20e-6, 0, 0, 1))).endswith(
         "The rest is what no layer does: Python between the layers, sums of gradients where paths meet, and memory "
         "that is freshly taken from the system or has left the cache."

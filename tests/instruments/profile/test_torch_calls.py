@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from underhood.instruments.inputs import Inputs, Spec
+from underhood.instruments.profile.on_torch import prepared
+from underhood.instruments.profile.result import Conditions
 from underhood.instruments.profile.torch_calls import TorchCall, capture
 from underhood.instruments.record import PassError
 from underhood.instruments.stopwatch import wall_clock
+from underhood.instruments.target import Target
 
 
 class Shared(nn.Module):
@@ -156,3 +160,16 @@ class Raises(nn.Module):
 def test_an_error_names_the_layer(net, said):
     with pytest.raises(PassError, match=f"^{said}"):
         capture(net, (torch.ones(2, 3),), {}, {"0"}, True)
+
+
+def test_only_images_are_turned_to_channels_last():
+    net = nn.Identity()
+    inputs = Inputs((Spec((2, 3, 4, 5)), Spec((2, 3, 4)), Spec((2, 3, 4, 5, 6))), {"x": Spec((2, 3, 4, 5))})
+    how = Conditions(memory_format="channels_last")
+    _, args, kwargs = prepared(Target("net", lambda _: net, built=net), inputs, how)
+    turned = [x.is_contiguous(memory_format=torch.channels_last) for x in (args[0], kwargs["x"])]
+    assert turned == [True, True]
+    assert args[1].is_contiguous()
+    assert args[2].is_contiguous()
+    _, args, _ = prepared(Target("net", lambda _: net, built=net), inputs, Conditions())
+    assert args[0].is_contiguous()
