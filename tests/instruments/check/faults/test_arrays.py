@@ -57,7 +57,7 @@ def test_any_two_axes_may_be_swapped(axes):
     assert diagnosed(cube.swapaxes(*axes), cube) == ("transposed", said)
 
 
-@pytest.mark.parametrize("found", [E + 1, E * E, np.full((3, 3), np.nan), E[:2], np.where(E == E[0, 0], np.inf, E)])
+@pytest.mark.parametrize("found", [E + 1, E * E, np.full((3, 3), np.nan), E[:2], np.where(E[0, 0] == E, np.inf, E)])
 def test_what_is_no_such_fault_has_no_name(found):
     assert diagnosed(found, E) is None
 

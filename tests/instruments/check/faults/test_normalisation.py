@@ -6,7 +6,7 @@ import torch
 
 from underhood.engine.forms import OPERATIONS
 from underhood.instruments.check.faults import Case, diagnose
-from underhood.instruments.check.operations import oracle_of, questions
+from underhood.instruments.check.operations import oracle_of
 from underhood.instruments.check.question import Question
 
 RNG = np.random.default_rng(0)
