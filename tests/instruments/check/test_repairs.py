@@ -204,3 +204,8 @@ def joined(*order):
 def test_terms_factors_and_operands(mine, right, fault, text):
     faults, foot = said(mine, right)
     assert (faults[0], text in foot) == (fault, True), foot
+
+
+def test_the_place_is_told_by_what_both_have_and_what_the_reference_has_there():
+    _, foot = said(lambda z, _: z.tanh(), lambda z, _: z.sigmoid())
+    assert "between fc, the same in both, and tanh, which is not; the reference has sigmoid of fc there" in foot
