@@ -67,6 +67,47 @@ def test_a_wrong_one_is_named(layer, p, fault, said):
     assert said in found.explanation
 
 
+class Counted(torch.nn.Module):
+    """Drops exactly a count of 20,000 elements, others at every call, and scales for p."""
+
+    def __init__(self, count, p):
+        super().__init__()
+        self.count, self.p = count, p
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        kept = torch.ones(x.numel(), dtype=x.dtype)
+        kept[torch.randperm(x.numel())[: self.count]] = 0
+        return x * kept.reshape(x.shape) / (1 - self.p)
+
+
+@pytest.mark.parametrize(
+    ("count", "p", "fault"),
+    [
+        (10_000, 0.5, None),
+        (10_420, 0.5, None),  # six standard deviations are 424
+        (9_580, 0.5, None),
+        (10_430, 0.5, "dropout probability"),
+        (9_570, 0.5, "dropout probability"),
+        (4_335, 0.2, None),  # and here 339
+        (3_665, 0.2, None),
+        (4_345, 0.2, "dropout probability"),
+        (3_655, 0.2, "dropout probability"),
+        (16_000, 0.2, "dropout keeps what it should drop"),
+        (16_335, 0.2, "dropout keeps what it should drop"),
+        (16_345, 0.2, "dropout probability"),
+        (15_665, 0.2, "dropout keeps what it should drop"),
+        (15_655, 0.2, "dropout probability"),
+        (0, 0.2, "dropout missing"),
+    ],
+)
+def test_six_standard_deviations_are_allowed(count, p, fault):
+    torch.manual_seed(0)
+    found = judge_layer(Counted(count, p), np.ones(20_000), p)
+    assert (found and found.name) == fault
+
+
 def test_the_layer_that_is_judged_stays_as_it_was():
     layer = Mine(0.3, lambda x, m: x * m / 0.7)
     layer.eval()
