@@ -8,7 +8,7 @@ import pytest
 from underhood.engine.forms import OPERATIONS
 from underhood.errors import BadInput
 from underhood.instruments.check import check
-from underhood.instruments.check.own import backward_of, check_own, own
+from underhood.instruments.check.own import backward_of, check_own, meant, own
 
 
 @pytest.mark.parametrize("pair", [(3, np.cos), (np.sin, 3), ("sin", None), [None, None]])
@@ -120,3 +120,30 @@ def test_operations_are_checked_as_such_by_name_and_as_a_page():
     assert by_name.title == as_page.title
     assert by_name.agrees
     assert as_page.agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("my_conv2d", "conv2d"),
+        ("MyConv2dFast", "conv2d"),
+        ("conv2d1", "conv2d"),
+        ("mymin", "min"),
+        ("mine", None),
+        ("frobnicate", None),  # there is a cat in it
+        ("model", None),
+        ("ReLU", "relu"),
+        ("LeakyReLU", "leaky_relu"),
+        ("relu6", None),  # a function of its own
+        ("CrossEntropyLoss", "cross_entropy"),
+        ("crossentropy", "cross_entropy"),
+        ("softmax_forward", "softmax"),
+        ("file.py:log_softmax", "log_softmax"),
+        ("BatchNorm2d", "batch_norm"),
+        ("linear2", "linear"),
+        ("", None),
+    ],
+)
+def test_an_operation_is_meant_by_whole_words(name, operation):
+    found = meant(name)
+    assert (found and found.name) == operation

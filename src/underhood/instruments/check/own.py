@@ -10,6 +10,7 @@ the gradients alone are held, against numerical differentiation of the function'
 """
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from underhood.engine import functional
 from underhood.engine.forms import OPERATIONS, Form, Operation
 from underhood.errors import BadInput
 from underhood.instruments.check.faults import Diagnosis
@@ -48,6 +50,7 @@ from underhood.instruments.check.question import (
     taken,
 )
 
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 BACKWARD_NAMES = ("{}_backward", "backward_{}", "{}_back", "{}_grad", "d{}")
 
 
@@ -132,8 +135,14 @@ def _library(function: Any) -> str:
 
 
 def meant(name: str) -> Operation | None:
-    """The operation whose name is in a function's name, the longest of them."""
-    plain = name.rpartition(":")[2].lower().replace("_", "")
+    """The operation whose name is made of whole words of a function's name, the longest of them.
+
+    `my_conv2d`, `Conv2dFast` and `conv2d1` are a conv2d, `BatchNorm2d` is a batch_norm; `mine` is no min.
+    """
+    words = [word.lower() for word in WORDS.findall(name.rpartition(":")[2])]
+    words = [word.removeprefix("my") or word for word in words]
+    plain = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+    plain |= {re.sub(r"[0-9]+d?$", "", each) for each in plain if not hasattr(functional, each)}  # relu6 is no relu
     found = [row for row in OPERATIONS if row.replace("_", "") in plain]
     return OPERATIONS[max(found, key=len)] if found else None
 
