@@ -1,12 +1,13 @@
 """What is handed to check: functions that make networks, modules that learn their shapes, references of one's own."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from underhood import engine
 from underhood.errors import BadInput
-from underhood.instruments.check import check
+from underhood.instruments.check import Training, check
 
 
 def small(width=5):
@@ -106,3 +107,27 @@ def test_the_random_state_of_pytorch_is_left_alone():
     before = torch.get_rng_state()
     check(pair[0], against=pair[1], input=(4, 3))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_function_that_builds_leaves_the_caller_s_random_numbers_alone():
+    """And builds the same network every time: two builds of one function agree, for they start from one seed."""
+
+    def build():
+        return torch.nn.Linear(3, 2)
+
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = check(build, against=build, input=(4, 3))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert first.agrees
+    torch.rand(1)
+    assert check(build, against=build, input=(4, 3)).rows == first.rows
+
+
+def test_trainings_built_by_functions_start_alike():
+    def build():
+        net = torch.nn.Linear(3, 2).double()
+        batches = [(np.ones((4, 3)), np.array([0, 1, 0, 1]))]
+        return Training(net, torch.optim.SGD(net.parameters(), 0.1), torch.nn.functional.cross_entropy, batches)
+
+    assert check(build, against=build).agrees

@@ -16,7 +16,8 @@ the modules of `faults` know what one finds when a sum is taken for a mean, a fi
 
 import importlib.util
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from underhood import engine
@@ -128,7 +129,8 @@ def _made(thing: Any, name: str, arguments: dict[str, Any]) -> Any:
     if any(p.name not in arguments for p in wanted) or (any(True for _ in parameters) and owns.backward_of(thing)):
         return thing
     try:
-        made = thing(**arguments)
+        with _seeded():
+            made = thing(**arguments)
     except Exception as error:
         if any(True for _ in parameters) and not arguments:
             return thing
@@ -191,6 +193,18 @@ def _target(thing: Any, name: str, arguments: dict[str, Any]) -> Target:
     )
 
 
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """PyTorch's random numbers from seed 0, and the caller's as they were; where it is not installed, nothing."""
+    if not importlib.util.find_spec("torch"):
+        yield
+        return
+    torch = load_torch()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 def _built(target: Target, x: Arguments) -> Any:
     """A network, the same every time: PyTorch's where PyTorch is there, for its functions can be watched."""
     if isinstance(target.built, engine.nn.Module):
@@ -198,8 +212,7 @@ def _built(target: Target, x: Arguments) -> Any:
     if target.pages and not importlib.util.find_spec("torch"):
         return target.build(engine.nn)
     torch = load_torch("a network of PyTorch's")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with _seeded():
         net = build(target)[0]
         if any(torch.nn.parameter.is_lazy(p) for p in net.parameters()):  # they learn their shapes from a first pass
             args, kwargs = mapped(
@@ -269,7 +282,8 @@ def _training(thing: Any) -> Any:
     if isinstance(thing, str):
         thing, name, _ = locate(thing)
     if inspect.isfunction(thing):
-        thing = thing()
+        with _seeded():
+            thing = thing()
     if isinstance(thing, tuple):
         net, optimizer, loss, batches = thing
         return Training(net, optimizer, loss, batches, name)
