@@ -1,7 +1,7 @@
 """Elementwise operations where their pieces meet, at ties, zeros of both signs and infinities: against PyTorch.
 
-Every operation of the registry whose floating inputs are one or two of one shape is asked for all (pairs of) VALUES, in
-each of its forms, with each of its samples' settings.
+Every operation of the registry whose floating inputs are one to three of one shape is asked for all combinations of
+values (of three, for some), in each of its forms, with each of its samples' settings.
 """
 
 from dataclasses import replace
@@ -31,10 +31,11 @@ def asked(operation, values):
         others = [i for i, x in enumerate(sample.inputs) if isinstance(x, np.ndarray) and i not in which]
         shapes = {sample.inputs[i].shape for i in which}
         key = len(which), str(sorted(sample.settings.items()))
-        if 1 <= len(which) <= 2 and len(shapes) == 1 and not others and key not in seen:
+        if 1 <= len(which) <= 3 and len(shapes) == 1 and not others and key not in seen:
             seen.add(key)
             inputs = list(sample.inputs)
-            for i, grid in zip(which, np.meshgrid(*[values] * len(which)), strict=True):
+            some = values[::4] if len(which) == 3 else values
+            for i, grid in zip(which, np.meshgrid(*[some] * len(which)), strict=True):
                 inputs[i] = grid.ravel()
             yield replace(sample, inputs=tuple(inputs))
 

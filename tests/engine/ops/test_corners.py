@@ -215,3 +215,12 @@ def test_gumbel_softmax_divides_all_by_its_temperature():
 def test_a_new_tensor_may_want_a_gradient():
     made = underhood.ones(2, dtype=underhood.float64).new_tensor([1, 2], requires_grad=True)
     assert (made.requires_grad, made.dtype) == (True, underhood.float64)
+
+
+def test_clamp_between_tensors_where_they_meet_and_where_they_are_crossed(same):
+    """All triples of x, low and high: at a bound, between equal bounds, and with low above high."""
+    values = np.array([-1.0, 0.0, 0.5, 2.0])
+    x, low, high = (grid.ravel() for grid in np.meshgrid(values, values, values))
+    same(lambda lib, x, low, high: lib.clamp(x, low, high), x, low, high)
+    same(lambda lib, x, low: lib.clamp(x, low), x, low)
+    same(lambda lib, x, high: lib.clamp(x, max=high), x, high)
