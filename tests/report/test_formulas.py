@@ -2,7 +2,7 @@
 
 import pytest
 
-from underhood.report.mathematics import to_text, to_typst
+from underhood.report.mathematics import to_mathml, to_text, to_typst
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,23 @@ from underhood.report.mathematics import to_text, to_typst
         (r"a \le b \ne c \approx d", "a ≤ b ≠ c ≈ d", "a ≤ b ≠ c ≈ d"),
         (r"\lim_{h \to 0} g", "lim_(h→0) g", 'op("lim")_(h → 0) g'),
         (r"\prod_{k=1}^K p_k", "∏ₖ₌₁^Kpₖ", r"∏_(k \= 1)^(K) p_(k)"),
+        (r"\int_0^1 f", "∫₀¹f", "∫_(0)^(1) f"),
+        ("w_1^2", "w₁²", "w_(1)^(2)"),
+        ("x_0^{12}", "x₀¹²", "x_(0)^(12)"),
+        (r"\frac12", "1/2", "frac(1, 2)"),
+        (r"\sqrt[3]{12}", "³√12", "root(3, 12)"),
+        (r"\overset{a}{b}", "bᵃ", "limits(b)^(a)"),
+        (r"\underset{a}{b}", "bₐ", "limits(b)_(a)"),
+        (r"\xrightarrow[a]{b}", "→ₐᵇ", "limits(→)_(a)^(b)"),
         (r"\{1, 2\}", "{1, 2}", r"\{ 1 \, 2 \}"),
     ],
 )
 def test_a_formula_is_spelled(latex, text, typst):
     assert to_text(latex) == text
     assert to_typst(latex) == f"${typst}$"
+
+
+def test_what_stands_below_and_above_a_large_sign():
+    assert to_typst(r"\sum_{i=1}^n x", "block") == r"$ limits(∑)_(i \= 1)^(n) x $"
+    assert to_typst(r"\prod_1^2 x", "block") == "$ limits(∏)_(1)^(2) x $"
+    assert to_mathml("w_1^2").count("<mn>") == 2

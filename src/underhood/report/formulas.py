@@ -65,7 +65,7 @@ class TypstFormula(Formula):
 
     def mspace(self, element: Element) -> str:
         width = element.get("width")
-        return "" if width == THIN else f"#h({width})"  # Typst spaces names itself
+        return "" if width in (THIN, None) else f"#h({width})"  # Typst spaces names itself
 
     def mfrac(self, element: Element) -> str:
         above, below = self.parts(element)

@@ -49,6 +49,8 @@ TEXT = re.compile(r"\\(?:text[a-z]*|mbox|hbox)\s*\{")
 MASKED = {ord("&"): "\ue001", ord("<"): "\ue002", ord(">"): "\ue003"}  # of the private use area
 UNMASKED = {ord(mask): chr(sign) for sign, mask in MASKED.items()}
 BOLD = {ord(str(i)): chr(ord("𝟎") + i) for i in range(10)}  # browsers dropped the attribute but for letters
+# each child has a place of its own: what is below and above a letter is no number of two digits
+WITH_PLACES = ("mfrac", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover")
 SIGNS = ("−", "-", "+", "±", "∓")
 
 
@@ -192,7 +194,7 @@ def _align(table: Element) -> None:
 def _join(parent: Element) -> None:
     r"""One word of \mathrm{ReLU}'s upright letters, one number of 36@864."""
     joined: Element | None = None
-    for child in list(parent):
+    for child in [] if parent.tag in WITH_PLACES else list(parent):
         text = child.text or ""
         upright = child.tag == "mi" and child.get("mathvariant") == "normal"
         digits = child.tag == "mn" or text == "@"
