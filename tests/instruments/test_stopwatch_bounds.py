@@ -7,6 +7,12 @@ import pytest
 from underhood.instruments.stopwatch import Rule, Timing, interruptions, measure, quartiles
 
 
+@pytest.fixture(autouse=True)
+def nothing_to_collect(monkeypatch):
+    """A collection of all that the tests have imported takes longer than each of them."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
 def steady(seconds):
     """A clock whose calls all take so long."""
 
