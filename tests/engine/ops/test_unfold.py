@@ -18,3 +18,14 @@ def test_fold_after_unfold_counts():
     ones = engine.tensor(np.ones((1, 1, 4, 4)))
     counted = F.fold(F.unfold(ones, 3), 4, 3).numpy()[0, 0]
     np.testing.assert_array_equal(counted, np.outer([1, 2, 2, 1], [1, 2, 2, 1]))
+
+
+def test_integers_are_cut_into_windows_and_added_up_too():
+    """PyTorch takes floats alone; whole numbers count how often a pixel lies in a window."""
+    x = engine.tensor(list(range(16))).reshape(1, 4, 4)
+    columns = F.unfold(x, 2)
+    assert str(columns.dtype) == "int64"
+    assert columns[:, 0].tolist() == [0, 1, 4, 5]
+    counted = F.fold(F.unfold(engine.tensor(np.ones((1, 4, 4), np.int64)), 2), (4, 4), 2)
+    assert str(counted.dtype) == "int64"
+    assert counted[0].tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [2, 4, 4, 2], [1, 2, 2, 1]]
