@@ -130,3 +130,12 @@ def test_every_block_that_is_taken_is_given_back_once(words):
         most = max(most, sum(standing.values()))
     assert sum(standing.values()) == 2 * WEIGHTS + 4 * 8 * 100
     assert most == ledger.peak.bytes
+
+
+def test_of_a_picture_no_copy_is_made_forward_or_backward():
+    """Three channels are read as they are; of four a copy in blocks is made."""
+    weight = torch.empty(5, 3, 3, 3, device="meta")
+    for channels, copied in ((3, 0), (4, None)):
+        x, z = torch.empty(2, channels, 8, 8, device="meta"), torch.empty(2, 5, 6, 6, device="meta")
+        backward = workspace(torch.ops.aten.convolution_backward.default, (z, x, weight), None)
+        assert backward == [blocked(z), blocked(x) if copied is None else copied, 4 * weight.numel()]
