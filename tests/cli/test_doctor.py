@@ -117,3 +117,16 @@ def test_a_check_that_fails_itself_is_broken(monkeypatch):
 )
 def test_size(count, text):
     assert size(count) == text
+
+
+def test_a_gpu_is_told_by_its_name_where_pytorch_can_use_one(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: f"card {i}")
+    (found,) = checks.gpu()
+    assert (found.state, found.text) == ("ok", "card 0, card 1")
+    assert found.facts == {"devices": ["card 0", "card 1"]}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (found,) = checks.gpu()
+    assert found.state == "absent"
