@@ -1,6 +1,6 @@
 """CIFAR-100 under a memory ceiling: what can be learnt where there is little memory?
 
-    underhood run cifar100-edge                                         # 1 GB and 512 MB, 3 epochs of half the images
+    underhood run cifar100-edge                                         # 1 GB and 512 MB, 2 epochs of half the images
     underhood run cifar100-edge --scale full                            # 10 epochs, 3 seeds
     underhood run cifar100-edge --set memory_limit=512MB                # one ceiling alone
     underhood run cifar100-edge --set memory_limit=512MB --backend underhood --set channels_last=false
@@ -232,10 +232,10 @@ ENTRY = Study(
             ],
         ),
         "quick": Scale(
-            "25,000 images of CIFAR-100, 1 GB and 512 MB, 3 epochs, 1 seed",
+            "25,000 images of CIFAR-100, 1 GB and 512 MB, 2 epochs, 1 seed",
             seeds=1,
-            set={"epochs": 3, "data.train": 25_000},
-            time="6 min on two cores",
+            set={"epochs": 2, "data.train": 25_000},
+            time="5 min on two cores",
         ),
         "full": Scale(
             "all of CIFAR-100, 1 GB and 512 MB, 10 epochs, 3 seeds",
