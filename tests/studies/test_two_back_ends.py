@@ -28,6 +28,20 @@ def test_both_start_alike_and_are_compared_seed_by_seed(run):
     assert [row["ratio"] for row in pairs.rows] == pytest.approx(ratios)
 
 
+def test_a_row_of_the_list_is_a_number_of_one_back_end(run):
+    rows = find("two-back-ends").report(run.results).listed
+    assert [(row.what, row.format, row.epochs) for row in rows] == [
+        ("test accuracy, underhood", ".2%", 2),
+        ("seconds of training, underhood", ",.1f", 2),
+        ("test accuracy, torch", ".2%", 2),
+        ("seconds of training, torch", ",.1f", 2),
+    ]
+    for group, (right, took) in zip(run.results.groups, (rows[:2], rows[2:]), strict=True):
+        assert right.ours.mean == pytest.approx(1 - group.summary("test_error").mean)
+        assert took.ours.mean == group.summary("seconds").mean
+        assert right.seconds == took.seconds == sum(trial.seconds for trial in group.trials)
+
+
 def test_errors_that_differ_more_than_seeds_do_are_said_to(run, monkeypatch):
     from underhood.studies import two_back_ends
 

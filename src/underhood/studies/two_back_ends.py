@@ -11,14 +11,15 @@ the accuracy, within the interval of the seeds. Differences are taken seed by se
 Source: SimpleNN of the CIFAR-10 laboratory, its learning rate and its 30 epochs.
 """
 
+from collections.abc import Iterator
 from math import exp, log
 from typing import Any
 
 from underhood.lab.results import Group, Results
 from underhood.lab.study import Scale, Study
 from underhood.lab.summary import Summary
-from underhood.report.document import Document, Section
-from underhood.studies.learning.results import against_epochs, results_table
+from underhood.report.document import Document, Listed, Section
+from underhood.studies.learning.results import accuracy, against_epochs, listed, results_table
 from underhood.tables import Column, Table
 from underhood.training.loop import train
 from underhood.training.settings import TrainingSettings
@@ -58,7 +59,14 @@ def report(results: Results) -> Document:
                 ],
             ),
         ],
+        listed=[*_listed(results)],
     )
+
+
+def _listed(results: Results) -> Iterator[Listed]:
+    for group in results.groups:
+        yield listed(f"test accuracy, {group.label}", group, accuracy(group))
+        yield listed(f"seconds of training, {group.label}", group, group.summary("seconds"), format=",.1f")
 
 
 def _answer(results: Results) -> str:
