@@ -56,9 +56,10 @@ def test_of_a_whole_training_the_end_is_told_apart():
             result["over"]["last-100"][1] = 0.8 / batch
     of_4, of_1, _ = page.report(results(STUDY, *rows)).answer.split("\n\n")
     assert "whole training" not in of_4
-    assert "**B^1.00 [1.00, 1.00]**" in of_1
+    assert "B to the power **1.00 [1.00, 1.00]**" in of_1
     assert (
-        "so the fall of its loss is in that variance; over the last 100 it goes as **B^−1.00 [−1.00, −1.00]**" in of_1
+        "so the fall of its loss is in that variance; over the last 100 it goes as B to the power "
+        "**−1.00 [−1.00, −1.00]**" in of_1
     )
     assert "it falls as the batch grows, over 3 seeds. Fitted, E[L]" in of_1
 
@@ -87,7 +88,7 @@ def test_what_is_assumed_is_not_said_of_a_run_that_has_another(sets, said):
 
 def test_laws_are_found_again():
     said = of(lambda b: 0.8 / b, lambda n: 3 - 0.1 * log2(n))
-    assert said.count("**B^−1.00 [−1.00, −1.00]**") == 3  # of one epoch also over the last 100 iterations
+    assert said.count("B to the power **−1.00 [−1.00, −1.00]**") == 3  # of one epoch also over the last 100 iterations
     assert said.count("it falls as the batch grows, over 3 seeds") == 3
     assert "Fitted, E[L] changes by **−0.1000 [−0.1000, −0.1000]** with each doubling of the iterations" in said
     assert "from 0.101 at B = 8 to 0.01263 at B = 64" in said  # means over the seeds: 1.01 of 0.1, of 0.0125

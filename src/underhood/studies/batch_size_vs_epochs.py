@@ -189,7 +189,7 @@ def _of_variance(groups: list[Group]) -> str:
     if found is None:
         return "It takes two batch sizes with a variance to say how it changes."
     ends = _ends(groups, "loss_variance", lambda group: int(group.settings["batch_size"]))
-    said = f"fitted, Var[L] goes as **B^{_signed(found, '.2f')}**, {ends}; images that are independent would give B^−1"
+    said = f"fitted, Var[L] goes as {_power(found)}, {ends}; images that are independent would give −1"
     return f"{said}: {_direction(found, *BATCH)}.{_of_the_end(groups)}"
 
 
@@ -201,7 +201,11 @@ def _of_the_end(groups: list[Group]) -> str:
     found = slopes(groups, lambda result: result["over"]["last-100"][1], _log_batch, log)
     if found is None or max(map(iterations, groups)) <= 100:  # then the last 100 are the whole training too
         return f"{said}."
-    return f"{said}; over the last 100 it goes as **B^{_signed(found, '.2f')}**: {_direction(found, *BATCH)}."
+    return f"{said}; over the last 100 it goes as {_power(found)}: {_direction(found, *BATCH)}."
+
+
+def _power(found: Summary) -> str:
+    return f"B to the power **{_signed(found, '.2f')}**"
 
 
 def _log_batch(group: Group, _: Any) -> float:
