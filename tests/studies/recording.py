@@ -1,6 +1,7 @@
 """What each study found and told when it was last looked at: `recorded/NAME.json` and `recorded/NAME.txt`.
 
-    UNDERHOOD_DATA=… python -m tests.studies.recording [NAME …]         write them anew, and look at what git says of it
+    UNDERHOOD_DATA=… python -m tests.studies.recording [NAME …]     write them anew, and look at what git says of it
+    python -m tests.studies.recording --report [NAME …]             the reports alone, of the trials that are recorded
 
 The first holds the settings of all scales and what the trials of a smoke run yielded, the second the report of that,
 written out: answer, tables, formulas, each figure as its Vega-Lite specification with its data.
@@ -196,6 +197,7 @@ def rounded(value: Any, digits: int) -> Any:
 
 
 def write(name: str) -> None:
+    """Run it, and write down what its trials yield and what its report says of that."""
     study = studies.find(name)
     with tempfile.TemporaryDirectory() as folder:
         found = trials(study, Path(folder))
@@ -207,6 +209,11 @@ def write(name: str) -> None:
     (FOLDER / f"{name}.txt").write_text(words)
 
 
+def write_report(name: str) -> None:
+    """For a change of the report alone: a new run would have other times than those recorded."""
+    (FOLDER / f"{name}.txt").write_text(told(report(studies.find(name), recorded(name)["trials"])))
+
+
 def _lines(values: list[Any]) -> str:
     return ",\n".join(json.dumps(value, ensure_ascii=False) for value in values)
 
@@ -215,5 +222,6 @@ def _lines(values: list[Any]) -> str:
 FILES = ("cutout", "region-proposals")
 
 if __name__ == "__main__":
-    for word in sys.argv[1:] or studies.names():
-        write(word)
+    alone = sys.argv[1:2] == ["--report"]
+    for word in sys.argv[1 + alone :] or [name for name in studies.names() if not (alone and name in FILES)]:
+        (write_report if alone else write)(word)
