@@ -1,5 +1,8 @@
 """The report in a real browser, from a file: it draws, sorts, copies, fits, turns dark, and reads without scripts."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -215,6 +218,19 @@ def test_paper_gets_the_still_drawings_and_the_settings(open_page):
     assert page.locator(".settings").is_visible()
     assert not page.locator(".copy").is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 35, 40)"
+
+
+def test_a_table_that_goes_on_over_the_page_has_its_header_on_either(open_address, tmp_path):
+    tool = shutil.which("pdftotext") or pytest.skip("no pdftotext")
+    long = Table("Long", [Column("n", "Counted")], [{"n": n} for n in range(60)])
+    written = render_html(Document("t", "q", "a", [Section("One", [long])]), Facts("t", "quick", COMMAND))
+    (tmp_path / "report.html").write_text(written, encoding="utf-8")
+    page = open_address((tmp_path / "report.html").as_uri())
+    page.pdf(path=tmp_path / "printed.pdf", format="A4")
+    text = subprocess.run([tool, tmp_path / "printed.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    pages = [sheet for sheet in text.split("\f") if re.search(r"^\d\d$", sheet, re.MULTILINE)]
+    assert len(pages) > 1
+    assert all(sheet.count("Counted") == 1 for sheet in pages)
 
 
 def test_everything_is_reached_and_named_for_assistive_technology(open_page):
