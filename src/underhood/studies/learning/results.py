@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import exp, log
+from math import exp, isfinite, log
 from statistics import median
 from typing import Any
 
@@ -13,6 +13,8 @@ from underhood.figures.charts import FAINT
 from underhood.lab import Group, Results, StoredTrial, Summary
 from underhood.report.document import Listed
 from underhood.tables import Column, Table
+
+WIDE = 100  # how often the smallest loss goes into the largest, from where on curves have a logarithmic axis
 
 # What a training trial's result may hold, as a reader wants it.
 COLUMNS = {
@@ -233,10 +235,18 @@ def loss_and_error(results: Results, held_out: str, caption: str) -> list[Figure
     """Loss and errors against epochs, of training and of the images `held_out` ("validation" or "test")."""
     loss = {"epoch_loss": "training", f"{held_out}_loss": held_out}
     error = {"train_error": "training", f"{held_out}_error": held_out}
+    log_y = _wide(results, list(loss))
     return [
-        against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=caption),
+        against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=caption, log_y=log_y),
         against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=caption),
     ]
+
+
+def _wide(results: Results, metrics: Sequence[str]) -> bool:
+    """Whether the highest mean would press the others flat on an even axis, as a loss that shot up once does."""
+    curves = [curve for group in results.groups for metric in metrics if (curve := group.curve(metric)) is not None]
+    means = [float(mean) for curve in curves for mean in curve.mean if isfinite(mean) and mean > 0]
+    return bool(means) and max(means) > WIDE * min(means)
 
 
 def _with_epochs(rows: list[dict[str, Any]], group: Group) -> list[dict[str, Any]]:
