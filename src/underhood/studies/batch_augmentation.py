@@ -188,10 +188,13 @@ REASONS = {
 
 
 def _listed(group: Group) -> Listed:
-    epochs = _epochs(group)
-    when = "not reached" if epochs is None else f"after {_counted(epochs.mean)}"
+    epochs, seconds = _epochs(group), _seconds(group)
+    when = "not reached"
+    if epochs is not None and seconds is not None:
+        when = f"after {_counted(epochs.mean)}, {duration(seconds.mean)}"
     note = f"{percent(goal(group), 0)} {when}"
-    return listed(f"best validation accuracy, {group.label}", group, laboratory.best(group), "94 %", note)
+    aim = f"{percent(SHEET_S_GOAL, 0)} aimed at in {SHEET_S_EPOCHS} epochs"
+    return listed(f"best validation accuracy, {group.label}", group, laboratory.best(group), aim, note)
 
 
 def _goals(results: Results) -> str:
