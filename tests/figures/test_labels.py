@@ -56,16 +56,19 @@ def test_no_other_places_are_nearer(wanted):
 
 def test_names_stand_at_the_ends_of_their_curves():
     groups = {"a": [{"x": 0, "y": 0.9}, {"x": 10, "y": 0.5}], "b": [{"x": 10, "y": 0.5}, {"x": 11, "y": None}]}
-    leader, text = at_ends(groups, X, Y, {"field": "name", "type": "nominal"}, height=300)
+    dots, leader, text = at_ends(groups, X, Y, {"field": "name", "type": "nominal"}, height=300)
     ends = text["data"]["values"]
     assert [end["label"] for end in ends] == ["a", "b"]
     assert [end["y"] for end in ends] == [0.5, 0.5]
     assert abs(ends[0]["at"] - ends[1]["at"]) * 300 == pytest.approx(15)
-    assert leader["data"]["values"] is ends
+    assert leader["data"]["values"] is dots["data"]["values"] is ends
+    assert dots["encoding"]["x"]["field"] == "x"  # from where the curve ends, level
+    assert "y2" not in dots["encoding"]
+    assert leader["encoding"]["x"] == {"value": "width"}  # what slants lies outside the plot
 
 
 def test_a_curve_without_a_point_gets_no_name():
-    leader, _ = at_ends({"a": [{"x": 1, "y": None}]}, X, Y, {}, height=300)
+    _, leader, _ = at_ends({"a": [{"x": 1, "y": None}]}, X, Y, {}, height=300)
     assert leader["data"]["values"] == []
 
 

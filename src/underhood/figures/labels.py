@@ -37,7 +37,10 @@ def apart(wanted: list[float], gap: float, low: float, high: float) -> list[floa
 
 
 def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height: int) -> list[Row]:
-    """Layers with each curve's name right of the plot, led there from its last point where it had to move."""
+    """Layers with each curve's name right of the plot, led there where it had to move.
+
+    From a curve that ends before the plot does level dots go to the edge: a line might be taken for the curve.
+    """
     ends = []
     for key, rows in groups.items():
         if drawn := [row for row in rows if row[x.field] is not None and row[y.field] is not None]:
@@ -48,12 +51,23 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
         for (key, last, end), position in zip(ends, positions, strict=True)
     ]
     shared = {"color": {**colour, "field": "key"}, "strokeDash": {"value": [1, 0]}, "tooltip": None}
+    dots = {
+        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.7},
+        "data": {"values": data},
+        "encoding": {
+            **shared,
+            "strokeDash": {"value": [1, 4]},
+            "x": {**x.position(), "field": "x"},
+            "x2": {"value": "width"},
+            "y": {**y.position(), "field": "y"},
+        },
+    }
     leader = {
         "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.7, "x2Offset": 8},
         "data": {"values": data},
         "encoding": {
             **shared,
-            "x": {**x.position(), "field": "x"},
+            "x": {"value": "width"},
             "x2": {"value": "width"},
             "y": {**y.position(), "field": "y"},
             "y2": {"field": "at"},
@@ -69,7 +83,7 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
             "color": {"value": INK},
         },
     }
-    return [leader, text]
+    return [dots, leader, text]
 
 
 def room_for(names: Iterable[Any]) -> float:
