@@ -162,6 +162,8 @@ def load(path: Path, neighbours: Neighbours | None = None) -> ModuleType:
     sys.modules[name] = module
     try:
         with (neighbours or Neighbours(path)).importable(), contextlib.redirect_stdout(sys.stderr):
+            if b"\0" in path.read_bytes():  # a ValueError until Python 3.11.4
+                raise SyntaxError("source code string cannot contain null bytes")
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
