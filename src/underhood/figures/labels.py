@@ -50,29 +50,18 @@ def at_ends(groups: dict[Any, list[Row]], x: Axis, y: Axis, colour: Row, height:
         {"key": key, "label": label(key), "x": last, "y": end, "at": y.at(position / height)}
         for (key, last, end), position in zip(ends, positions, strict=True)
     ]
-    shared = {"color": {**colour, "field": "key"}, "strokeDash": {"value": [1, 0]}, "tooltip": None}
-    dots = {
-        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.7},
-        "data": {"values": data},
-        "encoding": {
-            **shared,
-            "strokeDash": {"value": [1, 4]},
-            "x": {**x.position(), "field": "x"},
-            "x2": {"value": "width"},
-            "y": {**y.position(), "field": "y"},
-        },
+    rule = {"type": "rule", "strokeWidth": 1, "opacity": 0.7}
+    level = {
+        "color": {**colour, "field": "key"},
+        "strokeDash": {"value": [1, 4]},
+        "tooltip": None,
+        "x": {**x.position(), "field": "x"},
+        "x2": {"value": "width"},
+        "y": {**y.position(), "field": "y"},
     }
-    leader = {
-        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.7, "x2Offset": 8},
-        "data": {"values": data},
-        "encoding": {
-            **shared,
-            "x": {"value": "width"},
-            "x2": {"value": "width"},
-            "y": {**y.position(), "field": "y"},
-            "y2": {"field": "at"},
-        },
-    }
+    aside = {**level, "strokeDash": {"value": [1, 0]}, "x": {"value": "width"}, "y2": {"field": "at"}}
+    dots = {"mark": rule, "data": {"values": data}, "encoding": level}
+    leader = {"mark": {**rule, "x2Offset": 8}, "data": {"values": data}, "encoding": aside}
     text = {
         "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 11},
         "data": {"values": data},
