@@ -235,14 +235,14 @@ def loss_and_error(results: Results, held_out: str, caption: str) -> list[Figure
     """Loss and errors against epochs, of training and of the images `held_out` ("validation" or "test")."""
     loss = {"epoch_loss": "training", f"{held_out}_loss": held_out}
     error = {"train_error": "training", f"{held_out}_error": held_out}
-    log_y = _wide(results, list(loss))
+    log_y = _wide(results, loss)
     return [
         against_epochs("Loss", results, loss, y_title="cross-entropy", name="loss", caption=caption, log_y=log_y),
         against_epochs("Error", results, error, y_title="wrong answers", fraction=True, name="error", caption=caption),
     ]
 
 
-def _wide(results: Results, metrics: Sequence[str]) -> bool:
+def _wide(results: Results, metrics: Iterable[str]) -> bool:
     """Whether the highest mean would press the others flat on an even axis, as a loss that shot up once does."""
     curves = [curve for group in results.groups for metric in metrics if (curve := group.curve(metric)) is not None]
     means = [float(mean) for curve in curves for mean in curve.mean if isfinite(mean) and mean > 0]
